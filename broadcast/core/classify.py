@@ -1,0 +1,193 @@
+"""Answers what an error of Telegram means for a delivery: one table, and the rules above it.
+
+Two rules. (1) A listed name decides, whatever its code: Telegram sends the same name under several
+codes. (2) An unlisted name is judged by its code alone, and only ever against this one recipient,
+unless the code speaks of the account (401) or of Telegram's own trouble (5xx).
+
+Names and codes: https://core.telegram.org/api/errors and https://core.telegram.org/method/messages.sendMessage
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum, auto
+from typing import NamedTuple
+
+from broadcast.core.model import Deferred, Failed, Halted, Outcome, Scope
+
+
+class Verdict(Enum):
+    """What is to be done about an error."""
+
+    RECIPIENT = auto()  # this recipient, for good
+    WAIT_ACCOUNT = auto()  # nobody may send before the time is over
+    WAIT_CHAT = auto()  # this chat only
+    AGAIN = auto()  # perhaps it was sent: again, with the same random_id
+    MESSAGE = auto()  # the same for everybody: stop before the fan-out
+    ACCOUNT = auto()  # the account must stop
+
+
+class TelegramError(NamedTuple):
+    """An error as Telegram sends it: FLOOD_WAIT_31 is (420, "FLOOD_WAIT", 31)."""
+
+    code: int
+    name: str
+    value: int | None = None
+
+    @classmethod
+    def parse(cls, code: int, text: str) -> TelegramError:
+        """Split the number out of `text`: `INTERDC_2_CALL_ERROR` is INTERDC_CALL_ERROR, 2."""
+        found = re.search(r"_([0-9]+)(?=_|\Z)", text)
+        if found is None:
+            return cls(code, text)
+        return cls(code, text[: found.start()] + text[found.end() :], int(found[1]))
+
+
+_R, _A, _M = Verdict.RECIPIENT, Verdict.AGAIN, Verdict.MESSAGE
+
+_TABLE: dict[str, tuple[Verdict, str]] = {
+    # --- this recipient, for good
+    "USER_IS_BLOCKED": (_R, "this person has blocked you"),
+    "YOU_BLOCKED_USER": (_R, "you have blocked this person; unblock them first"),
+    "INPUT_USER_DEACTIVATED": (_R, "this account was deleted"),
+    "USER_DELETED": (_R, "this account was deleted"),
+    "PEER_ID_INVALID": (_R, "this account may not write there; has a bot's user pressed Start?"),
+    "USER_ID_INVALID": (_R, "Telegram knows no such user for this account"),
+    "USER_IS_BOT": (_R, "this is a bot, and bots cannot write to bots"),
+    "USER_PRIVACY_RESTRICTED": (_R, "this person's privacy settings do not let you write"),
+    "USER_NOT_MUTUAL_CONTACT": (_R, "this person has not added you to their contacts"),
+    "PRIVACY_PREMIUM_REQUIRED": (_R, "this person accepts messages only from Premium users"),
+    "CHAT_WRITE_FORBIDDEN": (_R, "you may not write in this chat"),
+    "CHAT_FORBIDDEN": (_R, "you are not in this chat"),
+    "CHAT_RESTRICTED": (_R, "this chat is restricted by Telegram"),
+    "CHAT_ADMIN_REQUIRED": (_R, "only administrators may write here"),
+    "CHAT_GUEST_SEND_FORBIDDEN": (_R, "you must join this chat before writing in it"),
+    "CHANNEL_PRIVATE": (_R, "this channel is private, or you were removed from it"),
+    "CHANNEL_INVALID": (_R, "Telegram knows no such channel for this account"),
+    "CHAT_ID_INVALID": (_R, "Telegram knows no such group for this account"),
+    "TOPIC_CLOSED": (_R, "this topic is closed"),
+    "TOPIC_DELETED": (_R, "this topic was deleted"),
+    "USER_BANNED_IN_CHANNEL": (_R, "Telegram does not let this account write in groups"),
+    "USERNAME_INVALID": (_R, "Telegram does not accept this username"),
+    "USERNAME_NOT_OCCUPIED": (_R, "nobody has this username"),
+    "PHONE_NOT_OCCUPIED": (
+        _R,
+        "no account can be found under this number; if there is one, add the number to your "
+        "Telegram contacts",
+    ),
+    "PHONE_NUMBER_INVALID": (_R, "Telegram does not accept this phone number"),
+    "BOT_METHOD_INVALID": (_R, "a bot cannot look this up; use the numeric id of the person"),
+    "INVITE_HASH_EMPTY": (_R, "this invitation link is not complete"),
+    "INVITE_HASH_INVALID": (_R, "this invitation link is not valid"),
+    "INVITE_HASH_EXPIRED": (_R, "this invitation link has expired"),
+    # our own findings, named like Telegram's
+    "INVITE_NOT_JOINED": (_R, "you are not in this chat; join it first"),
+    "PEER_UNKNOWN": (
+        _R,
+        "a bare number is reachable only for a bot, your contacts and your chats; use @username "
+        "or a phone number",
+    ),
+    # --- costs money: a person decides, so nothing is paid here
+    "ALLOW_PAYMENT_REQUIRED": (_R, "this person charges Stars for a message; nothing was paid"),
+    "BALANCE_TOO_LOW": (_R, "this message costs Stars, and the account has too few"),
+    "PREMIUM_ACCOUNT_REQUIRED": (_R, "this needs a Premium account"),
+    # --- waits
+    "FLOOD_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
+    "FLOOD_PREMIUM_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
+    "FLOOD_SKIP_FAILED_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
+    "FLOOD_TEST_PHONE_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
+    "SLOWMODE_WAIT": (Verdict.WAIT_CHAT, "this group is in slow mode"),
+    # --- again, with the same random_id
+    "RANDOM_ID_DUPLICATE": (_A, "Telegram is still working on the first try"),
+    "RPC_CALL_FAIL": (_A, "Telegram has internal trouble"),
+    "RPC_MCGET_FAIL": (_A, "Telegram has internal trouble"),
+    "WORKER_BUSY_TOO_LONG_RETRY": (_A, "Telegram is busy"),
+    "INTERDC_CALL_ERROR": (_A, "Telegram has internal trouble"),
+    "INTERDC_CALL_RICH_ERROR": (_A, "Telegram has internal trouble"),
+    "TIMEOUT": (_A, "Telegram did not finish in time"),
+    "MSG_WAIT_FAILED": (_A, "Telegram is still working on an earlier request"),
+    "MSG_WAIT_TIMEOUT": (_A, "Telegram is still working on an earlier request"),
+    # --- the message is wrong for everybody
+    "MESSAGE_EMPTY": (_M, "the message is empty"),
+    "MESSAGE_TOO_LONG": (_M, "the message is longer than Telegram allows"),
+    "MEDIA_CAPTION_TOO_LONG": (_M, "the caption is longer than Telegram allows"),
+    "ENTITY_BOUNDS_INVALID": (_M, "the formatting of the message is not valid"),
+    "ENTITIES_TOO_LONG": (_M, "the message has too much formatting"),
+    "MEDIA_EMPTY": (_M, "the file of the message is empty"),
+    "MEDIA_INVALID": (_M, "Telegram does not accept the file of the message"),
+    "SCHEDULE_DATE_TOO_LATE": (_M, "Telegram schedules at most a year ahead"),
+    "SCHEDULE_BOT_NOT_ALLOWED": (_M, "bots cannot schedule messages at Telegram"),
+    # --- the account must stop
+    "PEER_FLOOD": (
+        Verdict.ACCOUNT,
+        "Telegram has limited this account for writing to too many people who do not know it; "
+        "ask @SpamBot for how long. Waiting and smaller lists of mutual contacts help, other "
+        "accounts do not",
+    ),
+    "AUTH_KEY_DUPLICATED": (
+        Verdict.ACCOUNT,
+        "this session was used in two places at once, and Telegram has ended it; sign in again: "
+        "`broadcast login`",
+    ),
+    "AUTH_KEY_UNREGISTERED": (Verdict.ACCOUNT, "nobody is signed in; run `broadcast login`"),
+    "AUTH_KEY_INVALID": (Verdict.ACCOUNT, "this session is not valid; run `broadcast login`"),
+    "SESSION_REVOKED": (Verdict.ACCOUNT, "this session was ended from another device; run `broadcast login`"),
+    "SESSION_EXPIRED": (Verdict.ACCOUNT, "this session has expired; run `broadcast login`"),
+    "USER_DEACTIVATED": (Verdict.ACCOUNT, "your own account was deleted"),
+    "USER_DEACTIVATED_BAN": (Verdict.ACCOUNT, "your own account was banned by Telegram"),
+    "FROZEN_METHOD_INVALID": (Verdict.ACCOUNT, "your own account is frozen; open Telegram to appeal"),
+    "ACCESS_TOKEN_INVALID": (Verdict.ACCOUNT, "the bot token is not valid; @BotFather shows it"),
+    "ACCESS_TOKEN_EXPIRED": (Verdict.ACCOUNT, "the bot token was revoked; @BotFather makes a new one"),
+    "API_ID_INVALID": (Verdict.ACCOUNT, "the API id and hash do not belong together; see my.telegram.org"),
+}  # fmt: skip
+
+_FAMILIES: tuple[tuple[re.Pattern[str], Verdict, str], ...] = (
+    (re.compile(r"CHAT_SEND_\w+_FORBIDDEN"), _R, "this chat does not allow messages of this kind"),
+    (re.compile(r"BUTTON_\w+_INVALID"), _M, "a button of the message is not valid"),
+    (re.compile(r"REPLY_MARKUP_\w+"), _M, "the buttons of the message are not valid"),
+    (re.compile(r"ACCESS_TOKEN_\w+"), Verdict.ACCOUNT, "the bot token is not valid"),
+)
+
+DEFAULT_FLOOD_WAIT = 60.0
+"""Seconds to wait when Telegram says that it floods and not for how long (ours, not Telegram's)."""
+
+
+def verdict_of(error: TelegramError) -> tuple[Verdict, str]:
+    """The verdict on `error`, and its reason in words for a person."""
+    if error.name in _TABLE:
+        return _TABLE[error.name]
+    for pattern, verdict, reason in _FAMILIES:
+        if pattern.fullmatch(error.name):
+            return verdict, reason
+    if error.code == 401:
+        return Verdict.ACCOUNT, "Telegram does not accept this session; run `broadcast login`"
+    if error.code == 420:
+        return Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"
+    if error.code >= 500 or error.code < 0:
+        return Verdict.AGAIN, "Telegram has internal trouble"
+    return Verdict.RECIPIENT, "Telegram refused this message"
+
+
+def classify(error: TelegramError) -> Outcome:
+    """The outcome of an attempt that Telegram answered with `error`."""
+    verdict, reason = verdict_of(error)
+    match verdict:
+        case Verdict.RECIPIENT:
+            return Failed(error.name, reason)
+        case Verdict.WAIT_ACCOUNT:
+            seconds = DEFAULT_FLOOD_WAIT if error.value is None else float(error.value)
+            return Deferred(error.name, reason, max(seconds, 1.0), Scope.ACCOUNT)
+        case Verdict.WAIT_CHAT:
+            seconds = DEFAULT_FLOOD_WAIT if error.value is None else float(error.value)
+            return Deferred(error.name, reason, max(seconds, 1.0))
+        case Verdict.AGAIN:
+            return Deferred(error.name, reason)
+        case Verdict.MESSAGE:
+            return Halted(error.name, reason, resumable=False)
+        case Verdict.ACCOUNT:
+            return Halted(error.name, reason)
+
+
+def finding(name: str) -> Failed:
+    """A failure that we find ourselves before asking Telegram, in the table like the others."""
+    return Failed(name, _TABLE[name][1])

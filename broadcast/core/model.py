@@ -1,0 +1,153 @@
+"""The nouns of docs/architecture.md, as frozen values; it refuses to do anything with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+
+
+class PeerKind(StrEnum):
+    """The ways to tell Telegram who is meant."""
+
+    USERNAME = "username"
+    PHONE = "phone"
+    ID = "id"
+    INVITE = "invite"
+    ME = "me"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """How the contact list names a recipient.
+
+    `text` is as it was written, `value` is normalised: a username in lower case without its @,
+    a phone with its + and no spaces, an id in decimal, an invitation's hash, or `me`.
+    """
+
+    text: str
+    kind: PeerKind
+    value: str
+
+    @property
+    def key(self) -> str:
+        """The same for two spellings of one peer: `@Ana` and `https://t.me/ana`."""
+        return f"{self.kind}:{self.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Contact:
+    """An entry of the contact list. `line` is where the entry starts, from 1."""
+
+    peer: Peer
+    name: str = ""
+    tags: tuple[str, ...] = ()
+    fields: Mapping[str, str] = field(default_factory=lambda: NO_FIELDS)
+    line: int = 0
+
+
+class Format(StrEnum):
+    """How the text of a message is marked up."""
+
+    MARKDOWN = "md"
+    HTML = "html"
+    PLAIN = "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What is sent: the text as written, and how to read it."""
+
+    text: str = field(repr=False)  # a message's text never reaches a log
+    format: Format = Format.MARKDOWN
+
+
+class Status(StrEnum):
+    """The states of a delivery. Only pending and sending are not final."""
+
+    PENDING = "pending"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Scope(StrEnum):
+    """Whom a wait concerns."""
+
+    ACCOUNT = "account"
+    DELIVERY = "delivery"
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """Telegram has the message. `message_id` is None when it was accepted without telling its id."""
+
+    message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Not now: try again, with the same random_id, after `retry_after` seconds.
+
+    `retry_after` is None when Telegram named no time: the engine then waits a growing while.
+    `reached` is False when the network was down, so that Telegram said nothing at all.
+    """
+
+    error: str
+    reason: str
+    retry_after: float | None = None
+    scope: Scope = Scope.DELIVERY
+    reached: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """Never for this recipient: Telegram's error and the reason in words."""
+
+    error: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """The whole broadcast must stop; this delivery was not made.
+
+    `resumable` is False when going on later cannot help: the message itself is wrong.
+    """
+
+    error: str
+    reason: str
+    resumable: bool = True
+
+
+Outcome = Sent | Deferred | Failed | Halted
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One recipient's share of a broadcast. `position` counts from 0 within its audience."""
+
+    broadcast: str
+    position: int
+    contact: Contact
+    message: Message
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many deliveries of a broadcast are in each state; `pending` includes the unsettled."""
+
+    sent: int = 0
+    failed: int = 0
+    skipped: int = 0
+    pending: int = 0
+
+    @property
+    def total(self) -> int:
+        """The size of the audience."""
+        return self.sent + self.failed + self.skipped + self.pending

@@ -1,0 +1,102 @@
+"""Reads how a person writes a recipient; refuses to guess and to ask Telegram.
+
+The forms and their limits are Telegram's: https://core.telegram.org/api/links and
+https://limits.tginfo.me (usernames 3 to 32 characters: some old bots have three).
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from broadcast.core.model import Peer, PeerKind
+
+_USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,31}\Z")
+_PHONE = re.compile(r"\+[0-9][0-9 ().-]{5,24}\Z")
+_ID = re.compile(r"-?[1-9][0-9]{0,18}\Z")
+_INVITE = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
+_LINK_HOSTS = {"t.me", "telegram.me", "telegram.dog", "www.t.me"}
+
+_FORMS = "@username, +34600000001, 123456789, https://t.me/name or me"
+
+
+class PeerError(ValueError):
+    """The text names no peer; the message says what was expected."""
+
+
+def parse_peer(text: str) -> Peer:
+    """Read `@username`, a phone with its `+`, a numeric id, a `t.me/` link, or `me`.
+
+    Digits without a `+` are an id, as in Telegram's API (a chat's id is negative, a channel's
+    starts with -100). Raises PeerError.
+    """
+    written = text.strip()
+    if written.lower() == "me":
+        return Peer(written, PeerKind.ME, "me")
+    if written.startswith("@"):
+        return _username(written, written[1:])
+    if written.startswith("+"):
+        return _phone(written, written)
+    if _ID.match(written):
+        return Peer(written, PeerKind.ID, str(int(written)))
+    if "/" in written or written.startswith("tg:"):
+        return _link(written)
+    if _USERNAME.match(written):
+        raise PeerError(f"{written!r} names nobody by itself: write @{written} for a username")
+    raise PeerError(f"{written!r} is not a recipient: expected {_FORMS}")
+
+
+def _username(written: str, name: str) -> Peer:
+    if not _USERNAME.match(name):
+        raise PeerError(
+            f"{written!r} is not a username: 3 to 32 letters, digits and _, a letter first"
+        )
+    return Peer(written, PeerKind.USERNAME, name.lower())
+
+
+def _phone(written: str, number: str) -> Peer:
+    digits = re.sub(r"[^0-9]", "", number)
+    if not _PHONE.match(number) or not 7 <= len(digits) <= 15:
+        raise PeerError(
+            f"{written!r} is not a phone number: + and 7 to 15 digits with the country's code first"
+        )
+    return Peer(written, PeerKind.PHONE, "+" + digits)
+
+
+def _link(written: str) -> Peer:
+    try:
+        link = urlsplit(written if "://" in written else f"https://{written}")
+        host = (link.hostname or "").lower()
+    except ValueError:
+        raise PeerError(f"{written!r} is not a link") from None
+    if link.scheme == "tg" and host == "resolve":
+        query = parse_qs(link.query)
+        if "domain" in query:
+            return _username(written, query["domain"][0])
+        if "phone" in query:
+            return _phone(written, "+" + query["phone"][0].strip(" +"))
+    if link.scheme == "tg" and host == "join":
+        return _invite(written, parse_qs(link.query).get("invite", [""])[0])
+    parts = [part for part in link.path.split("/") if part]
+    if link.scheme not in ("http", "https") or host not in _LINK_HOSTS or not parts:
+        raise PeerError(f"{written!r} is not a link to a chat: expected https://t.me/name")
+    match parts:
+        case ["joinchat", invite, *_]:
+            return _invite(written, invite)
+        case ["c", number, *_] if _ID.match(number):
+            return Peer(written, PeerKind.ID, f"-100{number}")
+        case ["s", name, *_]:
+            return _username(written, name)
+        case [first, *_] if first.startswith("+"):
+            # t.me/+34600000001 is a phone's link, t.me/+AbCd... an invitation's: both official.
+            return _phone(written, first) if first[1:].isdecimal() else _invite(written, first[1:])
+        case [first, *_]:
+            return _username(written, first)
+        case _:  # pragma: no cover - parts is not empty
+            raise PeerError(f"{written!r} is not a link to a chat")
+
+
+def _invite(written: str, invite: str) -> Peer:
+    if not _INVITE.match(invite):
+        raise PeerError(f"{written!r} is not a complete invitation link")
+    return Peer(written, PeerKind.INVITE, invite)

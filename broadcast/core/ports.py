@@ -1,0 +1,62 @@
+"""What the engine needs from outside, declared by the side that needs it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from broadcast.core.model import Delivery, Outcome
+
+
+class Transport(Protocol):
+    """Sends one delivery."""
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        """Try once, and say what became of it. Expected trouble is a value; only bugs raise.
+
+        Whatever happened to an earlier try, a repeat never makes a second message: the transport
+        uses the same `random_id` for the same broadcast, account, recipient and part.
+        """
+        ...
+
+
+class Run(Protocol):
+    """The ledger's side of one process that works on one broadcast."""
+
+    async def claim(self, limit: int, now: datetime) -> Sequence[Delivery]:
+        """Mark up to `limit` deliveries `sending`, durably, and return them.
+
+        Those that were deferred and are due at `now` come first, then the rest in order of
+        position. Empty when none can be sent at `now`.
+        """
+        ...
+
+    async def settle(self, results: Sequence[tuple[Delivery, Outcome]], now: datetime) -> None:
+        """Record what became of claimed deliveries, in one commit.
+
+        A deferred one is pending again from `now` + `retry_after` on, a halted one at once.
+        """
+        ...
+
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
+        """Give back claimed deliveries that were certainly not sent."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """When the next deferred delivery may be tried; None when none is deferred."""
+        ...
+
+
+class Watcher(Protocol):
+    """Somebody who looks on while a broadcast runs."""
+
+    def settled(self, delivery: Delivery, outcome: Outcome) -> None:
+        """`outcome` is recorded in the ledger."""
+        ...
+
+    def held(self, seconds: float, reason: str) -> None:
+        """Nothing is sent for `seconds`, because of `reason`."""
+        ...

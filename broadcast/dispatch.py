@@ -1,0 +1,198 @@
+"""The engine: pace -> claim -> send -> settle, in one TaskGroup; it knows no Telegram and no file.
+
+The promise, each recipient exactly once, rests on three rules that hold on every path:
+
+1. A delivery is marked `sending` in the ledger, durably, before anything goes out (claim).
+2. What the transport does not know for certain is never called sent or failed: it is sent again
+   with the same random_id, which Telegram answers with the first message (settle as deferred).
+3. Only what was certainly not sent is given back as untouched (release).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from broadcast.core.model import Deferred, Halted, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broadcast.core.model import Delivery, Outcome
+    from broadcast.core.pace import Pacer
+    from broadcast.core.ports import Run, Transport, Watcher
+
+WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one claim reaches ahead
+SLICE_LIMIT = 500  # deliveries of one claim at most
+MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
+PATIENCE = 10 * 60.0  # seconds without a connection after which the run halts, resumable
+
+
+def backoff(attempts: int) -> float:
+    """Seconds before trying again where Telegram names no time: 1, 2, 4, ... without an end.
+
+    Without an end, so that a trouble that stays grows past MAX_WAIT and ends the run by itself.
+    """
+    return 2.0 ** min(attempts, 20)
+
+
+class Engine:
+    """One run over one broadcast: make it, `await run()`, read `halted`; `stop()` ends it early."""
+
+    def __init__(
+        self,
+        run: Run,
+        transport: Transport,
+        pacer: Pacer,
+        watcher: Watcher,
+        *,
+        concurrency: int = 10,
+        max_wait: float = MAX_WAIT,
+        patience: float = PATIENCE,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.halted: Halted | None = None
+        self._run, self._transport, self._pacer, self._watcher = run, transport, pacer, watcher
+        self._concurrency, self._max_wait, self._patience = concurrency, max_wait, patience
+        self._clock = clock
+        self._turn = asyncio.Lock()  # one worker at a time paces and claims; the others queue here
+        self._claimed: deque[Delivery] = deque()
+        self._outcomes: list[tuple[Delivery, Outcome]] = []  # waiting for their commit
+        self._unsettled = 0  # handed to a worker, outcome not committed yet
+        self._news = asyncio.Event()  # something was committed, or a stop was asked for
+        self._arrived = asyncio.Event()  # there are outcomes to commit, or there will be none
+        self._hurry = asyncio.Event()  # somebody waits for the commit: do not gather any longer
+        self._stopping = self._finished = False
+        self._offline_since: float | None = None
+        self._last_wait = ""
+
+    async def run(self) -> None:
+        """Send until nothing is pending, or `stop()`, or a halt. What is in flight settles."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._settle_in_groups())
+            async with asyncio.TaskGroup() as workers:
+                for _ in range(self._concurrency):
+                    workers.create_task(self._work())
+            self._finished = True
+            self._arrived.set()
+            self._hurry.set()
+        if self._claimed:
+            await self._run.release(self._claimed)
+
+    def stop(self) -> None:
+        """Start nothing new, and end every wait."""
+        self._stopping = True
+        self._news.set()
+
+    async def _work(self) -> None:
+        while (delivery := await self._next()) is not None:
+            outcome = await self._transport.send(delivery)
+            self._outcomes.append((delivery, self._heed(delivery, outcome)))
+            self._arrived.set()
+
+    async def _next(self) -> Delivery | None:
+        """The next delivery as soon as the pacer lets it go; None when nothing is left to do."""
+        async with self._turn:
+            while not self._stopping:
+                self._news.clear()  # before looking, so that what comes meanwhile is not missed
+                unsettled = self._unsettled
+                if not self._claimed:
+                    self._claimed.extend(await self._run.claim(self._slice(), self._clock()))
+                    if self._stopping:
+                        break
+                if self._claimed:
+                    wait = self._pacer.take(self._now())
+                    if wait == 0.0:
+                        self._unsettled += 1
+                        return self._claimed.popleft()
+                elif (due := await self._run.next_due()) is not None:
+                    wait = max((due - self._clock()).total_seconds(), 0.0)
+                    if unsettled:  # which may bring something to do before that
+                        wait = min(wait, self._max_wait)
+                elif unsettled:
+                    wait = None
+                else:
+                    return None
+                if not self._claimed:
+                    self._hurry.set()
+                await self._wait(wait)
+        return None
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Until `seconds` are over or there is news: whoever waits looks again."""
+        if seconds is not None and seconds > self._max_wait:
+            until = (self._clock() + timedelta(seconds=seconds)).astimezone()
+            reason = f"{self._last_wait}: nothing can be sent before {until:%Y-%m-%d %H:%M}"
+            self._halt(Halted("WAIT_TOO_LONG", reason))
+        if not self._stopping:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+
+    def _heed(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
+        if not isinstance(outcome, Deferred):
+            self._offline_since = None
+            if isinstance(outcome, Halted):
+                self._halt(outcome)
+            return outcome
+        self._last_wait = outcome.reason
+        if not outcome.reached:
+            self._hold(self._offline(), outcome.reason)
+            return replace(outcome, retry_after=0.0)  # the hold is for everybody
+        self._offline_since = None
+        seconds = outcome.retry_after
+        if seconds is None:
+            seconds = backoff(delivery.attempts)
+        if outcome.scope is Scope.ACCOUNT:
+            self._hold(seconds, outcome.reason)
+        return replace(outcome, retry_after=seconds)
+
+    def _hold(self, seconds: float, reason: str) -> None:
+        self._pacer.hold(self._now() + seconds)
+        self._watcher.held(seconds, reason)
+
+    def _offline(self) -> float:
+        """The pause before the next try to connect: as long as the outage, 1 to 30 seconds."""
+        now = self._now()
+        if self._offline_since is None:
+            self._offline_since = now
+        outage = now - self._offline_since
+        if outage >= self._patience:
+            since = (self._clock() - timedelta(seconds=outage)).astimezone()
+            self._halt(Halted("OFFLINE", f"no connection to Telegram since {since:%H:%M:%S}"))
+        return min(max(outage, 1.0), 30.0)
+
+    def _halt(self, halted: Halted) -> None:
+        self.halted = self.halted or halted
+        self.stop()
+
+    async def _settle_in_groups(self) -> None:
+        """Commit outcomes together: those of one WINDOW, or at once when somebody waits."""
+        while not self._finished or self._outcomes:
+            await self._arrived.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WINDOW):
+                    await self._hurry.wait()
+            self._arrived.clear()
+            self._hurry.clear()
+            group, self._outcomes = self._outcomes, []
+            if group:
+                await self._run.settle(group, self._clock())
+                self._unsettled -= len(group)
+                for delivery, outcome in group:
+                    self._watcher.settled(delivery, outcome)
+                self._news.set()
+
+    def _slice(self) -> int:
+        rate = self._pacer.rate
+        return SLICE_LIMIT if rate is None else min(max(math.ceil(rate * WINDOW), 1), SLICE_LIMIT)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

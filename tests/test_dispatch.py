@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broadcast.core.model import (
+    Contact,
+    Deferred,
+    Delivery,
+    Failed,
+    Halted,
+    Message,
+    Outcome,
+    Scope,
+    Sent,
+    Status,
+)
+from broadcast.core.pace import Pacer
+from broadcast.core.peers import parse_peer
+from broadcast.dispatch import Engine
+from broadcast.ledger.memory import MemoryLedger
+from broadcast.transport.fake import FakeTransport
+from tests import virtual
+
+if TYPE_CHECKING:
+    from broadcast.core.ports import Transport
+
+LOST = Deferred("LOST", "connection lost", reached=False)
+FLOOD = Deferred("FLOOD_WAIT", "Telegram asks to wait", 31.0, Scope.ACCOUNT)
+
+
+@dataclass
+class Recorder:
+    settlements: list[tuple[str, Outcome]] = field(default_factory=list)
+    holds: list[float] = field(default_factory=list)
+
+    def settled(self, delivery: Delivery, outcome: Outcome) -> None:
+        self.settlements.append((delivery.contact.peer.text, outcome))
+
+    def held(self, seconds: float, reason: str) -> None:
+        self.holds.append(seconds)
+
+
+def audience(count: int) -> list[Contact]:
+    return [Contact(parse_peer(f"@friend{number}"), f"Friend {number}") for number in range(count)]
+
+
+def ledger_of(count: int) -> MemoryLedger:
+    return MemoryLedger("b1", Message("I bought a car!"), audience(count))
+
+
+def engine_of(
+    ledger: MemoryLedger, transport: Transport, pacer: Pacer | None = None, **options: float
+) -> Engine:
+    return Engine(
+        ledger,
+        transport,
+        pacer or Pacer(None),
+        Recorder(),
+        clock=virtual.utc,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+class SlowTransport(FakeTransport):
+    """Takes a second for each message, and counts how many are under way."""
+
+    def __init__(self, *args: object, **options: object) -> None:
+        super().__init__(*args, **options)  # type: ignore[arg-type]
+        self.under_way = self.most = 0
+        self.times: list[float] = []
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        self.times.append(asyncio.get_running_loop().time())
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        await asyncio.sleep(1)
+        self.under_way -= 1
+        return await super().send(delivery)
+
+
+def test_everybody_gets_the_message_once() -> None:
+    ledger, transport = ledger_of(1000), FakeTransport()
+    virtual.run(engine_of(ledger, transport).run())
+    assert ledger.counts().sent == 1000
+    assert sorted(d.peer for d in transport.delivered) == sorted(f"@friend{n}" for n in range(1000))
+
+
+def test_three_friends_are_written_to_at_the_same_moment() -> None:
+    transport = SlowTransport()
+    virtual.run(engine_of(ledger_of(3), transport, Pacer(1, burst=10)).run())
+    assert transport.times == [0.0, 0.0, 0.0]
+
+
+def test_no_more_than_the_concurrency_is_under_way() -> None:
+    transport = SlowTransport()
+    virtual.run(engine_of(ledger_of(50), transport, concurrency=7).run())
+    assert transport.most == 7
+
+
+def test_the_rate_is_kept() -> None:
+    transport = SlowTransport()
+    virtual.run(engine_of(ledger_of(20), transport, Pacer(2), concurrency=5).run())
+    gaps = [b - a for a, b in zip(transport.times, transport.times[1:], strict=False)]
+    assert min(gaps) == pytest.approx(0.5)
+    assert transport.times[-1] == pytest.approx(9.5)
+
+
+def test_a_failure_concerns_its_recipient_only() -> None:
+    ledger = ledger_of(3)
+    blocked = Failed("USER_IS_BLOCKED", "blocked you")
+    virtual.run(engine_of(ledger, FakeTransport({"@friend1": blocked})).run())
+    assert [record.status for record in ledger.records()] == [
+        Status.SENT,
+        Status.FAILED,
+        Status.SENT,
+    ]
+
+
+def test_an_outcome_is_reported_after_it_is_recorded() -> None:
+    ledger = ledger_of(3)
+
+    class Checking(Recorder):
+        def settled(self, delivery: Delivery, outcome: Outcome) -> None:
+            assert list(ledger.records())[delivery.position].status is Status.SENT
+            super().settled(delivery, outcome)
+
+    watcher = Checking()
+    engine = Engine(ledger, FakeTransport(), Pacer(None), watcher, clock=virtual.utc)
+    virtual.run(engine.run())
+    assert len(watcher.settlements) == 3
+
+
+def test_nothing_is_sent_before_it_is_claimed() -> None:
+    ledger = ledger_of(5)
+
+    class Checking(FakeTransport):
+        async def send(self, delivery: Delivery) -> Outcome:
+            assert list(ledger.records())[delivery.position].status is Status.SENDING
+            return await super().send(delivery)
+
+    virtual.run(engine_of(ledger, Checking()).run())
+    assert ledger.counts().sent == 5
+
+
+def test_a_lost_answer_is_asked_for_again_and_arrives_once() -> None:
+    ledger, transport = ledger_of(3), FakeTransport({"@friend1": [LOST, LOST]})
+    virtual.run(engine_of(ledger, transport).run())
+    assert ledger.counts().sent == 3
+    assert len(transport.attempts) == 5
+    assert len(transport.delivered) == 3
+
+
+def test_a_flood_wait_silences_every_worker() -> None:
+    transport = SlowTransport({"@friend0": FLOOD})
+    ledger = ledger_of(40)
+    virtual.run(engine_of(ledger, transport, concurrency=10).run())
+    assert not [time for time in transport.times if 1.0 < time < 32.0]
+    assert ledger.counts().sent == 40
+
+
+def test_a_slow_chat_does_not_block_the_others() -> None:
+    slow = Deferred("SLOWMODE_WAIT", "slow mode", 300.0)
+    ledger, transport = ledger_of(30), SlowTransport({"@friend0": slow})
+    virtual.run(engine_of(ledger, transport, concurrency=5).run())
+    assert sorted(transport.times)[-2] < 10
+    assert sorted(transport.times)[-1] == pytest.approx(301, abs=1)
+    assert ledger.counts().sent == 30
+
+
+def test_a_wait_too_long_halts_and_says_until_when() -> None:
+    ledger = ledger_of(5)
+    flood = Deferred("FLOOD_WAIT", "Telegram asks to wait", 7200.0, Scope.ACCOUNT)
+    engine = engine_of(ledger, FakeTransport({"@friend0": flood}), concurrency=1)
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert "nothing can be sent before" in engine.halted.reason
+    assert ledger.counts().pending == 5
+
+
+def test_trouble_that_stays_ends_as_pending_not_as_failed() -> None:
+    ledger = ledger_of(2)
+    busy = Deferred("RPC_CALL_FAIL", "Telegram has internal trouble")
+    engine = engine_of(ledger, FakeTransport({"@friend0": [busy] * 1000}))
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert (ledger.counts().sent, ledger.counts().pending) == (1, 1)
+
+
+def test_an_outage_is_waited_for_with_growing_pauses() -> None:
+    transport = FakeTransport({"@friend0": [LOST] * 6})
+    ledger, watcher = ledger_of(1), Recorder()
+    engine = Engine(ledger, transport, Pacer(None), watcher, clock=virtual.utc)
+    virtual.run(engine.run())
+    assert ledger.counts().sent == 1
+    assert watcher.holds == sorted(watcher.holds)
+    assert watcher.holds[-1] > 2 * watcher.holds[0]
+
+
+def test_an_outage_longer_than_the_patience_halts_with_everything_pending() -> None:
+    ledger = ledger_of(5)
+    script = {f"@friend{n}": [LOST] * 10_000 for n in range(5)}
+    engine = engine_of(ledger, FakeTransport(script), patience=120.0)
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert engine.halted.error == "OFFLINE"
+    assert ledger.counts().pending == 5
+
+
+def test_a_halt_stops_the_run_with_the_rest_pending() -> None:
+    ledger = ledger_of(100)
+    transport = FakeTransport({"@friend2": Halted("PEER_FLOOD", "limited")})
+    engine = engine_of(ledger, transport, concurrency=1)
+    virtual.run(engine.run())
+    assert engine.halted == Halted("PEER_FLOOD", "limited")
+    assert (ledger.counts().sent, ledger.counts().pending) == (2, 98)
+    assert all(record.status is not Status.SENDING for record in ledger.records())
+
+
+def test_a_stop_settles_what_is_in_flight_and_gives_back_the_rest() -> None:
+    ledger, transport = ledger_of(100), SlowTransport()
+
+    async def main() -> None:
+        engine = engine_of(ledger, transport, concurrency=10)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(engine.run())
+            await asyncio.sleep(2.5)
+            engine.stop()
+
+    virtual.run(main())
+    assert ledger.counts().sent == len(transport.delivered) == 30
+    assert all(record.status is not Status.SENDING for record in ledger.records())
+
+
+def test_a_stop_ends_every_wait() -> None:
+    async def main() -> float:
+        engine = engine_of(ledger_of(10), FakeTransport({"@friend0": FLOOD}), concurrency=3)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(engine.run())
+            await asyncio.sleep(5)
+            engine.stop()
+        return asyncio.get_running_loop().time()
+
+    assert virtual.run(main()) == pytest.approx(5.0, abs=0.5)
+
+
+def test_a_cancelled_run_can_be_gone_on_with_and_nobody_gets_it_twice() -> None:
+    ledger, transport = ledger_of(100), SlowTransport()
+
+    async def main() -> None:
+        try:
+            async with asyncio.timeout(3.5):
+                await engine_of(ledger, transport).run()
+        except TimeoutError:
+            pass
+        in_doubt = [r.delivery for r in ledger.records() if r.status is Status.SENDING]
+        assert in_doubt
+        await ledger.release(in_doubt)
+        await engine_of(ledger, transport).run()
+
+    virtual.run(main())
+    assert ledger.counts().sent == 100
+    assert len(transport.delivered) == 100
+
+
+def test_a_bug_in_the_transport_is_not_swallowed() -> None:
+    class Broken(FakeTransport):
+        async def send(self, delivery: Delivery) -> Outcome:
+            raise RuntimeError("a bug")
+
+    with pytest.raises(ExceptionGroup):
+        virtual.run(engine_of(ledger_of(3), Broken()).run())
+
+
+def test_a_message_that_is_wrong_reaches_few_and_cannot_be_resumed() -> None:
+    wrong = Halted("ENTITY_BOUNDS_INVALID", "formatting", resumable=False)
+    script = {f"@friend{n}": wrong for n in range(100)}
+    transport = FakeTransport(script)
+    engine = engine_of(ledger_of(100), transport, concurrency=10)
+    virtual.run(engine.run())
+    assert engine.halted == wrong
+    assert len(transport.attempts) <= 10
+    assert not transport.delivered
+
+
+def test_sent_without_an_id_is_sent() -> None:
+    ledger = ledger_of(1)
+    virtual.run(engine_of(ledger, FakeTransport({"@friend0": Sent(None)})).run())
+    assert ledger.counts().sent == 1
