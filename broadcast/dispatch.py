@@ -183,10 +183,11 @@ class Engine:
             self._hurry.clear()
             group, self._outcomes = self._outcomes, []
             if group:
-                await self._run.settle(group, self._clock())
+                now = self._clock()
+                await self._run.settle(group, now)
                 self._unsettled -= len(group)
                 for delivery, outcome in group:
-                    self._watcher.settled(delivery, outcome)
+                    self._watcher.settled(delivery, outcome, now)
                 self._news.set()
 
     def _slice(self) -> int:

@@ -26,6 +26,8 @@ from broadcast.transport.fake import FakeTransport
 from tests import virtual
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from broadcast.core.ports import Transport
 
 LOST = Deferred("LOST", "connection lost", reached=False)
@@ -37,7 +39,7 @@ class Recorder:
     settlements: list[tuple[str, Outcome]] = field(default_factory=list)
     holds: list[float] = field(default_factory=list)
 
-    def settled(self, delivery: Delivery, outcome: Outcome) -> None:
+    def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         self.settlements.append((delivery.contact.peer.text, outcome))
 
     def held(self, seconds: float, reason: str) -> None:
@@ -124,9 +126,9 @@ def test_an_outcome_is_reported_after_it_is_recorded() -> None:
     ledger = ledger_of(3)
 
     class Checking(Recorder):
-        def settled(self, delivery: Delivery, outcome: Outcome) -> None:
+        def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
             assert list(ledger.records())[delivery.position].status is Status.SENT
-            super().settled(delivery, outcome)
+            super().settled(delivery, outcome, at)
 
     watcher = Checking()
     engine = Engine(ledger, FakeTransport(), Pacer(None), watcher, clock=virtual.utc)

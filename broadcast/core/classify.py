@@ -72,8 +72,10 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "USERNAME_NOT_OCCUPIED": (_R, "nobody has this username"),
     "PHONE_NOT_OCCUPIED": (
         _R,
-        "no account can be found under this number; if there is one, add the number to your "
-        "Telegram contacts",
+        (
+            "no account can be found under this number; if there is one, add the number to your "
+            "Telegram contacts"
+        ),
     ),
     "PHONE_NUMBER_INVALID": (_R, "Telegram does not accept this phone number"),
     "BOT_METHOD_INVALID": (_R, "a bot cannot look this up; use the numeric id of the person"),
@@ -84,8 +86,10 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "INVITE_NOT_JOINED": (_R, "you are not in this chat; join it first"),
     "PEER_UNKNOWN": (
         _R,
-        "a bare number is reachable only for a bot, your contacts and your chats; use @username "
-        "or a phone number",
+        (
+            "a bare number is reachable only for a bot, your contacts and your chats; use @username "
+            "or a phone number"
+        ),
     ),
     # --- costs money: a person decides, so nothing is paid here
     "ALLOW_PAYMENT_REQUIRED": (_R, "this person charges Stars for a message; nothing was paid"),
@@ -120,26 +124,42 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     # --- the account must stop
     "PEER_FLOOD": (
         Verdict.ACCOUNT,
-        "Telegram has limited this account for writing to too many people who do not know it; "
-        "ask @SpamBot for how long. Waiting and smaller lists of mutual contacts help, other "
-        "accounts do not",
+        (
+            "Telegram has limited this account for writing to too many people who do not know it; "
+            "ask @SpamBot for how long. Waiting and smaller lists of mutual contacts help, other "
+            "accounts do not"
+        ),
     ),
     "AUTH_KEY_DUPLICATED": (
         Verdict.ACCOUNT,
-        "this session was used in two places at once, and Telegram has ended it; sign in again: "
-        "`broadcast login`",
+        (
+            "this session was used in two places at once, and Telegram has ended it; sign in again: "
+            "`broadcast login`"
+        ),
     ),
     "AUTH_KEY_UNREGISTERED": (Verdict.ACCOUNT, "nobody is signed in; run `broadcast login`"),
     "AUTH_KEY_INVALID": (Verdict.ACCOUNT, "this session is not valid; run `broadcast login`"),
-    "SESSION_REVOKED": (Verdict.ACCOUNT, "this session was ended from another device; run `broadcast login`"),
+    "SESSION_REVOKED": (
+        Verdict.ACCOUNT,
+        "this session was ended from another device; run `broadcast login`",
+    ),
     "SESSION_EXPIRED": (Verdict.ACCOUNT, "this session has expired; run `broadcast login`"),
     "USER_DEACTIVATED": (Verdict.ACCOUNT, "your own account was deleted"),
     "USER_DEACTIVATED_BAN": (Verdict.ACCOUNT, "your own account was banned by Telegram"),
-    "FROZEN_METHOD_INVALID": (Verdict.ACCOUNT, "your own account is frozen; open Telegram to appeal"),
+    "FROZEN_METHOD_INVALID": (
+        Verdict.ACCOUNT,
+        "your own account is frozen; open Telegram to appeal",
+    ),
     "ACCESS_TOKEN_INVALID": (Verdict.ACCOUNT, "the bot token is not valid; @BotFather shows it"),
-    "ACCESS_TOKEN_EXPIRED": (Verdict.ACCOUNT, "the bot token was revoked; @BotFather makes a new one"),
-    "API_ID_INVALID": (Verdict.ACCOUNT, "the API id and hash do not belong together; see my.telegram.org"),
-}  # fmt: skip
+    "ACCESS_TOKEN_EXPIRED": (
+        Verdict.ACCOUNT,
+        "the bot token was revoked; @BotFather makes a new one",
+    ),
+    "API_ID_INVALID": (
+        Verdict.ACCOUNT,
+        "the API id and hash do not belong together; see my.telegram.org",
+    ),
+}
 
 _FAMILIES: tuple[tuple[re.Pattern[str], Verdict, str], ...] = (
     (re.compile(r"CHAT_SEND_\w+_FORBIDDEN"), _R, "this chat does not allow messages of this kind"),

@@ -84,7 +84,7 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Telegram has the message. `message_id` is None when it was accepted without telling its id."""
+    """Telegram has the message. `message_id` is None when it accepted it without telling the id."""
 
     message_id: int | None = None
 

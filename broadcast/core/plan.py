@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from hashlib import blake2b
 
-
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: no i, l, o, u
 _EPOCH = 1_577_836_800  # 2020-01-01 UTC; six characters of seconds last until 2054
 

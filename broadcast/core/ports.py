@@ -53,8 +53,8 @@ class Run(Protocol):
 class Watcher(Protocol):
     """Somebody who looks on while a broadcast runs."""
 
-    def settled(self, delivery: Delivery, outcome: Outcome) -> None:
-        """`outcome` is recorded in the ledger."""
+    def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
+        """`outcome` is recorded in the ledger, at the UTC time `at`."""
         ...
 
     def held(self, seconds: float, reason: str) -> None:

@@ -1,0 +1,357 @@
+"""The composition root: puts contacts, ledger, engine and transport together; shows nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+import time
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+
+from broadcast.core.audience import select
+from broadcast.core.contacts import Problem, kind_of, read_contacts
+from broadcast.core.errors import ContactsError, SelectorError
+from broadcast.core.model import Contact, Counts, Halted, Message, Status
+from broadcast.core.pace import Pacer
+from broadcast.core.peers import parse_peer
+from broadcast.core.plan import broadcast_id
+from broadcast.dispatch import Engine
+from broadcast.ledger.memory import MemoryLedger, Record
+from broadcast.settings import MEMORY_SESSION, Credentials, Server, Settings
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+
+    from broadcast.core.model import Delivery, Outcome
+    from broadcast.core.ports import Transport, Watcher
+    from broadcast.transport.account import Account, Prompts
+    from broadcast.transport.telethon import TelethonTransport
+
+CONCURRENCY = 20
+"""Requests under way at once: enough for 30 a second when an answer takes half a second."""
+
+BOT_RATE, BOT_BURST = 30.0, 30
+"""Messages a second of a bot: https://core.telegram.org/bots/faq#broadcasting-to-users"""
+
+USER_RATE, USER_BURST = 1.0, 10
+"""Nothing is published for people. Ten at once is what a person does by forwarding to friends;
+then one a second, which is what Telegram publishes for one chat, as long as nothing was learned."""
+
+
+class _Nobody:
+    def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
+        pass
+
+    def held(self, seconds: float, reason: str) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Report:
+    """What became of a broadcast. `interrupted` when a stop was asked for before the end."""
+
+    broadcast: str
+    counts: Counts
+    seconds: float
+    halted: Halted | None
+    interrupted: bool
+    _ledger: MemoryLedger
+
+    def records(self) -> Iterator[Record]:
+        """Every delivery with its state, in the order of the audience."""
+        return self._ledger.records()
+
+    def pending(self) -> Iterator[Record]:
+        """The deliveries that are neither sent nor failed."""
+        done = (Status.SENT, Status.FAILED, Status.SKIPPED)
+        return (record for record in self.records() if record.status not in done)
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The contacts of one broadcast, and what was odd about the list."""
+
+    contacts: tuple[Contact, ...]
+    warnings: tuple[Problem, ...]
+
+
+def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: str) -> Contact:
+    """A contact made by a program: `contact("@ana", name="Ana", city="Madrid")`.
+
+    Raises core.peers.PeerError, a ValueError, when `peer` names nobody.
+    """
+    return Contact(parse_peer(peer), name, tuple(tags), fields)
+
+
+def find_contacts(settings: Settings, here: Path, chosen: Path | None) -> Path:
+    """The contact list: `chosen`, else contacts.yaml in `here`, else in the configuration."""
+    if chosen is not None:
+        return chosen
+    places = [here / "contacts.yaml", settings.config_dir / "contacts.yaml"]
+    for path in places:
+        if path.exists():
+            return path
+    raise ContactsError(
+        f"no contact list: neither {places[0]} nor {places[1]} exists. Write one (see "
+        "contacts.example.yaml), or name a file: --contacts FILE"
+    )
+
+
+def load_audience(path: Path, to: Sequence[str] = (), exclude: Sequence[str] = ()) -> Audience:
+    """Read the contact list and choose from it.
+
+    Raises ContactsError with every mistake of the list, or SelectorError.
+    """
+    problems: list[Problem] = []
+
+    def contacts() -> Iterator[Contact]:
+        with path.open("rb") as stream:
+            for entry in read_contacts(stream, source=str(path), kind=kind_of(path.name)):
+                if isinstance(entry, Problem):
+                    problems.append(entry)
+                else:
+                    yield entry
+
+    chosen: tuple[Contact, ...] = ()
+    unmatched: SelectorError | None = None
+    try:
+        chosen = tuple(select(contacts(), to, exclude))
+    except SelectorError as error:
+        unmatched = error  # a list full of mistakes matches nobody: those are what to mend
+    except OSError as error:
+        raise ContactsError(f"{path}: cannot be read: {error.strerror}") from error
+    mistakes = sum(problem.is_error for problem in problems)
+    if mistakes:
+        things = "a mistake" if mistakes == 1 else f"{mistakes} mistakes"
+        raise ContactsError(f"{path}: {things} in the contact list; nothing was sent", problems)
+    if unmatched is not None:
+        raise unmatched
+    return Audience(chosen, tuple(problems))
+
+
+def pacer_for(rate: float | None, *, is_bot: bool) -> Pacer:
+    """A fixed rate in messages a second: 0 means no limit, None what suits the account."""
+    if rate is None:
+        return Pacer(BOT_RATE, BOT_BURST) if is_bot else Pacer(USER_RATE, USER_BURST)
+    return Pacer(rate or None, max(1, min(round(rate), BOT_BURST)))
+
+
+async def send(
+    message: Message | str,
+    audience: Iterable[Contact],
+    transport: Transport,
+    *,
+    pacer: Pacer | None = None,
+    concurrency: int = CONCURRENCY,
+    watcher: Watcher | None = None,
+    on_start: Callable[[Engine], None] = lambda _: None,
+) -> Report:
+    """Send `message` to everybody in `audience`, each once, and report on every one.
+
+    Expected trouble is in the report and never raises. `on_start` receives the engine, whose
+    `stop()` ends the run early: what is in flight settles, the rest stays pending.
+    """
+    if isinstance(message, str):
+        message = Message(message)
+    number = broadcast_id(time.time(), secrets.randbits(20))
+    ledger = MemoryLedger(number, message, audience)
+    engine = Engine(
+        ledger, transport, pacer or Pacer(None), watcher or _Nobody(), concurrency=concurrency
+    )
+    on_start(engine)
+    loop = asyncio.get_running_loop()
+    started = loop.time()
+    await engine.run()
+    counts = ledger.counts()
+    interrupted = engine.halted is None and counts.pending > 0
+    return Report(number, counts, loop.time() - started, engine.halted, interrupted, ledger)
+
+
+@contextmanager
+def stop_on_signals(stop: Callable[[], None], told: Callable[[], None]) -> Generator[None]:
+    """The first Ctrl-C or SIGTERM calls `told` and `stop`, the second cancels the current task."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    signals = (signal.SIGINT, signal.SIGTERM)
+    count = 0
+
+    def on_signal() -> None:
+        nonlocal count
+        count += 1
+        if count == 1:
+            told()
+            stop()
+        elif task is not None:
+            task.cancel()
+
+    with suppress(NotImplementedError):  # loops on Windows know no signals: there Ctrl-C cancels
+        for number in signals:
+            loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        with suppress(NotImplementedError):
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def open_telegram(
+    settings: Settings, prompts: Prompts | None = None
+) -> AsyncGenerator[TelethonTransport]:
+    """A transport to Telegram, signed in; `prompts` asks the person when that is needed."""
+    from broadcast.transport.telethon import open_transport  # noqa: PLC0415 - Telethon costs 0.3 s
+
+    async with open_transport(settings, prompts) as transport:
+        yield transport
+
+
+async def login(settings: Settings, prompts: Prompts | None) -> Account:
+    """Sign in, unless somebody is signed in already."""
+    async with open_telegram(settings, prompts) as transport:
+        return transport.account
+
+
+async def whoami(settings: Settings) -> Account | None:
+    """Who is signed in; None when nobody is."""
+    from broadcast.transport.account import open_account  # noqa: PLC0415 - Telethon costs 0.3 s
+
+    async with open_account(settings) as opener:
+        return await opener.signed_in()
+
+
+async def logout(settings: Settings) -> bool:
+    """End the session; False when nobody was signed in."""
+    from broadcast.transport.account import open_account  # noqa: PLC0415 - Telethon costs 0.3 s
+
+    async with open_account(settings) as opener:
+        return await opener.logout()
+
+
+SANDBOX_API_ID, SANDBOX_API_HASH, SANDBOX_PHONE = 1, "sandbox", "+34600000000"
+SANDBOX_CODE, SANDBOX_PASSWORD = "12345", "sandbox"
+
+
+class _SandboxPrompts:
+    """Answers for the person who signs in to the sandbox, where the code is always the same."""
+
+    def phone(self) -> str:
+        return SANDBOX_PHONE
+
+    def code(self, where: str) -> str:
+        return SANDBOX_CODE
+
+    def password(self) -> str:
+        return SANDBOX_PASSWORD
+
+    def complain(self, message: str) -> None:
+        raise AssertionError(message)
+
+
+def sandbox_journal(settings: Settings) -> Path:
+    """Where the sandbox keeps what it received, apart from everything real."""
+    return settings.home / "sandbox" / "journal.jsonl"
+
+
+@asynccontextmanager
+async def open_sandbox(
+    contacts: Iterable[Contact] = (), settings: Settings | None = None
+) -> AsyncGenerator[TelethonTransport]:
+    """A transport to a sandbox of its own, in this process, where `contacts` are known people.
+
+    With `settings` the sandbox keeps what it received below their home, for `broadcast sandbox
+    inbox`; without, everything is gone afterwards.
+    """
+    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415
+    from broadcast.sandbox.world import World  # noqa: PLC0415
+
+    async with AsyncExitStack() as stack:
+        if settings is None:
+            home = Path(stack.enter_context(TemporaryDirectory(prefix="broadcast-")))
+            journal = None
+        else:
+            home = settings.home / "sandbox"
+            journal = stack.enter_context(Journal(sandbox_journal(settings)))
+        world = World(contacts=[contact.peer for contact in contacts])
+        server = await stack.enter_async_context(SandboxServer(world, journal=journal))
+        inside = Settings(
+            home=home,
+            config_dir=home,
+            credentials=Credentials(SANDBOX_API_ID, SANDBOX_API_HASH, phone=SANDBOX_PHONE),
+            session=MEMORY_SESSION,
+            server=Server("127.0.0.1", server.port, key=server.key.public_pem()),
+        )
+        yield await stack.enter_async_context(open_telegram(inside, _SandboxPrompts()))
+
+
+async def serve_sandbox(
+    settings: Settings,
+    contacts: Iterable[Contact],
+    host: str,
+    port: int,
+    *,
+    told: Callable[[str], None],
+) -> None:
+    """Run a sandbox until Ctrl-C or SIGTERM; `told` gets the settings to paste, line by line."""
+    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415
+    from broadcast.sandbox.world import World  # noqa: PLC0415
+
+    stopped = asyncio.Event()
+    world = World(contacts=[contact.peer for contact in contacts])
+    journal_path = sandbox_journal(settings)
+    with Journal(journal_path) as journal:
+        async with SandboxServer(world, host=host, port=port, journal=journal) as server:
+            key_path = journal_path.with_name("server_key.pem")
+            key_path.write_text(server.key.public_pem(), encoding="ascii")
+            told(f"# the sandbox listens on {server.address}; put this into .env:")
+            told(f"TELEGRAM_SERVER={server.address}")
+            told(f"TELEGRAM_SERVER_KEY={key_path}")
+            told(f"TELEGRAM_API_ID={SANDBOX_API_ID}")
+            told(f"TELEGRAM_API_HASH={SANDBOX_API_HASH}")
+            told(f"TELEGRAM_PHONE={SANDBOX_PHONE}")
+            told(f"# the code of every login is {SANDBOX_CODE}; Ctrl-C ends the sandbox")
+            with stop_on_signals(stopped.set, lambda: None):
+                await stopped.wait()
+
+
+class InboxRow(NamedTuple):
+    """A message that arrived in the sandbox. `at` is in UTC."""
+
+    to: str
+    message_id: int
+    text: str
+    at: datetime
+
+
+def sandbox_inbox(settings: Settings) -> Iterator[InboxRow]:
+    """What arrived in the sandbox of `settings`, oldest first; empty when it was never used."""
+    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.world import World  # noqa: PLC0415
+
+    path = sandbox_journal(settings)
+    if not path.exists():
+        return
+    world = World()
+    for record in Journal(path).replay():
+        if record.get("t") != "key":
+            world.apply(record)
+    for message in world.inbox():
+        at = datetime.fromtimestamp(message.date, UTC)
+        yield InboxRow(message.title, message.message_id, message.text, at)
+
+
+def clear_sandbox(settings: Settings) -> None:
+    """Forget everything that the sandbox of `settings` received."""
+    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
+
+    path = sandbox_journal(settings)
+    if path.exists():
+        with Journal(path):  # not while a sandbox uses it
+            path.unlink()

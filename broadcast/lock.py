@@ -1,0 +1,55 @@
+"""Answers whether this process may use a file alone; it never waits for the other one."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from broadcast.core.errors import LockedError, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+
+@contextmanager
+def only_process(path: Path, what: str) -> Generator[None]:
+    """Hold `path` for this process alone; `what` names it for a person.
+
+    The lock is the operating system's, on `path`.lock, so it ends with the process, however that
+    ends. The holder's pid stands in `path`.pid. Raises LockedError with that pid, and
+    SettingsError when the directory cannot be written.
+    """
+    lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
+    holder = path.with_name(f"{path.name}.pid")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        try:
+            pid = holder.read_text(encoding="ascii").strip()
+        except OSError:
+            pid = "unknown"
+        raise LockedError(
+            f"{what} is in use by process {pid} ({path}). Wait until it ends, or look at it with "
+            f"`ps -p {pid}`"
+        ) from None
+    except OSError as error:
+        raise SettingsError(cannot_write(path.parent, error)) from error
+    try:
+        holder.write_text(f"{os.getpid()}\n", encoding="ascii")
+        yield
+    finally:
+        holder.unlink(missing_ok=True)
+        lock.release()
+
+
+def cannot_write(path: Path, error: OSError) -> str:
+    """What to tell a person whose BROADCAST_HOME cannot be written."""
+    return (
+        f"{path}: cannot be written ({error.strerror}). Make it writable, or set BROADCAST_HOME "
+        "to a directory that is"
+    )

@@ -1,0 +1,211 @@
+"""The only reader of the environment and of `.env`; it opens no connection and no session.
+
+A setting comes from the options of the command line, else the environment, else `.env`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dotenv import dotenv_values
+from platformdirs import user_config_path, user_data_path
+
+from broadcast.core.errors import SettingsError
+from broadcast.core.model import PeerKind
+from broadcast.core.peers import PeerError, parse_peer
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+TEST_SERVER = "2@149.154.167.40:80"
+"""Telegram's own test servers, data centre 2: https://core.telegram.org/api/auth#test-accounts"""
+
+_TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{30,50}")
+_SERVER = re.compile(
+    r"(?:(?P<dc>[1-9][0-9]{0,4})@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:@/\[\]]+):(?P<port>[0-9]{1,5})"
+)
+_STRING_SESSION_LENGTH = 200
+"""Telethon's string sessions have 353 characters or more; no name of a file comes near."""
+
+MEMORY_SESSION = ":memory:"
+"""A session that ends with the process, for the sandbox."""
+
+WHERE_TO_GET_CREDENTIALS = """\
+No Telegram credentials: {missing} not set. Once, and free of charge:
+  1. Sign in at https://my.telegram.org, open "API development tools", create an application.
+  2. Put what it shows into a file .env in this directory:
+       TELEGRAM_API_ID=1234567
+       TELEGRAM_API_HASH=0123456789abcdef0123456789abcdef
+     and, to send as yourself,  TELEGRAM_PHONE=+34600000001
+     or, to send as a bot,      TELEGRAM_BOT_TOKEN=123456:the-token-of-@BotFather
+To try everything without an account, add --sandbox: it needs none of this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to connect when it is not Telegram itself. `key` is its RSA public key, PKCS#1 PEM."""
+
+    host: str
+    port: int
+    dc: int = 2
+    key: str | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.dc}@{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who sends. Nothing of it is shown by repr. At most one of `phone` and `bot_token` is set."""
+
+    api_id: int = field(repr=False)
+    api_hash: str = field(repr=False)
+    phone: str | None = field(default=None, repr=False)
+    bot_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that comes from outside, read once."""
+
+    home: Path
+    config_dir: Path
+    credentials: Credentials | None = None
+    missing: tuple[str, ...] = ()
+    session: str | None = field(default=None, repr=False)  # it may be a string session
+    server: Server | None = None
+
+    def require_credentials(self) -> Credentials:
+        """The credentials; SettingsError says where to get them."""
+        if self.credentials is None:
+            verb = "is" if len(self.missing) == 1 else "are"
+            missing = f"{' and '.join(self.missing)} {verb}"
+            raise SettingsError(WHERE_TO_GET_CREDENTIALS.format(missing=missing))
+        return self.credentials
+
+    @property
+    def string_session(self) -> str | None:
+        """The Telethon string session, when `session` is one; an empty one lives in memory."""
+        if self.session == MEMORY_SESSION:
+            return ""
+        text = self.session
+        return text if text is not None and len(text) >= _STRING_SESSION_LENGTH else None
+
+    @property
+    def session_path(self) -> Path:
+        """The session file: below `home`, apart for each server, unless `session` is a path."""
+        name = self.session
+        if name is not None and ("/" in name or "\\" in name or name.endswith(".session")):
+            return Path(name.removesuffix(".session") + ".session").expanduser()
+        if name is None:
+            name = "me"
+            if self.credentials is not None and self.credentials.bot_token:
+                name = f"bot{self.credentials.bot_token.partition(':')[0]}"
+        folder = self.home / "sessions"
+        if self.server is not None:
+            folder /= re.sub(r"[^0-9A-Za-z.@-]", "_", str(self.server))
+        return folder / f"{name}.session"
+
+
+def read_environment(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
+    """The environment, and below it the file `dotenv` when it exists; empty values count as unset.
+
+    SettingsError when the file is there and cannot be read.
+    """
+    values: dict[str, str] = {}
+    if dotenv.is_file():
+        try:
+            values = {key: value for key, value in dotenv_values(dotenv).items() if value}
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{dotenv}: cannot be read: {error}") from error
+    return values | {key: value for key, value in environ.items() if value}
+
+
+def load_settings(values: Mapping[str, str], *, home: str | None = None) -> Settings:
+    """Make the settings from `values` (see `read_environment`); SettingsError names what is wrong.
+
+    `home` is the option of the command line, which goes before BROADCAST_HOME.
+    """
+    chosen = home or values.get("BROADCAST_HOME")
+    credentials, missing = _credentials(values)
+    return Settings(
+        home=Path(chosen).expanduser() if chosen else user_data_path("broadcast"),
+        config_dir=user_config_path("broadcast"),
+        credentials=credentials,
+        missing=missing,
+        session=values.get("TELEGRAM_SESSION"),
+        server=_server(values),
+    )
+
+
+def _credentials(values: Mapping[str, str]) -> tuple[Credentials | None, tuple[str, ...]]:
+    names = ("TELEGRAM_API_ID", "TELEGRAM_API_HASH")
+    missing = tuple(name for name in names if name not in values)
+    if missing:
+        return None, missing
+    api_id, api_hash = (values[name].strip() for name in names)
+    if not (api_id.isascii() and api_id.isdecimal() and 0 < int(api_id) < 2**31):
+        raise SettingsError(
+            "TELEGRAM_API_ID must be the number that my.telegram.org shows as api_id, "
+            "such as 1234567"
+        )
+    phone, token = values.get("TELEGRAM_PHONE"), values.get("TELEGRAM_BOT_TOKEN")
+    if phone and token:
+        raise SettingsError(
+            "TELEGRAM_PHONE and TELEGRAM_BOT_TOKEN are both set: remove one, so that it is clear "
+            "who sends"
+        )
+    if token and not _TOKEN.fullmatch(token.strip()):
+        raise SettingsError(
+            "TELEGRAM_BOT_TOKEN is not a bot token: @BotFather shows it as digits, a colon and "
+            "35 characters"
+        )
+    return Credentials(int(api_id), api_hash, _phone(phone), token and token.strip()), ()
+
+
+def _phone(text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        peer = parse_peer(text)
+    except PeerError:
+        peer = None
+    if peer is None or peer.kind is not PeerKind.PHONE:
+        raise SettingsError(
+            "TELEGRAM_PHONE is not a phone number: write it with + and the country's code, "
+            "such as +34600000001"
+        )
+    return peer.value
+
+
+def _server(values: Mapping[str, str]) -> Server | None:
+    text, key_file = values.get("TELEGRAM_SERVER"), values.get("TELEGRAM_SERVER_KEY")
+    if not text:
+        if key_file:
+            raise SettingsError("TELEGRAM_SERVER_KEY is set, but TELEGRAM_SERVER is not")
+        return None
+    found = _SERVER.fullmatch(TEST_SERVER if text == "test" else text.strip())
+    if not found or not 0 < int(found["port"]) < 2**16:
+        raise SettingsError(
+            f"TELEGRAM_SERVER={text}: expected host:port, dc@host:port, or the word test"
+        )
+    key = None if not key_file else _server_key(Path(key_file).expanduser())
+    return Server(found["host"].strip("[]"), int(found["port"]), int(found["dc"] or 2), key)
+
+
+def _server_key(path: Path) -> str:
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"TELEGRAM_SERVER_KEY={path}: cannot be read: {error}") from error
+    if "-----BEGIN RSA PUBLIC KEY-----" not in text:
+        raise SettingsError(
+            f"TELEGRAM_SERVER_KEY={path}: not an RSA public key in PKCS#1 form, whose first line "
+            "is -----BEGIN RSA PUBLIC KEY-----; convert another form with "
+            "`openssl rsa -pubin -in FILE -RSAPublicKey_out`"
+        )
+    return text
