@@ -6,13 +6,20 @@ import asyncio
 import secrets
 import signal
 import time
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    contextmanager,
+    suppress,
+)
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
 
+from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.audience import select
 from broadcast.core.contacts import Problem, kind_of, read_contacts
 from broadcast.core.errors import ContactsError, SelectorError
@@ -22,13 +29,13 @@ from broadcast.core.peers import parse_peer
 from broadcast.core.plan import broadcast_id
 from broadcast.dispatch import Engine
 from broadcast.ledger.memory import MemoryLedger, Record
-from broadcast.settings import MEMORY_SESSION, Credentials, Server, Settings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 
     from broadcast.core.model import Delivery, Outcome
     from broadcast.core.ports import Transport, Watcher
+    from broadcast.settings import Settings
     from broadcast.transport.account import Account, Prompts
     from broadcast.transport.telethon import TelethonTransport
 
@@ -200,15 +207,19 @@ def stop_on_signals(stop: Callable[[], None], told: Callable[[], None]) -> Gener
                 loop.remove_signal_handler(number)
 
 
-@asynccontextmanager
-async def open_telegram(
+def open_telegram(
     settings: Settings, prompts: Prompts | None = None
-) -> AsyncGenerator[TelethonTransport]:
+) -> AbstractAsyncContextManager[TelethonTransport]:
     """A transport to Telegram, signed in; `prompts` asks the person when that is needed."""
+    return _open(settings.access(), prompts)
+
+
+def _open(
+    access: Access, prompts: Prompts | None
+) -> AbstractAsyncContextManager[TelethonTransport]:
     from broadcast.transport.telethon import open_transport  # noqa: PLC0415 - Telethon costs 0.3 s
 
-    async with open_transport(settings, prompts) as transport:
-        yield transport
+    return open_transport(access, prompts)
 
 
 async def login(settings: Settings, prompts: Prompts | None) -> Account:
@@ -221,7 +232,7 @@ async def whoami(settings: Settings) -> Account | None:
     """Who is signed in; None when nobody is."""
     from broadcast.transport.account import open_account  # noqa: PLC0415 - Telethon costs 0.3 s
 
-    async with open_account(settings) as opener:
+    async with open_account(settings.access()) as opener:
         return await opener.signed_in()
 
 
@@ -229,7 +240,7 @@ async def logout(settings: Settings) -> bool:
     """End the session; False when nobody was signed in."""
     from broadcast.transport.account import open_account  # noqa: PLC0415 - Telethon costs 0.3 s
 
-    async with open_account(settings) as opener:
+    async with open_account(settings.access()) as opener:
         return await opener.logout()
 
 
@@ -280,14 +291,13 @@ async def open_sandbox(
             journal = stack.enter_context(Journal(sandbox_journal(settings)))
         world = World(contacts=[contact.peer for contact in contacts])
         server = await stack.enter_async_context(SandboxServer(world, journal=journal))
-        inside = Settings(
-            home=home,
-            config_dir=home,
-            credentials=Credentials(SANDBOX_API_ID, SANDBOX_API_HASH, phone=SANDBOX_PHONE),
-            session=MEMORY_SESSION,
+        access = Access(
+            Credentials(SANDBOX_API_ID, SANDBOX_API_HASH, phone=SANDBOX_PHONE),
+            session="",
+            addresses=home / "addresses.db",
             server=Server("127.0.0.1", server.port, key=server.key.public_pem()),
         )
-        yield await stack.enter_async_context(open_telegram(inside, _SandboxPrompts()))
+        yield await stack.enter_async_context(_open(access, _SandboxPrompts()))
 
 
 async def serve_sandbox(

@@ -252,7 +252,7 @@ def send(message: tuple[str, ...], **options: Any) -> int:
         console.show_dry_run(body, audience.contacts, as_json=options["as_json"])
         return DONE
     if not options["sandbox"]:
-        settings.require_credentials()
+        settings.access()
     if len(audience.contacts) > ASK_ABOVE and not options["yes"] and console.can_ask():
         console.show_plan(body, audience.contacts, limit=10)
         if not click.confirm(f"Send it to {len(audience.contacts)} people?", err=True):
@@ -389,7 +389,9 @@ def whoami(home: str | None, **overrides: str | None) -> int:
     settings = _settings(home, **overrides)
     account = asyncio.run(app.whoami(settings))
     where = "Telegram" if settings.server is None else str(settings.server)
-    session = "TELEGRAM_SESSION" if settings.string_session is not None else settings.session_path
+    session = settings.access().session
+    if isinstance(session, str):
+        session = "TELEGRAM_SESSION"
     if account is None:
         click.echo(f"nobody is signed in at {where} (session: {session}). Run `broadcast login`")
         return USAGE

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dotenv import dotenv_values
 from platformdirs import user_config_path, user_data_path
 
+from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.errors import SettingsError
 from broadcast.core.model import PeerKind
 from broadcast.core.peers import PeerError, parse_peer
@@ -27,11 +28,8 @@ _TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{30,50}")
 _SERVER = re.compile(
     r"(?:(?P<dc>[1-9][0-9]{0,4})@)?(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:@/\[\]]+):(?P<port>[0-9]{1,5})"
 )
-_STRING_SESSION_LENGTH = 200
+STRING_SESSION_LENGTH = 200
 """Telethon's string sessions have 353 characters or more; no name of a file comes near."""
-
-MEMORY_SESSION = ":memory:"
-"""A session that ends with the process, for the sandbox."""
 
 WHERE_TO_GET_CREDENTIALS = """\
 No Telegram credentials: {missing} not set. Once, and free of charge:
@@ -45,30 +43,6 @@ To try everything without an account, add --sandbox: it needs none of this."""
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
-    """Where to connect when it is not Telegram itself. `key` is its RSA public key, PKCS#1 PEM."""
-
-    host: str
-    port: int
-    dc: int = 2
-    key: str | None = None
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{self.dc}@{host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """Who sends. Nothing of it is shown by repr. At most one of `phone` and `bot_token` is set."""
-
-    api_id: int = field(repr=False)
-    api_hash: str = field(repr=False)
-    phone: str | None = field(default=None, repr=False)
-    bot_token: str | None = field(default=None, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Settings:
     """Everything that comes from outside, read once."""
 
@@ -79,32 +53,24 @@ class Settings:
     session: str | None = field(default=None, repr=False)  # it may be a string session
     server: Server | None = None
 
-    def require_credentials(self) -> Credentials:
-        """The credentials; SettingsError says where to get them."""
+    def access(self) -> Access:
+        """What it takes to open the account; SettingsError says where to get the credentials."""
         if self.credentials is None:
             verb = "is" if len(self.missing) == 1 else "are"
             missing = f"{' and '.join(self.missing)} {verb}"
             raise SettingsError(WHERE_TO_GET_CREDENTIALS.format(missing=missing))
-        return self.credentials
+        return Access(self.credentials, self._session(), self.home / "addresses.db", self.server)
 
-    @property
-    def string_session(self) -> str | None:
-        """The Telethon string session, when `session` is one; an empty one lives in memory."""
-        if self.session == MEMORY_SESSION:
-            return ""
-        text = self.session
-        return text if text is not None and len(text) >= _STRING_SESSION_LENGTH else None
-
-    @property
-    def session_path(self) -> Path:
-        """The session file: below `home`, apart for each server, unless `session` is a path."""
+    def _session(self) -> Path | str:
+        """A string session, or a file: below `home`, apart for each server, unless it is a path."""
         name = self.session
-        if name is not None and ("/" in name or "\\" in name or name.endswith(".session")):
-            return Path(name.removesuffix(".session") + ".session").expanduser()
         if name is None:
-            name = "me"
-            if self.credentials is not None and self.credentials.bot_token:
-                name = f"bot{self.credentials.bot_token.partition(':')[0]}"
+            token = self.credentials and self.credentials.bot_token
+            name = f"bot{token.partition(':')[0]}" if token else "me"
+        if len(name) >= STRING_SESSION_LENGTH:
+            return name
+        if "/" in name or "\\" in name or name.endswith(".session"):
+            return Path(name.removesuffix(".session") + ".session").expanduser()
         folder = self.home / "sessions"
         if self.server is not None:
             folder /= re.sub(r"[^0-9A-Za-z.@-]", "_", str(self.server))

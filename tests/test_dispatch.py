@@ -169,7 +169,7 @@ def test_a_slow_chat_does_not_block_the_others() -> None:
     ledger, transport = ledger_of(30), SlowTransport({"@friend0": slow})
     virtual.run(engine_of(ledger, transport, concurrency=5).run())
     assert sorted(transport.times)[-2] < 10
-    assert sorted(transport.times)[-1] == pytest.approx(301, abs=1)
+    assert max(transport.times) == pytest.approx(301, abs=1)
     assert ledger.counts().sent == 30
 
 

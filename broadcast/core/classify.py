@@ -87,7 +87,7 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "PEER_UNKNOWN": (
         _R,
         (
-            "a bare number is reachable only for a bot, your contacts and your chats; use @username "
+            "a bare number is reachable only for a bot, your contacts and your chats; use a @name "
             "or a phone number"
         ),
     ),
@@ -133,22 +133,22 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "AUTH_KEY_DUPLICATED": (
         Verdict.ACCOUNT,
         (
-            "this session was used in two places at once, and Telegram has ended it; sign in again: "
-            "`broadcast login`"
+            "this session was used in two places at once, and Telegram has ended it; sign in again "
+            "with `broadcast login`"
         ),
     ),
     "AUTH_KEY_UNREGISTERED": (Verdict.ACCOUNT, "nobody is signed in; run `broadcast login`"),
     "AUTH_KEY_INVALID": (Verdict.ACCOUNT, "this session is not valid; run `broadcast login`"),
     "SESSION_REVOKED": (
         Verdict.ACCOUNT,
-        "this session was ended from another device; run `broadcast login`",
+        "this session was ended from another device; `broadcast login`",
     ),
     "SESSION_EXPIRED": (Verdict.ACCOUNT, "this session has expired; run `broadcast login`"),
     "USER_DEACTIVATED": (Verdict.ACCOUNT, "your own account was deleted"),
     "USER_DEACTIVATED_BAN": (Verdict.ACCOUNT, "your own account was banned by Telegram"),
     "FROZEN_METHOD_INVALID": (
         Verdict.ACCOUNT,
-        "your own account is frozen; open Telegram to appeal",
+        "your own account is frozen; appeal in the app",
     ),
     "ACCESS_TOKEN_INVALID": (Verdict.ACCOUNT, "the bot token is not valid; @BotFather shows it"),
     "ACCESS_TOKEN_EXPIRED": (

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+import struct
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from telethon import TelegramClient, errors
@@ -24,7 +26,7 @@ from broadcast.transport.translate import LOST, refusal
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from broadcast.settings import Credentials, Settings
+    from broadcast.core.access import Access, Credentials
 
 CONNECT_TIMEOUT = 10  # seconds for one try to connect
 CONNECT_RETRIES = 2
@@ -68,10 +70,9 @@ class Account:
 class AccountOpener:
     """Makes clients for one account, one after the other, over one session."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._credentials = settings.require_credentials()
-        server = settings.server
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        server = access.server
         if server is not None and server.key is not None:
             try:
                 rsa.add_key(server.key, old=False)
@@ -79,37 +80,9 @@ class AccountOpener:
                 raise SettingsError(
                     "TELEGRAM_SERVER_KEY: the file is not a valid RSA public key"
                 ) from error
-        self._session = self._make_session()
-
-    def _make_session(self) -> StringSession | SQLiteSession:
-        settings = self._settings
-        if settings.string_session is not None:
-            try:
-                session: StringSession | SQLiteSession = StringSession(settings.string_session)
-            except ValueError as error:
-                raise SettingsError(
-                    "TELEGRAM_SESSION is long enough for a string session but is not one; make a "
-                    "new one, or use the name of a session file"
-                ) from error
-        else:
-            path = settings.session_path
-            try:
-                path.touch(mode=0o600)
-                path.chmod(0o600)
-                session = SQLiteSession(str(path))
-            except OSError as error:
-                raise SettingsError(cannot_write(path, error)) from error
-            except sqlite3.Error as error:
-                raise SettingsError(
-                    f"{path}: not a session file ({error}). Move it away, then `broadcast login`"
-                ) from error
-            # Telethon would write entities after each answer: a locked file then turns a
-            # delivered message into an exception. Addresses are kept in addresses.py instead.
-            session.save_entities = False
-        server = settings.server
-        if server is not None and not session.auth_key:  # signing in may have moved it since
-            session.set_dc(server.dc, server.host, server.port)
-        return session
+        self._session = _open_session(access.session)
+        if server is not None and not self._session.auth_key:  # signing in may have moved it since
+            self._session.set_dc(server.dc, server.host, server.port)
 
     async def connect(self, *, for_login: bool = False) -> TelegramClient:
         """A connected client. A client whose connection was lost is discarded, never reused.
@@ -119,8 +92,8 @@ class AccountOpener:
         """
         client = TelegramClient(
             self._session,
-            self._credentials.api_id,
-            self._credentials.api_hash,
+            self._access.credentials.api_id,
+            self._access.credentials.api_hash,
             timeout=CONNECT_TIMEOUT,
             connection_retries=CONNECT_RETRIES,
             retry_delay=1,
@@ -145,7 +118,7 @@ class AccountOpener:
         return client
 
     def _unreachable(self, error: Exception) -> Exception:
-        server = self._settings.server
+        server = self._access.server
         where = "Telegram" if server is None else f"the Telegram server at {server}"
         if "auth_key generation failed" in str(error):
             return SettingsError(
@@ -176,13 +149,13 @@ class AccountOpener:
     def _checked(self, me: Any | None) -> Account | None:
         if me is None:
             return None
-        phone = self._credentials.phone
+        phone = self._access.credentials.phone
         if phone is not None and (me.bot or f"+{me.phone}" != phone):
             raise SettingsError(
                 f"the session {self._where()} belongs to another account than TELEGRAM_PHONE. "
                 "Set TELEGRAM_SESSION to a new name for this phone, or run `broadcast logout`"
             )
-        token = self._credentials.bot_token
+        token = self._access.credentials.bot_token
         if token is not None and str(me.id) != token.partition(":")[0]:
             raise SettingsError(
                 f"the session {self._where()} belongs to another account than TELEGRAM_BOT_TOKEN. "
@@ -192,8 +165,8 @@ class AccountOpener:
         return Account(me.id, bool(me.bot), f"{name} (@{me.username})" if me.username else name)
 
     def _where(self) -> str:
-        settings = self._settings
-        return "in TELEGRAM_SESSION" if settings.string_session else str(settings.session_path)
+        session = self._access.session
+        return "in TELEGRAM_SESSION" if isinstance(session, str) else str(session)
 
     async def login(self, prompts: Prompts | None) -> Account:
         """Sign in, asking `prompts` what is needed; a bot needs nothing.
@@ -205,7 +178,7 @@ class AccountOpener:
         try:
             account = await self.whoami(client)
             if account is None:
-                await _sign_in(client, self._credentials, prompts)
+                await _sign_in(client, self._access.credentials, prompts)
                 account = await self.whoami(client)
             if account is None:
                 raise HaltedError("Telegram has accepted the login and yet knows nobody")
@@ -232,8 +205,8 @@ class AccountOpener:
                 await client.log_out()
         finally:
             await disconnect(client)
-        if self._settings.string_session is None:
-            self._settings.session_path.unlink(missing_ok=True)
+        if isinstance(self._access.session, Path):
+            self._access.session.unlink(missing_ok=True)
         return signed_in
 
 
@@ -255,18 +228,42 @@ async def _get_me(client: TelegramClient) -> Any | None:
         return None
 
 
+def _open_session(session: Path | str) -> StringSession | SQLiteSession:
+    if isinstance(session, str):
+        try:
+            return StringSession(session)
+        except (ValueError, struct.error) as error:
+            raise SettingsError(
+                "TELEGRAM_SESSION is long enough for a string session but is not one; make a new "
+                "one, or use the name of a session file"
+            ) from error
+    try:
+        session.touch(mode=0o600)
+        session.chmod(0o600)
+        opened = SQLiteSession(str(session))
+    except OSError as error:
+        raise SettingsError(cannot_write(session, error)) from error
+    except sqlite3.Error as error:
+        raise SettingsError(
+            f"{session}: not a session file ({error}). Move it away, then `broadcast login`"
+        ) from error
+    # Telethon would write entities after each answer: a locked file then turns a delivered
+    # message into an exception. Addresses are kept in addresses.py instead.
+    opened.save_entities = False
+    return opened
+
+
 @asynccontextmanager
-async def open_account(settings: Settings) -> AsyncGenerator[AccountOpener]:
-    """The account of `settings`, its session file 0600 in a 0700 directory and ours alone.
+async def open_account(access: Access) -> AsyncGenerator[AccountOpener]:
+    """The account of `access`, its session file 0600 in a 0700 directory and ours alone.
 
     Raises LockedError when another process uses the session.
     """
-    settings.require_credentials()
-    if settings.string_session is not None:
-        yield AccountOpener(settings)
+    if isinstance(access.session, str):
+        yield AccountOpener(access)
         return
-    with only_process(settings.session_path, "the Telegram session"):
-        yield AccountOpener(settings)
+    with only_process(access.session, "the Telegram session"):
+        yield AccountOpener(access)
 
 
 async def _sign_in(

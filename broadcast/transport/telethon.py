@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
     from telethon import TelegramClient
 
+    from broadcast.core.access import Access
     from broadcast.core.model import Delivery
-    from broadcast.settings import Settings
     from broadcast.transport.account import Account, AccountOpener, Prompts
 
 REQUEST_TIMEOUT = 30.0
@@ -151,21 +151,21 @@ def message_id_of(answer: Any, number: int) -> int | None:
 
 @asynccontextmanager
 async def open_transport(
-    settings: Settings, prompts: Prompts | None = None
+    access: Access, prompts: Prompts | None = None
 ) -> AsyncGenerator[TelethonTransport]:
     """A transport that is connected and signed in; signs in through `prompts` when it must.
 
     Raises SettingsError, LoginRequiredError, LockedError or HaltedError; nothing is sent then.
     """
     async with AsyncExitStack() as stack:
-        opener = await stack.enter_async_context(open_account(settings))
+        opener = await stack.enter_async_context(open_account(access))
         client = await opener.connect()
         account = await opener.whoami(client)
         if account is None:
             await disconnect(client)
             account = await opener.login(prompts)
             client = await opener.connect()
-        cache = stack.enter_context(closing(AddressCache(settings.home / "addresses.db")))
+        cache = stack.enter_context(closing(AddressCache(access.addresses)))
         transport = TelethonTransport(opener, client, account, Addresses(account, cache))
         stack.push_async_callback(transport.close)
         yield transport

@@ -1,0 +1,47 @@
+"""What it takes to open a Telegram account, as frozen values; secrets are never shown by repr."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where to connect when it is not Telegram itself. `key` is its RSA public key, PKCS#1 PEM."""
+
+    host: str
+    port: int
+    dc: int = 2
+    key: str | None = None
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.dc}@{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Who sends. At most one of `phone` and `bot_token` is set."""
+
+    api_id: int = field(repr=False)
+    api_hash: str = field(repr=False)
+    phone: str | None = field(default=None, repr=False)
+    bot_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Everything that is needed to open an account.
+
+    `session` is a file, or the text of a Telethon string session; an empty text is a session that
+    ends with the process. `addresses` is the file that keeps the addresses that were looked up.
+    """
+
+    credentials: Credentials
+    session: Path | str = field(repr=False)
+    addresses: Path
+    server: Server | None = None
