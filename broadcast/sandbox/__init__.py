@@ -1,0 +1,1 @@
+"""A small Telegram on loopback: real MTProto for the real client, without Telegram."""

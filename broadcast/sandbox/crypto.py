@@ -1,0 +1,203 @@
+"""The arithmetic of MTProto's encryption, as a server needs it; refuses to know any message.
+
+Pure: no sockets, no clock, no randomness of its own. The sections named in the comments are those
+of https://core.telegram.org/mtproto.
+"""
+
+# Telethon ships no types.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Final
+
+import rsa
+from telethon.crypto import AES
+
+# The "x" of description#defining-aes-key-and-initialization-vector: who wrote the packet.
+CLIENT: Final = 0
+SERVER: Final = 8
+
+BLOCK: Final = 16
+
+# A 2048-bit safe prime (security_guidelines#validation-of-dh-parameters). This one is Telegram's
+# own, which every client has on its list of primes that need no further test; with it g = 3.
+DH_PRIME: Final = int(
+    "c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f"
+    "48198a0aa7c14058229493d22530f4dbfa336f6e0ac925139543aed44cce7c37"
+    "20fd51f69458705ac68cd4fe6b6b13abdc9746512969328454f18faf8c595f64"
+    "2477fe96bb2a941d5bcd1d4ac8cc49880708fa9b378e3c4f3a9060bee67cf9a4"
+    "a4a695811051907e162753b56b0f6b410dba74d8a84b2a14b3144e0ef1284754"
+    "fd17ed950d5965b4b9dd46582db1178d169c6bc465b0d6ff9ca3928fef5b9ae4"
+    "e418fc15e83ebea0f87fa9ff5eed70050ded2849f47bf959d956850ce929851f"
+    "0d8115f635b105ee2e4e15d04b2454bf6f4fadf034b10403119cd8e3b92fcc5b",
+    16,
+)
+DH_GENERATOR: Final = 3
+
+
+class CryptoError(Exception):
+    """What was received does not decrypt: a wrong key, or not MTProto at all."""
+
+
+def sha1(data: bytes) -> bytes:
+    """SHA-1, where the protocol's text names it (fingerprints, key ids, the key exchange)."""
+    return hashlib.sha1(data, usedforsecurity=False).digest()
+
+
+def encrypt_ige(plain: bytes, key: bytes, iv: bytes) -> bytes:
+    """AES-256-IGE. `plain` must be whole blocks of 16 bytes."""
+    return AES.encrypt_ige(plain, key, iv)
+
+
+def decrypt_ige(cipher: bytes, key: bytes, iv: bytes) -> bytes:
+    """Undo `encrypt_ige`. Raises CryptoError when `cipher` is not whole blocks."""
+    if len(cipher) % BLOCK:
+        raise CryptoError("the encrypted data is not whole AES blocks")
+    return AES.decrypt_ige(cipher, key, iv)
+
+
+def auth_key_id(auth_key: bytes) -> int:
+    """How packets name the key: the low 64 bits of its SHA-1, unsigned (auth_key, step 9)."""
+    return int.from_bytes(sha1(auth_key)[-8:], "little")
+
+
+def message_key_iv(auth_key: bytes, msg_key: bytes, sender: int) -> tuple[bytes, bytes]:
+    """MTProto 2.0's AES key and iv for one packet of `sender`, which is CLIENT or SERVER.
+
+    description#defining-aes-key-and-initialization-vector
+    """
+    a = hashlib.sha256(msg_key + auth_key[sender : sender + 36]).digest()
+    b = hashlib.sha256(auth_key[sender + 40 : sender + 76] + msg_key).digest()
+    return a[:8] + b[8:24] + a[24:], b[:8] + a[8:24] + b[24:]
+
+
+def seal(auth_key: bytes, padded: bytes, sender: int) -> bytes:
+    """Encrypt one padded message: the message key, then the encrypted data."""
+    msg_key = hashlib.sha256(auth_key[88 + sender : 120 + sender] + padded).digest()[8:24]
+    key, iv = message_key_iv(auth_key, msg_key, sender)
+    return msg_key + encrypt_ige(padded, key, iv)
+
+
+def unseal(auth_key: bytes, sealed: bytes, sender: int) -> bytes:
+    """Undo `seal`. Raises CryptoError when the message key is not that of the data.
+
+    security_guidelines#checking-sha256-hash-value-of-msg-key
+    """
+    msg_key = sealed[:BLOCK]
+    key, iv = message_key_iv(auth_key, msg_key, sender)
+    padded = decrypt_ige(sealed[BLOCK:], key, iv)
+    if hashlib.sha256(auth_key[88 + sender : 120 + sender] + padded).digest()[8:24] != msg_key:
+        raise CryptoError("the message key does not match the data")
+    return padded
+
+
+def exchange_key_iv(server_nonce: bytes, new_nonce: bytes) -> tuple[bytes, bytes]:
+    """The temporary AES key and iv of the key exchange (auth_key, step 6)."""
+    a = sha1(new_nonce + server_nonce)
+    b = sha1(server_nonce + new_nonce)
+    c = sha1(new_nonce + new_nonce)
+    return a + b[:12], b[12:] + c + new_nonce[:4]
+
+
+def open_rsa_pad(block: bytes) -> bytes | None:
+    """What RSA_PAD(data, key) carried, with its padding; None when `block` is not of that kind.
+
+    auth_key#rsa-paddata-server-public-key-mentioned-above-is-implemented-as-follows. `block` is
+    already decrypted with the server's key.
+    """
+    masked_key, cipher = block[:32], block[32:]
+    mask = hashlib.sha256(cipher).digest()
+    temp_key = bytes(a ^ b for a, b in zip(masked_key, mask, strict=True))
+    plain = decrypt_ige(cipher, temp_key, bytes(32))
+    padded = plain[:192][::-1]
+    return padded if hashlib.sha256(temp_key + padded).digest() == plain[192:] else None
+
+
+@dataclass(frozen=True)
+class ServerKey:
+    """The RSA key by which a client recognises its server. 2048 bits, as MTProto demands."""
+
+    p: int = field(repr=False)
+    q: int = field(repr=False)
+    e: int = 65537
+
+    @staticmethod
+    def default() -> ServerKey:
+        """Return the key of every sandbox, so that a client needs to be told about only one.
+
+        Its private half stands in the source, public on purpose: the sandbox listens on loopback
+        only and protects nothing. Never trust this key anywhere else.
+        """
+        return _default_key()
+
+    @staticmethod
+    def generate() -> ServerKey:
+        """Make a key that no client knows. Takes seconds."""
+        _, private = rsa.newkeys(2048)
+        return ServerKey(private.p, private.q, private.e)
+
+    @property
+    def n(self) -> int:
+        """The modulus."""
+        return self.p * self.q
+
+    @cached_property
+    def fingerprint(self) -> int:
+        """How resPQ names the key: the low 64 bits of the SHA-1 of its TL form, signed."""
+        return int.from_bytes(
+            sha1(_short_bytes(self.n) + _short_bytes(self.e))[-8:], "little", signed=True
+        )
+
+    def public_pem(self) -> str:
+        """Give the public half as a PKCS#1 `RSA PUBLIC KEY`, the form that Telethon loads."""
+        return rsa.PublicKey(self.n, self.e).save_pkcs1().decode("ascii")
+
+    def decrypt(self, block: bytes) -> bytes:
+        """RSA without any padding: 256 bytes in, 256 bytes out. Raises CryptoError."""
+        cipher = int.from_bytes(block, "big")
+        if len(block) != 256 or cipher >= self.n:
+            raise CryptoError("the RSA block is not of this key")
+        # The Chinese remainder theorem: four times faster than one power modulo n.
+        p, q, d_p, d_q, q_inverse = self._crt
+        by_q = pow(cipher, d_q, q)
+        h = (pow(cipher, d_p, p) - by_q) * q_inverse % p
+        return (by_q + h * q).to_bytes(256, "big")
+
+    @cached_property
+    def _crt(self) -> tuple[int, int, int, int, int]:
+        p, q = self.p, self.q
+        d = pow(self.e, -1, (p - 1) * (q - 1))
+        return p, q, d % (p - 1), d % (q - 1), pow(q, -1, p)
+
+
+def _short_bytes(number: int) -> bytes:
+    """Write a number as TL `bytes`, big endian; the sizes of an RSA key are all it must handle."""
+    data = number.to_bytes((number.bit_length() + 7) // 8, "big")
+    head = bytes([len(data)]) if len(data) < 254 else b"\xfe" + struct.pack("<I", len(data))[:3]
+    return head + data + bytes(-(len(head) + len(data)) % 4)
+
+
+@cache
+def _default_key() -> ServerKey:
+    return ServerKey(
+        p=int(
+            "e69afd45b88f2dc42410250e628864a4648135f992e4276745c3fbe611c7c9d5"
+            "1c5b45c4649faff8355fbab5b91379572ada39740d3ffa2a9df1fdc623dfe639"
+            "969084c8b58075590b74ad92c5104f99089aaa2d846ca3a712c6a8e6262bc125"
+            "418f7d54bacce48b8c85e5a516adb0df357d7c085b85f31414159151da4a9d90"
+            "32d74cdc68d72ff3",
+            16,
+        ),
+        q=int(
+            "9d5d6a8aedef999720ff73c6f02646458ee892f360484b21395e301f74bb367b"
+            "56f1991de62dc390a522ada6a1f256bd1f62ffe737cbc2984e31c951462d2e0e"
+            "0fbe07bb1d28a76e2ddae2b70e4421dc57f9cc2c7720b05e6a0cf14e43d82f67"
+            "ef745f1ce6be9bae6b654fc07b59b71ad79556d11b72e945",
+            16,
+        ),
+    )

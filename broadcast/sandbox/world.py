@@ -1,0 +1,152 @@
+"""The pretend Telegram: one call, one answer. No socket, no clock, no file; time is passed in.
+
+    World.call -> _ANYBODY    configuration.py  what every client asks first
+               -> _LOGIN      accounts.py       who may sign in, with what
+               -> _SIGNED_IN  directory.py      who is who
+                              messages.py       what is sent and shown again
+
+What exists is phonebook.py's table, what happened is state.py's columns and records.
+"""
+
+# Telethon ships no stubs; pyright reads its source.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+
+from __future__ import annotations
+
+from heapq import merge
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, cast
+
+from telethon.tl import TLRequest, functions
+
+from broadcast.sandbox import accounts, configuration, directory, messages
+from broadcast.sandbox.state import Account, Delivered, Limits, Record, RpcError, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from broadcast.core.model import Peer
+
+__all__ = ["Delivered", "Limits", "Record", "RpcError", "World", "methods"]
+
+Answer = object  # a TLObject, bool, int or a list of them: what the method's type says
+
+_ANYBODY: dict[type[TLRequest], Callable[[tuple[str, int], float], Answer]] = {
+    functions.help.GetConfigRequest: configuration.get_config,
+    functions.help.GetNearestDcRequest: configuration.get_nearest_dc,
+    functions.help.GetAppConfigRequest: configuration.get_app_config,
+}
+
+_LOGIN: dict[type[TLRequest], Callable[[State, int, Any, float], Answer]] = {
+    functions.auth.SendCodeRequest: accounts.send_code,
+    functions.auth.ResendCodeRequest: accounts.resend_code,
+    functions.auth.SignInRequest: accounts.sign_in,
+    functions.auth.SignUpRequest: accounts.sign_up,
+    functions.auth.CheckPasswordRequest: accounts.check_password,
+    functions.auth.ImportBotAuthorizationRequest: accounts.import_bot_authorization,
+    functions.auth.LogOutRequest: accounts.log_out,
+    functions.account.GetPasswordRequest: accounts.get_password,
+}
+
+_SIGNED_IN: dict[type[TLRequest], Callable[[State, Account, Any, float], Answer]] = {
+    functions.messages.SendMessageRequest: messages.send_message,
+    functions.messages.SetTypingRequest: messages.set_typing,
+    functions.messages.GetHistoryRequest: messages.get_history,
+    functions.messages.GetMessagesRequest: messages.get_messages,
+    functions.channels.GetMessagesRequest: messages.get_channel_messages,
+    functions.updates.GetStateRequest: messages.get_state,
+    functions.updates.GetDifferenceRequest: messages.get_difference,
+    functions.updates.GetChannelDifferenceRequest: messages.get_channel_difference,
+    functions.users.GetUsersRequest: directory.get_users,
+    functions.users.GetFullUserRequest: directory.get_full_user,
+    functions.contacts.ResolveUsernameRequest: directory.resolve_username,
+    functions.contacts.ResolvePhoneRequest: directory.resolve_phone,
+    functions.contacts.ImportContactsRequest: directory.import_contacts,
+    functions.contacts.GetContactsRequest: directory.get_contacts,
+    functions.messages.GetDialogsRequest: directory.get_dialogs,
+    functions.messages.GetChatsRequest: directory.get_chats,
+    functions.messages.CheckChatInviteRequest: directory.check_chat_invite,
+    functions.channels.GetChannelsRequest: directory.get_channels,
+    functions.account.UpdateStatusRequest: directory.update_status,
+}
+
+_WRAPPERS = (
+    functions.InvokeWithLayerRequest,
+    functions.InitConnectionRequest,
+    functions.InvokeWithoutUpdatesRequest,
+    functions.InvokeAfterMsgRequest,
+    functions.InvokeAfterMsgsRequest,
+)
+
+
+class World:
+    """One Telegram, for any number of accounts and sessions.
+
+    `contacts` are the mutual contacts and the dialogs of every account; they need not be given
+    for a peer to exist. `address` is where the server listens: help.getConfig tells it.
+    """
+
+    def __init__(
+        self,
+        *,
+        contacts: Sequence[Peer] = (),
+        limits: Limits | None = None,
+        address: tuple[str, int] = ("127.0.0.1", 443),
+    ) -> None:
+        self.address = address
+        self._state = State(contacts, limits or Limits())
+
+    def call(self, key_id: int, request: TLRequest, now: float) -> Answer:
+        """The answer to a request of the login `key_id` at `now`, in Unix time.
+
+        Raises RpcError with what Telegram would answer instead.
+        """
+        signed_in = _SIGNED_IN.get(type(request))
+        if signed_in:
+            account, let_in = self._state.logins.get(key_id, (0, False))
+            if not let_in:
+                raise RpcError(401, "AUTH_KEY_UNREGISTERED")
+            return signed_in(self._state, self._state.accounts[account], request, now)
+        if isinstance(request, _WRAPPERS):
+            return self.call(key_id, cast("TLRequest", request.query), now)
+        if login := _LOGIN.get(type(request)):
+            return login(self._state, key_id, request, now)
+        if anybody := _ANYBODY.get(type(request)):
+            return anybody(self.address, now)
+        raise RpcError(400, "INPUT_METHOD_INVALID")
+
+    def drain(self) -> list[Record]:
+        """What changed since the last drain, as JSON-able records in the order to apply them."""
+        return self._state.drain()
+
+    def dump(self) -> list[Record]:
+        """The whole state as records. Two worlds in the same state give equal dumps."""
+        return self._state.dump()
+
+    def apply(self, record: Record) -> None:
+        """Play back one record of `drain` or `dump`; it is not drained again.
+
+        Raises ValueError when it is no record, or a message out of turn.
+        """
+        self._state.apply(record)
+
+    def inbox(self) -> Iterable[Delivered]:
+        """Every message that arrived, oldest first."""
+        inboxes = (self._state.inbox(box) for box in self._state.all_boxes())
+        return merge(*inboxes, key=attrgetter("date"))
+
+    def account_of(self, key_id: int) -> int | None:
+        """The user id of the account that this login belongs to, once it is let in."""
+        account, let_in = self._state.logins.get(key_id, (0, False))
+        return account if let_in else None
+
+
+def methods() -> list[str]:
+    """The methods that the sandbox answers, by Telegram's names; docs/sandbox.md lists them."""
+    answered = (*_ANYBODY, *_LOGIN, *_SIGNED_IN)
+    return sorted(_method_name(request) for request in answered)
+
+
+def _method_name(request: type[TLRequest]) -> str:
+    name = request.__name__.removesuffix("Request")
+    return f"{request.__module__.rpartition('.')[2]}.{name[0].lower()}{name[1:]}"

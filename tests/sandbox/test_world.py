@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from telethon.tl import functions, types
+
+from broadcast.core.peers import parse_peer
+from broadcast.sandbox import accounts, phonebook, srp
+from broadcast.sandbox.world import RpcError, World, methods
+from tests.sandbox.asking import PHONE, Client, bot, user
+
+PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
+CONTACTS = [parse_peer("@ana"), parse_peer("t.me/+family-friends")]
+
+self_ = types.InputPeerSelf()
+
+
+def copy_of(records: list[dict[str, object]]) -> World:
+    world = World(contacts=CONTACTS)
+    for record in records:
+        world.apply(json.loads(json.dumps(record)))
+    return world
+
+
+class _Life:
+    """Things that people do, to be drawn in any order; refusals are part of life."""
+
+    def __init__(self) -> None:
+        self.world = World(contacts=CONTACTS)
+        self.user = user(self.world)
+        self.bot = bot(self.world)
+
+    def write(self, name: str, random_id: int) -> None:
+        for client in (self.user, self.bot):
+            bold = types.MessageEntityBold(0, 2)
+            client.send(client.find(name), f"to {name}", random_id, entities=[bold])
+
+    def import_(self, name: str, random_id: int) -> None:
+        contact = types.InputPhoneContact(1, f"+3460000{random_id:04}", name, "")
+        self.user.ask(functions.contacts.ImportContactsRequest([contact]))
+
+    def sign_in(self, name: str, random_id: int) -> None:
+        Client(self.world, random_id).sign_in(f"+3460000{random_id % 4:04}")
+
+    def leave(self, name: str, random_id: int) -> None:
+        Client(self.world, random_id).ask(functions.auth.LogOutRequest())
+
+    def look(self, name: str, random_id: int) -> None:
+        self.user.ask(functions.contacts.GetContactsRequest(0))
+
+
+names = st.sampled_from(
+    ["ana", "flood_ana", "busy_group", "news_channel", "slowmode_group", "blocked_ana"]
+)
+deeds = st.sampled_from([_Life.write, _Life.import_, _Life.sign_in, _Life.leave, _Life.look])
+
+
+@given(st.lists(st.tuples(deeds, names, st.integers(1, 9), st.booleans())))
+def test_what_was_drained_makes_an_equal_world(story):
+    life = _Life()
+    records: list[dict[str, object]] = []
+    for deed, name, random_id, drain in story:
+        with suppress(RpcError):
+            deed(life, name, random_id)
+        if drain:
+            records += life.world.drain()
+    records += life.world.drain()
+    assert life.world.drain() == []
+    for copy in (copy_of(records), copy_of(life.world.dump())):
+        assert copy.drain() == []
+        assert copy.dump() == life.world.dump()
+        assert list(copy.inbox()) == list(life.world.inbox())
+
+
+def test_a_copy_goes_on_where_the_first_world_stopped():
+    first = user()
+    ana = first.find("ana")
+    first.send(ana, "one", random_id=1)
+    copy = Client(copy_of(first.world.drain()))
+    assert copy.send(ana, "one", random_id=1).updates[0] == types.UpdateMessageID(1, 1)
+    assert copy.send(ana, "two", random_id=2).id == 2
+    for record in copy.world.drain():
+        first.world.apply(record)
+    assert copy.world.dump() == first.world.dump()
+
+
+@pytest.mark.parametrize("record", [{}, {"t": "nonsense"}, {"t": "message"}])
+def test_a_strange_record_is_refused(record):
+    with pytest.raises(ValueError, match="not a record of the sandbox"):
+        World().apply(record)
+
+
+def test_a_message_out_of_turn_is_refused():
+    client = user()
+    client.send(self_)
+    *_, message = client.world.drain()
+    with pytest.raises(ValueError, match="follows message 1"):
+        client.world.apply(message)
+
+
+def test_unknown_methods_are_refused():
+    with pytest.raises(RpcError, match="INPUT_METHOD_INVALID"):
+        user().ask(functions.account.DeleteAccountRequest("because"))
+
+
+def test_everybody_may_ask_for_the_configuration():
+    client = Client(World(address=("127.0.0.1", 4711)))
+    config = client.ask(functions.help.GetConfigRequest())
+    (option,) = config.dc_options
+    assert (option.id, option.ip_address, option.port) == (config.this_dc, "127.0.0.1", 4711)
+    assert client.ask(functions.help.GetNearestDcRequest()).nearest_dc == config.this_dc
+    assert client.ask(functions.help.GetAppConfigRequest(0)).config == types.JsonObject([])
+
+
+def test_a_request_may_come_wrapped():
+    query = functions.InvokeWithLayerRequest(
+        229,
+        functions.InitConnectionRequest(
+            1, "sandbox", "1", "1", "en", "", "en", functions.help.GetNearestDcRequest()
+        ),
+    )
+    client = user()
+    assert client.ask(query).this_dc == 2
+    me = functions.users.GetUsersRequest([types.InputUserSelf()])
+    assert client.ask(functions.InvokeWithoutUpdatesRequest(me))[0].is_self
+
+
+def test_the_page_shows_the_table_that_decides():
+    assert phonebook.table() in PAGE.read_text()
+
+
+def test_the_page_lists_every_method():
+    page = PAGE.read_text()
+    assert [method for method in methods() if f"`{method}`" not in page] == []
+
+
+def test_the_page_tells_the_codes_and_passwords():
+    page = PAGE.read_text()
+    assert f"`{accounts.CODE}`" in page
+    assert f"`{accounts.PASSWORD_DIGITS}`" in page
+    assert f"`{srp.PASSWORD}`" in page
+    assert f"`{PHONE}`" in page
