@@ -1,0 +1,149 @@
+"""How recipients may be written, and that nothing else is taken for one."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast.core.model import Peer, PeerKind
+from broadcast.core.peers import PeerError, parse_peer
+
+PIECES = (  # noqa: SIM905 - read as pieces, not as a column
+    "@ + - 34600000001 0 (0) t.me/ https:// tg://join?invite= tg://resolve?domain= phone= "
+    "joinchat/ c/ s/ ana Ana_1 me [ ? / AbCdEfGh \x1b[31m \u202a \ud800 \u0663 99999999999999999"
+).split(" ")
+pieces = st.lists(st.sampled_from([*PIECES, " "])).map("".join)
+
+
+def canonical(peer: Peer) -> str:
+    """A spelling made from the normalised value alone."""
+    match peer.kind:
+        case PeerKind.USERNAME:
+            return "@" + peer.value
+        case PeerKind.INVITE:
+            return "https://t.me/joinchat/" + peer.value
+        case _:
+            return peer.value
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("@friend1__username", "username:friend1__username"),
+        ("  @Ana ", "username:ana"),
+        ("https://t.me/ana", "username:ana"),
+        ("t.me/Ana", "username:ana"),
+        ("http://telegram.me/ana/15", "username:ana"),
+        ("https://t.me/s/ana", "username:ana"),
+        ("https://t.me/ana?start=1", "username:ana"),
+        ("tg://resolve?domain=Ana", "username:ana"),
+        ("+34600000001", "phone:+34600000001"),
+        ("+34 600 00-00 01", "phone:+34600000001"),
+        ("+1 (212) 555.0100", "phone:+12125550100"),
+        ("https://t.me/+34600000001", "phone:+34600000001"),
+        ("tg://resolve?phone=34600000001", "phone:+34600000001"),
+        ("123456789", "id:123456789"),
+        ("-1001234567890", "id:-1001234567890"),
+        ("9223372036854775807", "id:9223372036854775807"),
+        ("https://t.me/c/1234567890/7", "id:-1001234567890"),
+        ("https://t.me/+AbCdEfGhIjKl", "invite:AbCdEfGhIjKl"),
+        ("https://t.me/joinchat/AbCdEfGhIjKl", "invite:AbCdEfGhIjKl"),
+        ("tg://join?invite=AbCdEfGhIjKl", "invite:AbCdEfGhIjKl"),
+        ("me", "me:me"),
+        ("ME", "me:me"),
+    ],
+)
+def test_every_official_spelling_is_understood(written: str, key: str) -> None:
+    assert parse_peer(written).key == key
+    assert parse_peer(written).text == written.strip()
+
+
+def test_a_channel_link_with_a_short_number_gives_the_id_that_telegram_uses() -> None:
+    assert parse_peer("t.me/c/77/1").value == "-1000000000077"
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("", "expected @username"),
+        ("ana", "write @ana"),
+        ("Ana García", "is not a recipient"),
+        ("@an", "3 to 32"),
+        ("@1ana", "a letter first"),
+        ("@ana maria", "is not a username"),
+        ("@añá", "is not a username"),
+        ("@" + "a" * 33, "3 to 32"),
+        ("+34", "7 to 15 digits"),
+        ("+0600000001", "country's code"),
+        ("+44 (0)20 7946 0018", "leave it out"),
+        ("+346000000011234567", "7 to 15 digits"),
+        ("0123", "is not a recipient"),
+        ("12.5", "is not a recipient"),
+        ("9223372036854775808", "too great"),
+        ("https://t.me/", "link to a chat"),
+        ("https://example.com/ana", "link to a chat"),
+        ("https://t.me@example.com/ana", "link to a chat"),
+        ("ftp://t.me/ana", "link to a chat"),
+        ("https://t.me/joinchat", "link to a chat"),
+        ("https://t.me/addstickers/Animals", "link to a chat"),
+        ("https://t.me/share/url?url=x", "link to a chat"),
+        ("https://t.me/joinchat/short", "invitation"),
+        ("https://t.me/c/-5", "is not a username"),
+        ("https://[", "is not a link"),
+        ("tg://resolve", "link to a chat"),
+        ("t.me/an\na", "invisible"),
+        ("\u202a+34 600 000 001\u202c", "invisible"),
+        ("t.me/ana?\x1b[31m", "invisible"),
+        ("@ana\ud800", "invisible"),
+    ],
+)
+def test_what_names_nobody_is_refused_with_what_was_expected(written: str, says: str) -> None:
+    with pytest.raises(PeerError, match=says.replace("(", r"\(")):
+        parse_peer(written)
+
+
+def test_digits_of_other_scripts_are_no_phone_and_no_id() -> None:
+    for written in ("+٣٤٦٠٠٠٠٠٠٠١", "١٢٣٤٥٦", "https://t.me/+٣٤٦٠٠٠٠٠٠٠١"):
+        with pytest.raises(PeerError):
+            parse_peer(written)
+
+
+def test_a_complaint_stays_short_and_shows_no_control_characters() -> None:
+    with pytest.raises(PeerError) as caught:
+        parse_peer("x\x1b" * 100_000)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 500
+
+
+@given(st.text() | pieces)
+def test_no_text_raises_anything_but_a_peer_error(text: str) -> None:
+    try:
+        peer = parse_peer(text)
+    except PeerError as error:
+        assert str(error).isprintable()  # noqa: PT017 - either way out is right
+    else:
+        assert peer.text.isprintable()
+        assert peer.value.isascii()
+
+
+@given(pieces)
+def test_the_key_of_a_key_s_own_spelling_is_the_same(text: str) -> None:
+    try:
+        peer = parse_peer(text)
+    except PeerError:
+        return
+    assert parse_peer(canonical(peer)).key == peer.key
+    assert parse_peer(peer.text) == peer
+
+
+@given(st.integers(min_value=-(2**63) + 1, max_value=2**63 - 1).filter(bool))
+def test_every_id_of_64_bits_is_kept_digit_by_digit(number: int) -> None:
+    assert parse_peer(str(number)) == Peer(str(number), PeerKind.ID, str(number))
+
+
+@given(st.from_regex(r"[A-Za-z][A-Za-z0-9_]{2,31}", fullmatch=True))
+def test_case_and_spelling_of_a_username_do_not_make_another_peer(name: str) -> None:
+    spellings = [f"@{name}", f"@{name.upper()}", f"tg://resolve?domain={name.lower()}"]
+    keys = {parse_peer(spelling).key for spelling in spellings}
+    assert keys == {f"username:{name.lower()}"}
