@@ -8,9 +8,11 @@ import signal
 import time
 from contextlib import (
     AbstractAsyncContextManager,
+    AbstractContextManager,
     AsyncExitStack,
     asynccontextmanager,
     contextmanager,
+    nullcontext,
     suppress,
 )
 from dataclasses import dataclass
@@ -23,18 +25,19 @@ from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.audience import select
 from broadcast.core.contacts import Problem, kind_of, read_contacts
 from broadcast.core.errors import ContactsError, SelectorError
-from broadcast.core.model import Contact, Counts, Halted, Message, Status
+from broadcast.core.model import Contact, Counts, Halted, Message, Record, Status
 from broadcast.core.pace import Pacer
 from broadcast.core.peers import parse_peer
 from broadcast.core.plan import broadcast_id
 from broadcast.dispatch import Engine
-from broadcast.ledger.memory import MemoryLedger, Record
+from broadcast.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 
-    from broadcast.core.model import Delivery, Outcome
+    from broadcast.core.model import Broadcast, Delivery, Outcome
     from broadcast.core.ports import Transport, Watcher
+    from broadcast.ledger.sqlite import SqliteLedger
     from broadcast.settings import Settings
     from broadcast.transport.account import Account, Prompts
     from broadcast.transport.telethon import TelethonTransport
@@ -60,23 +63,25 @@ class _Nobody:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a broadcast. `interrupted` when a stop was asked for before the end."""
+    """What became of a broadcast. `counts` are those of the whole, `seconds` those of this run.
+
+    `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it.
+    """
 
     broadcast: str
     counts: Counts
     seconds: float
     halted: Halted | None
-    interrupted: bool
-    _ledger: MemoryLedger
+    stopped: bool
+    _records: Callable[[], Iterator[Record]]
 
     def records(self) -> Iterator[Record]:
         """Every delivery with its state, in the order of the audience."""
-        return self._ledger.records()
+        return self._records()
 
     def pending(self) -> Iterator[Record]:
-        """The deliveries that are neither sent nor failed."""
-        done = (Status.SENT, Status.FAILED, Status.SKIPPED)
-        return (record for record in self.records() if record.status not in done)
+        """The deliveries that are neither sent nor failed nor skipped."""
+        return (r for r in self.records() if r.status in (Status.PENDING, Status.SENDING))
 
 
 @dataclass(frozen=True)
@@ -148,6 +153,11 @@ def pacer_for(rate: float | None, *, is_bot: bool) -> Pacer:
     return Pacer(rate or None, max(1, min(round(rate), BOT_BURST)))
 
 
+def new_id() -> str:
+    """An id for a new broadcast: short, and sorted by time."""
+    return broadcast_id(time.time(), secrets.randbits(20))
+
+
 async def send(
     message: Message | str,
     audience: Iterable[Contact],
@@ -156,27 +166,81 @@ async def send(
     pacer: Pacer | None = None,
     concurrency: int = CONCURRENCY,
     watcher: Watcher | None = None,
-    on_start: Callable[[Engine], None] = lambda _: None,
 ) -> Report:
     """Send `message` to everybody in `audience`, each once, and report on every one.
 
-    Expected trouble is in the report and never raises. `on_start` receives the engine, whose
-    `stop()` ends the run early: what is in flight settles, the rest stays pending.
+    Expected trouble is in the report and never raises. The record of it lives as long as the
+    process: a broadcast that must survive its process belongs in a ledger, see `run`.
     """
     if isinstance(message, str):
         message = Message(message)
-    number = broadcast_id(time.time(), secrets.randbits(20))
-    ledger = MemoryLedger(number, message, audience)
+    ledger = MemoryLedger(new_id(), message, audience)
     engine = Engine(
         ledger, transport, pacer or Pacer(None), watcher or _Nobody(), concurrency=concurrency
     )
-    on_start(engine)
-    loop = asyncio.get_running_loop()
-    started = loop.time()
-    await engine.run()
+    seconds = await _timed(engine)
     counts = ledger.counts()
-    interrupted = engine.halted is None and counts.pending > 0
-    return Report(number, counts, loop.time() - started, engine.halted, interrupted, ledger)
+    return Report(
+        ledger.broadcast,
+        counts,
+        seconds,
+        halted=engine.halted,
+        stopped=False,
+        _records=ledger.records,
+    )
+
+
+async def run(
+    broadcast: Broadcast,
+    ledger: SqliteLedger,
+    transport: TelethonTransport,
+    *,
+    server: str | None = None,
+    pacer: Pacer | None = None,
+    concurrency: int = CONCURRENCY,
+    watcher: Watcher | None = None,
+    stopping: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
+) -> Report:
+    """Do what is left of `broadcast`, durably: whatever dies, another `run` goes on.
+
+    `stopping` receives the function that ends the run early and is entered around it, such as
+    `stop_on_signals`. Raises LockedError when another process runs the broadcast or takes it over,
+    HaltedError when the ledger cannot be written, InputError when it was started as somebody else.
+    """
+    engines: list[Engine] = []
+    asked = False
+
+    def stop() -> None:
+        nonlocal asked
+        asked = True
+        for engine in engines:
+            engine.stop()
+
+    async with ledger.start(
+        broadcast, account=transport.account.id, server=server, on_stop=stop
+    ) as work:
+        engine = Engine(
+            work, transport, pacer or Pacer(None), watcher or _Nobody(), concurrency=concurrency
+        )
+        engines.append(engine)
+        with stopping(stop) if stopping else nullcontext():
+            seconds = await _timed(engine)
+        work.note = engine.halted.reason if engine.halted else None
+    after = ledger.reload(broadcast)
+    return Report(
+        after.id,
+        after.counts,
+        seconds,
+        halted=engine.halted,
+        stopped=asked,
+        _records=lambda: ledger.records(after),
+    )
+
+
+async def _timed(engine: Engine) -> float:
+    started = asyncio.get_running_loop().time()
+    await engine.run()
+    return asyncio.get_running_loop().time() - started
 
 
 @contextmanager
@@ -262,6 +326,11 @@ class _SandboxPrompts:
 
     def complain(self, message: str) -> None:
         raise AssertionError(message)
+
+
+def ledger_path(settings: Settings, *, sandbox: bool = False) -> Path:
+    """Where broadcasts are kept; those of the sandbox apart from everything real."""
+    return (settings.home / "sandbox" if sandbox else settings.home) / "ledger.db"
 
 
 def sandbox_journal(settings: Settings) -> Path:

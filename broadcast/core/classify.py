@@ -37,7 +37,7 @@ class TelegramError(NamedTuple):
     @classmethod
     def parse(cls, code: int, text: str) -> TelegramError:
         """Split the number out of `text`: `INTERDC_2_CALL_ERROR` is INTERDC_CALL_ERROR, 2."""
-        found = re.search(r"_([0-9]+)(?=_|\Z)", text)
+        found = re.search(r"_([0-9]{1,18})(?=_|\Z)", text)
         if found is None:
             return cls(code, text)
         return cls(code, text[: found.start()] + text[found.end() :], int(found[1]))
@@ -91,6 +91,13 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
             "or a phone number"
         ),
     ),
+    "MESSAGE_ID_UNKNOWN": (_R, "the id of this message is not known, so it cannot be reached"),
+    # --- what cannot be edited or recalled any more
+    "MESSAGE_ID_INVALID": (_R, "the message is not there any more"),
+    "MESSAGE_EDIT_TIME_EXPIRED": (_R, "the message is too old to be edited"),
+    "MESSAGE_NOT_MODIFIED": (_R, "the message says this already"),
+    "MESSAGE_AUTHOR_REQUIRED": (_R, "the message is not yours"),
+    "MESSAGE_DELETE_FORBIDDEN": (_R, "the message is too old to be deleted, or not yours"),
     # --- costs money: a person decides, so nothing is paid here
     "ALLOW_PAYMENT_REQUIRED": (_R, "this person charges Stars for a message; nothing was paid"),
     "BALANCE_TOO_LOW": (_R, "this message costs Stars, and the account has too few"),
@@ -102,6 +109,9 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "FLOOD_TEST_PHONE_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
     "SLOWMODE_WAIT": (Verdict.WAIT_CHAT, "this group is in slow mode"),
     # --- again, with the same random_id
+    "NOT_CONNECTED": (_A, "no connection to Telegram"),  # our own, like the next two
+    "NO_ANSWER": (_A, "Telegram has not answered"),
+    "IN_DOUBT": (_A, "perhaps sent: the run ended before Telegram answered; resume settles it"),
     "RANDOM_ID_DUPLICATE": (_A, "Telegram is still working on the first try"),
     "RPC_CALL_FAIL": (_A, "Telegram has internal trouble"),
     "RPC_MCGET_FAIL": (_A, "Telegram has internal trouble"),
@@ -171,6 +181,9 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Verdict, str], ...] = (
 DEFAULT_FLOOD_WAIT = 60.0
 """Seconds to wait when Telegram says that it floods and not for how long (ours, not Telegram's)."""
 
+MOST_FLOOD_WAIT = 10 * 365 * 86_400
+"""Seconds; a longer wait says no more than this one, and no calendar holds the longest."""
+
 
 def verdict_of(error: TelegramError) -> tuple[Verdict, str]:
     """The verdict on `error`, and its reason in words for a person."""
@@ -195,11 +208,9 @@ def classify(error: TelegramError) -> Outcome:
         case Verdict.RECIPIENT:
             return Failed(error.name, reason)
         case Verdict.WAIT_ACCOUNT:
-            seconds = DEFAULT_FLOOD_WAIT if error.value is None else float(error.value)
-            return Deferred(error.name, reason, max(seconds, 1.0), Scope.ACCOUNT)
+            return Deferred(error.name, reason, _seconds(error), Scope.ACCOUNT)
         case Verdict.WAIT_CHAT:
-            seconds = DEFAULT_FLOOD_WAIT if error.value is None else float(error.value)
-            return Deferred(error.name, reason, max(seconds, 1.0))
+            return Deferred(error.name, reason, _seconds(error))
         case Verdict.AGAIN:
             return Deferred(error.name, reason)
         case Verdict.MESSAGE:
@@ -208,6 +219,41 @@ def classify(error: TelegramError) -> Outcome:
             return Halted(error.name, reason)
 
 
+def _seconds(error: TelegramError) -> float:
+    if error.value is None:
+        return DEFAULT_FLOOD_WAIT
+    return float(min(max(error.value, 1), MOST_FLOOD_WAIT))
+
+
 def finding(name: str) -> Failed:
     """A failure that we find ourselves before asking Telegram, in the table like the others."""
     return Failed(name, _TABLE[name][1])
+
+
+def reason_of(name: str) -> str:
+    """The words for an error of which only the name was kept."""
+    return verdict_of(TelegramError(400, name))[1]
+
+
+_LASTING = {
+    "USER_IS_BLOCKED",  # their decision, and asking again would be pestering
+    "INPUT_USER_DEACTIVATED",
+    "USER_DELETED",
+    "USER_IS_BOT",
+    "USERNAME_INVALID",
+    "PHONE_NUMBER_INVALID",
+    "TOPIC_DELETED",
+    "INVITE_HASH_EMPTY",
+    "INVITE_HASH_INVALID",
+    "INVITE_HASH_EXPIRED",
+    "MESSAGE_ID_INVALID",
+    "MESSAGE_EDIT_TIME_EXPIRED",
+    "MESSAGE_NOT_MODIFIED",
+    "MESSAGE_AUTHOR_REQUIRED",
+    "MESSAGE_DELETE_FORBIDDEN",
+}
+
+
+def may_help_to_retry(name: str) -> bool:
+    """Whether a failure can turn out otherwise another time, without anybody being pestered."""
+    return name not in _LASTING

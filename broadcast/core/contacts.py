@@ -158,7 +158,7 @@ def _read(stream: BinaryIO, kind: Kind, seen: _Seen) -> Iterator[Contact | _Comp
             contact = _contact(entry, seen, complaints)
             if contact:
                 yield contact
-            yield from complaints
+            yield from sorted(complaints, key=lambda complaint: complaint.line)
     except _Unreadable as end:
         yield end.complaint
 
@@ -690,6 +690,7 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> _Unreadable:
     elif "expected key" in problem or "'-' indicator" in problem or "<block end>" in problem:
         hint = f"wrong indentation, or text after the end of a value{since}"
     elif "simple key" in (error.context or ""):
+        line = opened.line + 1 if opened else line
         hint = "a key has no colon, or its text needs quotes"
     return _Unreadable(line, f"not YAML: {hint} ({problem})" if hint else f"not YAML: {problem}")
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
@@ -130,15 +131,41 @@ class Halted:
 Outcome = Sent | Deferred | Failed | Halted
 
 
+class Action(StrEnum):
+    """What a broadcast does: send a message, or change the sent messages of another broadcast."""
+
+    SEND = "send"
+    EDIT = "edit"
+    RECALL = "recall"
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One recipient's share of a broadcast. `position` counts from 0 within its audience."""
+    """One recipient's share of a broadcast. `position` counts from 0 within its audience.
+
+    `message_id` is the message that an edit or a recall changes; None when it is not known.
+    """
 
     broadcast: str
     position: int
     contact: Contact
     message: Message
     attempts: int = 0
+    action: Action = Action.SEND
+    message_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger knows of one delivery. `at` is the UTC time of its outcome.
+
+    `outcome` is the last one; None when there was no attempt yet, or none is known to have ended.
+    """
+
+    delivery: Delivery
+    status: Status = Status.PENDING
+    outcome: Outcome | None = None
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,3 +181,35 @@ class Counts:
     def total(self) -> int:
         """The size of the audience."""
         return self.sent + self.failed + self.skipped + self.pending
+
+
+class State(StrEnum):
+    """The states of a broadcast. An open one that no process runs can be resumed."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    CANCELLED = "cancelled"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Broadcast:
+    """A broadcast as the ledger keeps it. `target` is the broadcast that an edit or recall changes.
+
+    `account` and `server` say as whom and where it was started, `owner` which process runs it
+    now, and `note` why the last run stopped early.
+    """
+
+    number: int
+    id: str
+    action: Action
+    message: Message
+    created_at: datetime
+    state: State
+    counts: Counts
+    target: int | None = None
+    once: str | None = None
+    server: str | None = None
+    account: int | None = None
+    owner: str | None = None
+    note: str | None = None

@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from broadcast.core.model import Counts, Deferred, Delivery, Failed, Outcome, Sent, Status
+from broadcast.core.model import Counts, Deferred, Delivery, Failed, Record, Sent, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from datetime import datetime
 
-    from broadcast.core.model import Contact, Message
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """What the ledger knows of one delivery. `at` is the time of its last change, in UTC."""
-
-    delivery: Delivery
-    status: Status = Status.PENDING
-    outcome: Outcome | None = None
-    at: datetime | None = None
+    from broadcast.core.model import Contact, Message, Outcome
 
 
 class MemoryLedger:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 import struct
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,12 +24,13 @@ from broadcast.lock import cannot_write, only_process
 from broadcast.transport.translate import LOST, refusal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, Generator
 
     from broadcast.core.access import Access, Credentials
 
 CONNECT_TIMEOUT = 10  # seconds for one try to connect
 CONNECT_RETRIES = 2
+ANSWER_TIMEOUT = 30  # seconds for one request; Telethon has no limit of its own
 CODE_TRIES = 3
 
 # Telethon logs whole requests when it fails, and requests hold message texts and phone numbers.
@@ -139,12 +140,21 @@ class AccountOpener:
         Raises SettingsError when it is somebody else; after any error the client is disconnected.
         """
         try:
-            return self._checked(await _get_me(client))
-        except BaseException as error:
+            with self._telling():
+                return self._checked(await _get_me(client))
+        except BaseException:
             await disconnect(client)
-            if isinstance(error, errors.RPCError):
-                raise refusal(error) from error
             raise
+
+    @contextmanager
+    def _telling(self) -> Generator[None]:
+        """Telethon's errors, told to a person."""
+        try:
+            yield
+        except errors.RPCError as error:
+            raise refusal(error) from error
+        except (*LOST, errors.AuthKeyNotFound) as error:
+            raise self._unreachable(error) from error
 
     def _checked(self, me: Any | None) -> Account | None:
         if me is None:
@@ -178,12 +188,11 @@ class AccountOpener:
         try:
             account = await self.whoami(client)
             if account is None:
-                await _sign_in(client, self._access.credentials, prompts)
+                with self._telling():
+                    await _sign_in(client, self._access.credentials, prompts)
                 account = await self.whoami(client)
             if account is None:
                 raise HaltedError("Telegram has accepted the login and yet knows nobody")
-        except errors.RPCError as error:
-            raise refusal(error) from error
         finally:
             await disconnect(client)
         return account
@@ -200,9 +209,10 @@ class AccountOpener:
         """End the session at Telegram and here; False when nobody was signed in."""
         client = await self.connect(for_login=True)
         try:
-            signed_in = await _get_me(client) is not None
-            if signed_in:
-                await client.log_out()
+            with self._telling():
+                signed_in = await _get_me(client) is not None
+                if signed_in:
+                    await _answer(client.log_out())
         finally:
             await disconnect(client)
         if isinstance(self._access.session, Path):
@@ -215,6 +225,9 @@ async def disconnect(client: TelegramClient) -> None:
     ending: Any = client.disconnect()
     if ending is not None:
         await ending
+    ended: Any = client.disconnected
+    if ended.done() and not ended.cancelled():
+        ended.exception()  # asked for, so that asyncio does not log a lost connection by itself
 
 
 async def _get_me(client: TelegramClient) -> Any | None:
@@ -223,9 +236,15 @@ async def _get_me(client: TelegramClient) -> Any | None:
     Not `is_user_authorized`, which is False in a flood wait, too.
     """
     try:
-        return await client.get_me()
+        return await _answer(client.get_me())
     except errors.UnauthorizedError:
         return None
+
+
+async def _answer(request: Any) -> Any:
+    """What Telegram answers, if it does so in time: TimeoutError otherwise."""
+    async with asyncio.timeout(ANSWER_TIMEOUT):
+        return await request
 
 
 def _open_session(session: Path | str) -> StringSession | SQLiteSession:
@@ -270,7 +289,7 @@ async def _sign_in(
     client: TelegramClient, credentials: Credentials, prompts: Prompts | None
 ) -> None:
     if credentials.bot_token is not None:
-        await client.sign_in(bot_token=credentials.bot_token)
+        await _answer(client.sign_in(bot_token=credentials.bot_token))
         return
     if prompts is None:
         raise LoginRequiredError(
@@ -278,7 +297,7 @@ async def _sign_in(
             "`broadcast login` once in a terminal"
         )
     phone = credentials.phone or prompts.phone()
-    sent = await client.send_code_request(phone)
+    sent = await _answer(client.send_code_request(phone))
     where = {
         "SentCodeTypeApp": "in your Telegram app",
         "SentCodeTypeSms": "by SMS",
@@ -286,7 +305,7 @@ async def _sign_in(
     }.get(type(sent.type).__name__, "by Telegram")
     for _ in range(CODE_TRIES):
         try:
-            await client.sign_in(phone, prompts.code(where))
+            await _answer(client.sign_in(phone, prompts.code(where)))
         except errors.SessionPasswordNeededError:
             await _check_password(client, prompts)
         except (errors.PhoneCodeInvalidError, errors.PhoneCodeEmptyError):
@@ -303,7 +322,7 @@ async def _sign_in(
 async def _check_password(client: TelegramClient, prompts: Prompts) -> None:
     for _ in range(CODE_TRIES):
         try:
-            await client.sign_in(password=prompts.password())
+            await _answer(client.sign_in(password=prompts.password()))
         except errors.PasswordHashInvalidError:
             prompts.complain("this password is not right")
             continue

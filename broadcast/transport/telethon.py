@@ -10,14 +10,15 @@ Why raw requests and not `client.send_message`: docs/architecture.md.
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from typing import TYPE_CHECKING, Any
 
 from telethon import errors
 from telethon.tl import functions, types
 
+from broadcast.core.classify import finding
 from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError
-from broadcast.core.model import Failed, Halted, Outcome, Sent
+from broadcast.core.model import Action, Failed, Halted, Outcome, Sent
 from broadcast.core.plan import random_id
 from broadcast.transport.account import disconnect, open_account
 from broadcast.transport.addresses import Address, AddressCache, Addresses
@@ -82,19 +83,33 @@ class TelethonTransport:
             address = await self._addresses.find(self._call, delivery.contact.peer)
             if not isinstance(address, Address):
                 return address
-            text, entities = parse(delivery.message)
-            number = random_id(delivery.broadcast, self.account.id, address.key)
-            answer = await self._call(
-                functions.messages.SendMessageRequest(
-                    peer=address.input_peer(),
-                    message=text,
-                    entities=list(entities) or None,
-                    random_id=number,
-                )
-            )
+            return await self._act(delivery, address)
         except (errors.RPCError, TimeoutError) as error:
             return outcome_of(error)
-        return Sent(message_id_of(answer, number))
+
+    async def _act(self, delivery: Delivery, address: Address) -> Outcome:
+        peer, message_id = address.input_peer(), delivery.message_id
+        text, entities = parse(delivery.message)
+        if delivery.action is Action.SEND:
+            number = random_id(delivery.broadcast, self.account.id, address.key)
+            request = functions.messages.SendMessageRequest(
+                peer=peer, message=text, entities=list(entities) or None, random_id=number
+            )
+            return Sent(message_id_of(await self._call(request), number))
+        if message_id is None:
+            return finding("MESSAGE_ID_UNKNOWN")
+        if delivery.action is Action.EDIT:
+            # Telegram refuses an edit that changes nothing, and so a repeat: the text is there.
+            with suppress(errors.MessageNotModifiedError):
+                request = functions.messages.EditMessageRequest(
+                    peer=peer, id=message_id, message=text, entities=list(entities)
+                )
+                await self._call(request)
+        elif address.kind == "channel":
+            await self._call(functions.channels.DeleteMessagesRequest(peer, [message_id]))
+        else:  # for everybody; what is gone already is no error, so a repeat is none
+            await self._call(functions.messages.DeleteMessagesRequest([message_id], revoke=True))
+        return Sent(message_id)
 
     async def _call(self, request: Any) -> Any:
         """One request, once. Raises ConnectionLostError when the connection is gone."""

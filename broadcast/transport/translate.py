@@ -21,7 +21,7 @@ _NAMES: dict[str, str] = {
         cls.__name__: TelegramError.parse(0, pattern.replace("(\\d+)", "0")).name
         for pattern, cls in rpcerrorlist.rpc_errors_re
     },
-    **{cls.__name__: name for name, cls in rpcerrorlist.rpc_errors_dict.items()},
+    **{cls.__name__: name.upper() for name, cls in rpcerrorlist.rpc_errors_dict.items()},
 }
 
 LOST = (

@@ -1,0 +1,266 @@
+"""The durable ledger: all broadcasts of one BROADCAST_HOME, in one SQLite file.
+
+It refuses a second process on one broadcast, and to go on as another account than it began with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Self
+
+from broadcast.core.classify import may_help_to_retry
+from broadcast.core.errors import HaltedError, InputError, LockedError
+from broadcast.core.model import Action, Broadcast, Message, State
+from broadcast.ledger.database import Database
+from broadcast.ledger.owner import in_words, this_process
+from broadcast.ledger.rows import (
+    POSITIONS,
+    broadcast_of,
+    is_alive,
+    keys,
+    milliseconds,
+    recipient_row,
+    record_of,
+    shift,
+)
+from broadcast.ledger.run import LEASE, SqliteRun
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from broadcast.core.model import Contact, Record
+    from broadcast.ledger.database import Statements
+
+
+class SqliteLedger:
+    """Use it in a `with`; `start` gives a `Run` over one broadcast.
+
+    Every method raises HaltedError, with what to do, when the file cannot be read or written.
+    """
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._database = Database(path)
+        self._clock = clock
+
+    def __enter__(self) -> Self:
+        self._database.__enter__()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._database.__exit__(*error)
+
+    # --- making and finding -------------------------------------------------------------------
+
+    async def create(
+        self,
+        identity: str,
+        message: Message,
+        audience: Iterable[Contact],
+        *,
+        once: str | None = None,
+    ) -> Broadcast:
+        """Freeze `message` and `audience` as a new broadcast, in one transaction."""
+
+        def work(sql: Statements) -> int:
+            number = self._insert(sql, identity, Action.SEND, message, once=once)
+            low = number * POSITIONS
+            rows = (recipient_row(key, contact) for key, contact in enumerate(audience, low))
+            sql.many("insert_recipient", rows)
+            row: Any = sql.one("count_recipients", **keys(number))
+            sql.run("set_total", number=number, total=row[0])
+            return number
+
+        return self._by_number(await self._database.write(work))
+
+    async def create_change(
+        self, identity: str, action: Action, target: Broadcast, message: Message
+    ) -> Broadcast:
+        """An edit or a recall of everything that `target` has sent until now."""
+
+        def work(sql: Statements) -> int:
+            row: Any = sql.one("broadcast_by_number", number=target.number)
+            totals = {"total": row["sent"], "end_position": row["end_position"]}
+            return self._insert(sql, identity, action, message, target=target.number, **totals)
+
+        return self._by_number(await self._database.write(work))
+
+    def _insert(
+        self,
+        sql: Statements,
+        identity: str,
+        action: Action,
+        message: Message,
+        *,
+        once: str | None = None,
+        target: int | None = None,
+        total: int = 0,
+        end_position: int = 0,
+    ) -> int:
+        number = sql.run(
+            "insert_broadcast",
+            id=identity,
+            action=action,
+            target=target,
+            text=message.text,
+            format=message.format,
+            once_key=once,
+            created_at=milliseconds(self._clock()),
+            total=total,
+            end_position=end_position,
+        ).lastrowid
+        assert number is not None  # noqa: S101 - an INSERT has one
+        return number
+
+    def _by_number(self, number: int) -> Broadcast:
+        (row,) = self._database.read("broadcast_by_number", number=number)
+        return broadcast_of(row, self._clock())
+
+    def reload(self, broadcast: Broadcast) -> Broadcast:
+        """The same broadcast as it is now."""
+        return self._by_number(broadcast.number)
+
+    def target_of(self, broadcast: Broadcast) -> Broadcast | None:
+        """The broadcast whose messages an edit or a recall changes."""
+        return None if broadcast.target is None else self._by_number(broadcast.target)
+
+    def recall_of(self, broadcast: Broadcast) -> Broadcast | None:
+        """The recall of `broadcast`, if there is one: then nothing of it is sent any more."""
+        rows = self._database.read("recall_of", target=broadcast.number)
+        return broadcast_of(rows[0], self._clock()) if rows else None
+
+    def newest(self, limit: int = 50) -> list[Broadcast]:
+        """The last broadcasts, newest first."""
+        rows = self._database.read("newest_broadcasts", limit=limit)
+        return [broadcast_of(row, self._clock()) for row in rows]
+
+    def find(self, prefix: str | None = None, *, unfinished: bool = False) -> Broadcast:
+        """The broadcast whose id starts with `prefix`; without one the last (unfinished) one.
+
+        Raises InputError when there is none, or several.
+        """
+        if prefix is None and unfinished:
+            rows = self._database.read("newest_unfinished")
+        elif prefix is None:
+            rows = self._database.read("newest_broadcasts", limit=1)
+        else:
+            rows = self._database.read("broadcast_by_prefix", prefix=prefix.lower())
+        if not rows and prefix is None:
+            what = "no broadcast is unfinished" if unfinished else "nothing was sent yet"
+            raise InputError(f"{what}; `broadcast list` shows what there is")
+        if not rows:
+            raise InputError(f"no broadcast has the id {prefix}; `broadcast list` shows the ids")
+        if prefix is not None and len(rows) > 1 and rows[0]["id"] != prefix:
+            raise InputError(
+                f"several broadcasts start with {prefix}, such as {rows[0]['id']} and "
+                f"{rows[1]['id']}: give more of the id"
+            )
+        return broadcast_of(rows[0], self._clock())
+
+    def by_once(self, key: str) -> Broadcast | None:
+        """The broadcast that was made with `--once KEY`."""
+        rows = self._database.read("broadcast_by_once", once_key=key)
+        return broadcast_of(rows[0], self._clock()) if rows else None
+
+    def records(self, broadcast: Broadcast) -> Iterator[Record]:
+        """Every delivery with its state, in order of position; a stream, not a list."""
+        name = "records" if broadcast.target is None else "changes"
+        span = keys(broadcast.number)
+        for row in self._database.stream(name, **span, shift=shift(broadcast)):
+            yield record_of(broadcast, row)
+
+    # --- what people ask for --------------------------------------------------------------------
+
+    async def ask(self, broadcast: Broadcast, state: State) -> bool:
+        """Pause or cancel. True when a living process runs it: it is asked to stop by itself."""
+        number = broadcast.number
+
+        def work(sql: Statements) -> bool:
+            row: Any = sql.one("broadcast_by_number", number=number)
+            if is_alive(row, self._clock()):
+                sql.run("ask", number=number, wanted=state)
+                return True
+            if row["state"] != State.DONE:
+                sql.run("set_state", number=number, state=state)
+            return False
+
+        return await self._database.write(work)
+
+    async def requeue_failed(self, broadcast: Broadcast, *, insist: bool) -> int:
+        """Make failed deliveries pending again, and say how many: without `insist` only those
+        where another try can help."""
+
+        def work(sql: Statements) -> int:
+            failed = [
+                row["key"]
+                for row in sql.rows("failed", **keys(broadcast.number))
+                if insist or may_help_to_retry(row["error"])
+            ]
+            sql.many("delete_outcome", ((key,) for key in failed))
+            sql.many("put_waiting", ((key, 0, 0, None) for key in failed))
+            if failed:
+                sql.run("reopen", number=broadcast.number, count=len(failed))
+            return len(failed)
+
+        return await self._database.write(work)
+
+    @asynccontextmanager
+    async def start(
+        self,
+        broadcast: Broadcast,
+        *,
+        account: int,
+        server: str | None = None,
+        on_stop: Callable[[], None] = lambda: None,
+    ) -> AsyncGenerator[SqliteRun]:
+        """Run `broadcast` in this process, alone; `on_stop` is called when somebody asks to stop.
+
+        What an earlier process left in doubt is pending again. Raises LockedError when a living
+        process runs it, and InputError when it was started as another account: the random_ids of
+        that one would be others.
+        """
+        epoch = await self._database.write(
+            lambda sql: self._take_over(sql, broadcast, account, server)
+        )
+        run = SqliteRun(self._database, self.reload(broadcast), epoch, self._clock)
+        try:
+            async with asyncio.TaskGroup() as group:
+                heart = group.create_task(run.beat(on_stop))
+                yield run
+                heart.cancel()
+        finally:
+            with suppress(HaltedError):  # a lease that cannot be given back ends by itself
+                await run.finish()
+
+    def _take_over(
+        self, sql: Statements, broadcast: Broadcast, account: int, server: str | None
+    ) -> int:
+        number, identity = broadcast.number, broadcast.id
+        row: Any = sql.one("broadcast_by_number", number=number)
+        if is_alive(row, self._clock()):
+            raise LockedError(
+                f"broadcast {identity} is being sent by {in_words(row['owner'])}. `broadcast "
+                f"status {identity} --watch` shows it, `broadcast pause {identity}` stops it"
+            )
+        if row["account"] is not None and (row["account"], row["server"]) != (account, server):
+            raise InputError(
+                f"broadcast {identity} was started as account {row['account']} at "
+                f"{row['server'] or 'Telegram'}: sign in there to go on, so that nobody gets it "
+                "twice"
+            )
+        sql.run("requeue_in_doubt", **keys(number), shift=shift(broadcast))
+        sql.run("drop_slices", **keys(number))
+        sql.run("unclaim_waiting", **keys(number))
+        sql.run(
+            "take_over",
+            number=number,
+            owner=this_process(),
+            lease_until=milliseconds(self._clock() + LEASE),
+            server=server,
+            account=account,
+        )
+        return row["epoch"] + 1

@@ -1,0 +1,138 @@
+-- name: insert_broadcast
+-- A new broadcast, with its frozen text. The audience follows in the same transaction.
+INSERT INTO broadcast (id, action, target, text, format, once_key, created_at, total, end_position)
+VALUES (:id, :action, :target, :text, :format, :once_key, :created_at, :total, :end_position);
+
+-- name: insert_recipient
+INSERT INTO recipient (key, peer, contact) VALUES (?, ?, ?);
+
+-- name: count_recipients
+SELECT count(*) FROM recipient WHERE key BETWEEN :low AND :high;
+
+-- name: set_total
+UPDATE broadcast SET total = :total, end_position = :total WHERE number = :number;
+
+-- name: broadcast_by_prefix
+-- Two rows are enough to see that an abbreviation is ambiguous.
+SELECT * FROM broadcast WHERE id >= :prefix AND id < :prefix || '{' ORDER BY id DESC LIMIT 2;
+
+-- name: broadcast_by_once
+SELECT * FROM broadcast WHERE once_key = :once_key;
+
+-- name: broadcast_by_number
+SELECT * FROM broadcast WHERE number = :number;
+
+-- name: newest_broadcasts
+SELECT * FROM broadcast ORDER BY number DESC LIMIT :limit;
+
+-- name: newest_unfinished
+SELECT * FROM broadcast WHERE state IN ('open', 'paused') ORDER BY number DESC LIMIT 1;
+
+-- name: take_over
+-- A new epoch: whatever the former owner still tries to write is refused from here on.
+UPDATE broadcast
+SET epoch = epoch + 1, owner = :owner, lease_until = :lease_until, state = 'open', wanted = NULL,
+    note = NULL, server = :server, account = :account
+WHERE number = :number;
+
+-- name: requeue_in_doubt
+-- What was claimed by a process that died: perhaps sent, so to be asked for again. `shift` turns
+-- the key of an edit or a recall into the key of the message that it changes (0 for a send).
+INSERT OR IGNORE INTO waiting (key, due, attempts, error)
+SELECT r.key - :shift, 0, 1, 'IN_DOUBT'
+FROM slice s
+JOIN recipient r ON r.key BETWEEN s.first + :shift AND s.last + :shift
+LEFT JOIN outcome m ON m.key = r.key
+WHERE s.first BETWEEN :low AND :high
+  AND (:shift = 0 OR m.sent = 1)
+  AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key - :shift);
+
+-- name: drop_slices
+DELETE FROM slice WHERE first BETWEEN :low AND :high;
+
+-- name: unclaim_waiting
+UPDATE waiting SET claimed = 0 WHERE key BETWEEN :low AND :high AND claimed = 1;
+
+-- name: due
+SELECT key, attempts FROM waiting
+WHERE key BETWEEN :low AND :high AND claimed = 0 AND due <= :now ORDER BY key LIMIT :limit;
+
+-- name: claim_waiting
+UPDATE waiting SET claimed = 1 WHERE key = ?;
+
+-- name: advance
+UPDATE broadcast SET next_position = :position WHERE number = :number;
+
+-- name: insert_slice
+INSERT INTO slice (first, last) VALUES (:first, :last);
+
+-- name: delete_slice
+DELETE FROM slice WHERE first = :first;
+
+-- name: recipients
+SELECT key, peer, contact FROM recipient WHERE key BETWEEN :low AND :high ORDER BY key;
+
+-- name: messages
+-- The sent messages of a broadcast, for an edit or a recall: at most `limit` of them.
+SELECT r.key, r.peer, r.contact, o.message_id FROM outcome o JOIN recipient r ON r.key = o.key
+WHERE o.key BETWEEN :low AND :high AND o.sent = 1 ORDER BY o.key LIMIT :limit;
+
+-- name: insert_outcome
+INSERT INTO outcome (key, sent, message_id, at, error) VALUES (?, ?, ?, ?, ?);
+
+-- name: count_and_renew
+-- Also the check that nobody has taken over: no row changes when somebody has.
+UPDATE broadcast SET sent = sent + :sent, failed = failed + :failed, lease_until = :lease_until
+WHERE number = :number AND epoch = :epoch;
+
+-- name: put_waiting
+INSERT OR REPLACE INTO waiting (key, due, attempts, error) VALUES (?, ?, ?, ?);
+
+-- name: delete_waiting
+DELETE FROM waiting WHERE key = ?;
+
+-- name: recall_of
+SELECT * FROM broadcast WHERE target = :target AND action = 'recall' ORDER BY number LIMIT 1;
+
+-- name: next_due
+SELECT min(due) FROM waiting WHERE key BETWEEN :low AND :high AND claimed = 0;
+
+-- name: finish
+UPDATE broadcast
+SET owner = NULL, lease_until = NULL, wanted = NULL, note = :note,
+    state = CASE WHEN sent + failed >= total THEN 'done'
+                 ELSE coalesce(wanted, 'open') END
+WHERE number = :number AND epoch = :epoch;
+
+-- name: ask
+-- Ask the process that runs it; it looks every half second.
+UPDATE broadcast SET wanted = :wanted WHERE number = :number;
+
+-- name: set_state
+UPDATE broadcast SET state = :state, wanted = NULL WHERE number = :number;
+
+-- name: failed
+SELECT key, error FROM outcome WHERE key BETWEEN :low AND :high AND sent = 0;
+
+-- name: delete_outcome
+DELETE FROM outcome WHERE key = ?;
+
+-- name: reopen
+UPDATE broadcast SET failed = failed - :count, state = 'open' WHERE number = :number;
+
+-- name: records
+SELECT r.key, r.peer, r.contact, o.sent, o.message_id, o.at, o.error,
+       w.attempts, w.error AS trouble, w.claimed,
+       EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
+FROM recipient r LEFT JOIN outcome o ON o.key = r.key LEFT JOIN waiting w ON w.key = r.key
+WHERE r.key BETWEEN :low AND :high ORDER BY r.key;
+
+-- name: changes
+-- The same for an edit or a recall, whose recipients are those of its target.
+SELECT r.key - :shift AS key, r.peer, r.contact, o.sent, m.message_id, o.at, o.error,
+       w.attempts, w.error AS trouble, w.claimed,
+       EXISTS (SELECT 1 FROM slice s
+               WHERE s.first <= r.key - :shift AND s.last >= r.key - :shift) AS sliced
+FROM outcome m JOIN recipient r ON r.key = m.key
+LEFT JOIN outcome o ON o.key = r.key - :shift LEFT JOIN waiting w ON w.key = r.key - :shift
+WHERE m.key BETWEEN :low + :shift AND :high + :shift AND m.sent = 1 ORDER BY r.key;
