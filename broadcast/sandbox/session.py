@@ -238,11 +238,11 @@ class Session:
         if self._is_new:
             self._is_new = False
             self._announce(min(inner.msg_id for inner in contents))
-        if is_container and not self._is_first_time(msg_id):
+        if is_container and not self._is_first_time(message):
             return []
         requests: list[Request] = []
         for inner in contents:
-            if self._is_first_time(inner.msg_id):
+            if self._is_first_time(inner):
                 request = self._handle(inner)
                 if request is not None:
                     requests.append(request)
@@ -256,8 +256,6 @@ class Session:
             return _MSG_ID_TOO_HIGH
         if msg_id % 4:
             return _MSG_ID_NOT_OF_A_CLIENT
-        if self._seen.is_forgotten(msg_id):
-            return _CANNOT_TELL_IF_DOUBLE
         return None
 
     def _refuse(self, message: Message, code: int) -> None:
@@ -269,12 +267,15 @@ class Session:
         created = NewSessionCreated(first_msg_id, unique_id, self._salts.current(self._now))
         self._queue.append((_NOTICE, True, tl.write(created)))
 
-    def _is_first_time(self, msg_id: int) -> bool:
-        """Remember the id. A message that comes again is acknowledged again, and no more."""
-        if msg_id in self._seen:
-            self._say(MsgsAck([msg_id]))
+    def _is_first_time(self, message: Message) -> bool:
+        """Remember the message. One that comes again is acknowledged again, and no more."""
+        if message.msg_id in self._seen:
+            self._say(MsgsAck([message.msg_id]))
             return False
-        self._seen.add(msg_id)
+        if self._seen.is_forgotten(message.msg_id):
+            self._refuse(message, _CANNOT_TELL_IF_DOUBLE)
+            return False
+        self._seen.add(message.msg_id)
         return True
 
     def _handle(self, message: Message) -> Request | None:

@@ -407,9 +407,12 @@ def test_a_message_that_comes_twice_is_taken_once_and_acknowledged():
 
 def test_a_container_that_comes_twice_is_taken_once():
     client = Client()
-    packet = client.packet(client.container(get_config, get_config))
-    assert len(client.server.receive(client.framed(packet), NOW)) == 2
-    assert client.server.receive(client.framed(packet), NOW) == []
+    msg_id = client.next_id()
+    assert len(client.send(client.container(get_config, get_config), msg_id=msg_id)) == 2
+    client.read()
+    assert client.send(client.container(get_config), msg_id=msg_id) == []
+    [ack] = client.read_objects()
+    assert (type(ack), ack.msg_ids) == (types.MsgsAck, [msg_id])
 
 
 def test_the_same_id_in_another_session_is_another_message():
@@ -439,8 +442,12 @@ def test_what_may_have_been_forgotten_is_refused():
         client.send(client.container(*[get_config] * 1000, ids=batch))
     client.send(client.container(*[get_config] * 536, ids=list(session_ids)))
     client.read()
-    client.send(get_config, msg_id=ids[0])
+    assert client.send(get_config, msg_id=ids[0]) == []
     assert client.read_objects()[0].error_code == 20
+    inside = client.container(get_config, get_config, ids=[ids[0], client.next_id()])
+    assert len(client.send(inside)) == 1
+    [refusal] = client.read_objects()
+    assert (refusal.bad_msg_id, refusal.error_code) == (ids[0], 20)
 
 
 def test_our_ids_grow_and_are_odd_and_our_numbers_count_what_needs_an_ack():
@@ -640,7 +647,8 @@ def test_the_padding_of_the_padded_transport_is_ignored():
         client = Client()
         packet = client.packet(get_config) + bytes(extra)
         data = b"\xdd" * 4 + struct.pack("<i", len(packet)) + packet
-        assert len(client.server.receive(data, NOW)) == 1
+        [event] = client.server.receive(data, NOW)
+        assert isinstance(event, Request)
 
 
 # Laws

@@ -234,20 +234,29 @@ async def test_an_unknown_auth_key_is_told_to_the_client():
 @pytest.mark.parametrize(
     "garbage",
     [
-        b"",
         b"GET / HTTP/1.1\r\n\r\n",
         bytes(range(256)) * 4,
-        struct.pack("<II", 16, 0) + b"half",
-        b"\xef\x0a" + bytes(8),
+        b"\xef\x02" + bytes(8),
         b"\xee" * 4 + struct.pack("<i", 40) + b"\1" * 40,
     ],
 )
-async def test_garbage_disturbs_nobody_else(garbage):
+async def test_the_server_hangs_up_on_garbage_and_disturbs_nobody_else(garbage):
     async with SandboxServer(StubWorld()) as server, connected(server) as client:
         reader, writer = await asyncio.open_connection(server.host, server.port)
         writer.write(garbage)
-        writer.write_eof()
         await reader.read()
+        writer.close()
+        await writer.wait_closed()
+        assert (await client(get_config)).this_dc == 2
+
+
+@pytest.mark.parametrize("half", [b"", b"\xee\xee", struct.pack("<II", 16, 0) + b"half"])
+async def test_a_client_that_goes_in_mid_packet_disturbs_nobody_else(half):
+    async with SandboxServer(StubWorld()) as server, connected(server) as client:
+        reader, writer = await asyncio.open_connection(server.host, server.port)
+        writer.write(half)
+        writer.write_eof()
+        assert await reader.read() == b""
         writer.close()
         await writer.wait_closed()
         assert (await client(get_config)).this_dc == 2
