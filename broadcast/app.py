@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.audience import select
 from broadcast.core.contacts import Problem, kind_of, read_contacts
-from broadcast.core.errors import ContactsError, SelectorError
-from broadcast.core.model import Contact, Counts, Halted, Message, Record, Status
+from broadcast.core.errors import ContactsError, InputError, SelectorError
+from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Pacer
 from broadcast.core.peers import parse_peer
 from broadcast.core.plan import broadcast_id
@@ -328,9 +328,81 @@ class _SandboxPrompts:
         raise AssertionError(message)
 
 
-def ledger_path(settings: Settings, *, sandbox: bool = False) -> Path:
-    """Where broadcasts are kept; those of the sandbox apart from everything real."""
-    return (settings.home / "sandbox" if sandbox else settings.home) / "ledger.db"
+def open_ledger(settings: Settings, *, sandbox: bool = False) -> SqliteLedger:
+    """The ledger of `settings`, to be used in a `with`; the sandbox has one of its own."""
+    from broadcast.ledger.sqlite import SqliteLedger  # noqa: PLC0415 - `--help` needs none
+
+    home = settings.home / "sandbox" if sandbox else settings.home
+    return SqliteLedger(home / "ledger.db")
+
+
+def earlier(ledger: SqliteLedger, message: Message, once: str | None) -> Broadcast | None:
+    """The broadcast that was made under the key `once`, when there is one: it is gone on with.
+
+    Raises InputError when that one says something else, when it was cancelled or recalled, or when
+    an unfinished broadcast has the very same text: sending anew would reach some people twice.
+    """
+    if once is None:
+        for other in ledger.unfinished():
+            if other.action is Action.SEND and other.message == message:
+                sent, total = other.counts.sent, other.counts.total
+                raise InputError(
+                    f"broadcast {other.id} with this very text is unfinished, {sent} of {total} "
+                    f"have it. Go on with it: `broadcast resume {other.id}`; or give it up, and "
+                    f"then send anew: `broadcast cancel {other.id}`"
+                )
+        return None
+    found = ledger.by_once(once)
+    if found is None:
+        return None
+    if found.message != message:
+        raise InputError(
+            f"the key {once} was used for another message, broadcast {found.id}; nothing was "
+            f"sent.\n  then ({found.message.format}): {found.message.text}\n"
+            f"  now  ({message.format}): {message.text}\nUse another key for another message"
+        )
+    if found.state is not State.DONE:
+        require_resumable(ledger, found)
+    return found
+
+
+def require_resumable(ledger: SqliteLedger, broadcast: Broadcast) -> None:
+    """Raise InputError when nothing of `broadcast` may be sent any more."""
+    recall = ledger.recall_of(broadcast)
+    if recall is not None:
+        raise InputError(
+            f"broadcast {broadcast.id} was recalled by {recall.id}: it is never sent again"
+        )
+    if broadcast.state is State.CANCELLED:
+        raise InputError(
+            f"broadcast {broadcast.id} was cancelled: it is not gone on with. To reach the rest, "
+            "send a new one to them"
+        )
+
+
+def require_changeable(ledger: SqliteLedger, target: Broadcast, action: Action) -> None:
+    """Raise InputError when the messages of `target` cannot be edited or recalled now."""
+    identity = target.id
+    if target.action is not Action.SEND:
+        raise InputError(f"{identity} is a {target.action} itself: name the broadcast it changed")
+    if target.owner is not None:
+        raise InputError(
+            f"broadcast {identity} is being sent by {target.owner}: first `broadcast pause "
+            f"{identity}` or `broadcast cancel {identity}`"
+        )
+    recall = ledger.recall_of(target)
+    if recall is not None:
+        raise InputError(
+            f"broadcast {identity} was recalled by {recall.id} already; `broadcast show "
+            f"{recall.id}` tells the result"
+        )
+    if action is Action.EDIT and target.counts.pending:
+        raise InputError(
+            f"broadcast {identity} is unfinished, {target.counts.pending} are pending: first "
+            f"`broadcast resume {identity}` or `broadcast cancel {identity}`"
+        )
+    if not target.counts.sent:
+        raise InputError(f"nobody has received broadcast {identity}: there is nothing to change")
 
 
 def sandbox_journal(settings: Settings) -> Path:
@@ -385,7 +457,7 @@ async def serve_sandbox(
     stopped = asyncio.Event()
     world = World(contacts=[contact.peer for contact in contacts])
     journal_path = sandbox_journal(settings)
-    with Journal(journal_path) as journal:
+    with Journal(journal_path) as journal, stop_on_signals(stopped.set, lambda: None):
         async with SandboxServer(world, host=host, port=port, journal=journal) as server:
             key_path = journal_path.with_name("server_key.pem")
             key_path.write_text(server.key.public_pem(), encoding="ascii")
@@ -396,8 +468,7 @@ async def serve_sandbox(
             told(f"TELEGRAM_API_HASH={SANDBOX_API_HASH}")
             told(f"TELEGRAM_PHONE={SANDBOX_PHONE}")
             told(f"# the code of every login is {SANDBOX_CODE}; Ctrl-C ends the sandbox")
-            with stop_on_signals(stopped.set, lambda: None):
-                await stopped.wait()
+            await stopped.wait()
 
 
 class InboxRow(NamedTuple):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import select
 import sys
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Any, TextIO
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Self, TextIO
 
 from rich import box
 from rich.console import Console
@@ -23,19 +26,21 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from broadcast.core.errors import SettingsError
-from broadcast.core.model import Delivery, Failed, Sent, Status
+from broadcast.core.classify import may_help_to_retry
+from broadcast.core.errors import InputError, SettingsError
+from broadcast.core.model import Delivery, Failed, Record, Sent, State, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from datetime import datetime
+    from pathlib import Path
 
     from broadcast.app import InboxRow, Report
     from broadcast.core.contacts import Problem
-    from broadcast.core.model import Contact, Message, Outcome
+    from broadcast.core.model import Broadcast, Contact, Counts, Message, Outcome
 
 ROWS_LIMIT = 50  # recipients shown one by one; more are folded to counts and the failures
-FAILURES_LIMIT = 200
+RECORDS_LIMIT = 200  # lines of a table; there are files for more
 PROBLEMS_LIMIT = 50
 PLAIN_INTERVAL = 10.0  # seconds between two lines of progress without a terminal
 
@@ -72,9 +77,9 @@ def require_reader() -> None:
 class Output:
     """stdout, whose reader may go away at any line: `broadcast … --json | head -1`."""
 
-    def __init__(self, on_closed: Callable[[], None]) -> None:
+    def __init__(self) -> None:
         self.closed = False
-        self._on_closed = on_closed
+        self.on_closed: Callable[[], None] = lambda: None
 
     def line(self, text: str) -> None:
         """Write one line; when nobody reads any more, say so once and write no further."""
@@ -85,7 +90,13 @@ class Output:
         except BrokenPipeError:
             self.closed = True
             silence_stdout()
-            self._on_closed()
+            self.on_closed()
+
+
+def _json(row: dict[str, Any]) -> str:
+    """One line of JSON, readable where stdout holds every letter, escaped where it does not."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(row, ensure_ascii=not is_utf8)
 
 
 def silence_stdout() -> None:
@@ -206,7 +217,8 @@ class JsonLines(Quiet):
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """See `Watcher`."""
         if isinstance(outcome, (Sent, Failed)):
-            self._output.line(json.dumps(delivery_row(delivery, outcome, at), ensure_ascii=False))
+            status = Status.SENT if isinstance(outcome, Sent) else Status.FAILED
+            self._output.line(_json(delivery_row(Record(delivery, status, outcome, at))))
         self._below.settled(delivery, outcome, at)
 
     def held(self, seconds: float, reason: str) -> None:
@@ -223,23 +235,15 @@ def watcher(total: int, output: Output, *, as_json: bool, quiet: bool) -> Quiet:
 # --- at the end ---------------------------------------------------------------------------------
 
 
-def delivery_row(
-    delivery: Delivery, outcome: Outcome | None, at: datetime | None
-) -> dict[str, object]:
+def delivery_row(record: Record) -> dict[str, object]:
     """A delivery as a row of `--json`; its keys are described in README.md."""
-    match outcome:
-        case Sent():
-            status = Status.SENT
-        case Failed():
-            status = Status.FAILED
-        case _:
-            status = Status.PENDING
+    delivery, outcome, at = record.delivery, record.outcome, record.at
     return {
         "type": "delivery",
         "broadcast": delivery.broadcast,
         "peer": delivery.contact.peer.text,
         "name": delivery.contact.name,
-        "status": status,
+        "status": Status.PENDING if record.status is Status.SENDING else record.status,
         "message_id": outcome.message_id if isinstance(outcome, Sent) else None,
         "error": getattr(outcome, "error", None),
         "reason": getattr(outcome, "reason", None),
@@ -261,43 +265,214 @@ def summary_row(report: Report) -> dict[str, object]:
     }
 
 
-def show_result(report: Report, output: Output, *, as_json: bool, quiet: bool) -> None:
-    """What became of everybody, and why it stopped when it did."""
+def show_result(
+    report: Report, output: Output, *, as_json: bool, quiet: bool, sandbox: bool
+) -> None:
+    """What became of everybody, why it stopped when it did, and the one command that fits now."""
     if as_json:
         if not quiet:
             for record in report.pending():
-                row = delivery_row(record.delivery, record.outcome, record.at)
-                output.line(json.dumps(row, ensure_ascii=False))
-        output.line(json.dumps(summary_row(report), ensure_ascii=False))
+                output.line(_json(delivery_row(record)))
+        output.line(_json(summary_row(report)))
     else:
-        try:
+        with _reader_may_leave():
             _show_table(report, quiet=quiet)
-        except BrokenPipeError:
-            silence_stdout()
-    pending = report.counts.pending
+    counts = report.counts
     if report.halted is not None:
-        say(f"stopped: {report.halted.reason} ({report.halted.error}); {pending} not sent")
+        say(f"stopped: {report.halted.reason} ({report.halted.error}); {counts.pending} not sent")
     elif output.closed:
-        say(f"stopped: the reader of stdout is gone; {pending} not sent")
-    elif report.interrupted:
-        say(f"interrupted: {pending} not sent")
+        say(f"stopped: the reader of stdout is gone; {counts.pending} not sent")
+    elif counts.pending:
+        say(f"interrupted; {counts.pending} not sent")
+    command = next_command(report)
+    if command is not None and not (quiet and command.startswith("show")):
+        say(f"next: broadcast {command}{' --sandbox' if sandbox else ''}")
+
+
+def next_command(report: Report) -> str | None:
+    """What a person would do now: resume, retry, or look; None when there is nothing to do."""
+    if report.counts.pending:
+        return f"resume {report.broadcast}" if _is_resumable(report) else None
+    if any(
+        isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error)
+        for record in (report.records() if report.counts.failed else ())
+    ):
+        return f"retry {report.broadcast}"
+    return f"show {report.broadcast}"
+
+
+def _is_resumable(report: Report) -> bool:
+    return report.halted is None or report.halted.resumable
 
 
 def _show_table(report: Report, *, quiet: bool) -> None:
     """The recipients one by one, or only the failures when there are many; and the summary."""
-    folded = quiet or report.counts.total > ROWS_LIMIT
-    records = [r for r in report.records() if not folded or r.status is Status.FAILED]
-    out = _stdout()
-    if records:
-        table = _table(out, "name", "peer", "outcome", "")
-        for record in records[:FAILURES_LIMIT]:
-            row = delivery_row(record.delivery, record.outcome, record.at)
-            table.add_row(*(Text(part, style=style) for part, style in _cells(row)))
-        out.print(table)
-        if len(records) > FAILURES_LIMIT:
-            out.print(f"... and {len(records) - FAILURES_LIMIT} more failed; --json names them all")
+    counts = report.counts
+    folded = quiet or counts.total > ROWS_LIMIT
+    if not folded or counts.failed:
+        _show_records(r for r in report.records() if not folded or r.status is Status.FAILED)
     if not quiet:
-        out.print(Text(summary(report)))
+        _stdout().print(Text(summary(report)))
+
+
+def _show_records(records: Iterable[Record]) -> None:
+    out = _stdout()
+    table = _table(out, "name", "peer", "outcome", "")
+    left = 0
+    for record in records:
+        if table.row_count >= RECORDS_LIMIT:
+            left += 1
+            continue
+        row = delivery_row(record)
+        table.add_row(*(Text(part, style=style) for part, style in _cells(row)))
+    if table.row_count:
+        out.print(table)
+    if left:
+        out.print(f"... and {left} more; --json or `broadcast show --csv FILE` names them all")
+
+
+def show_records(broadcast: Broadcast, records: Iterable[Record], *, as_json: bool) -> None:
+    """One line per recipient, and the counts of the whole broadcast."""
+    with _reader_may_leave():
+        if as_json:
+            for record in records:
+                print(_json(delivery_row(record)))
+            print(_json(broadcast_summary_row(broadcast)))
+        else:
+            _show_records(records)
+            _stdout().print(Text(_counted(broadcast.counts)))
+
+
+def show_broadcasts(broadcasts: Sequence[Broadcast], *, as_json: bool) -> None:
+    """One line per broadcast, newest first."""
+    with _reader_may_leave():
+        if as_json:
+            for broadcast in broadcasts:
+                print(_json(broadcast_row(broadcast)))
+            return
+        if not broadcasts:
+            say("nothing was sent yet")
+            return
+        out = _stdout()
+        table = _table(out, "id", "made", "what", "state", "sent", "failed", "left", "text")
+        for broadcast in broadcasts:
+            counts = broadcast.counts
+            table.add_row(
+                broadcast.id,
+                f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M}",
+                broadcast.action,
+                _state(broadcast),
+                *(str(n) for n in (counts.sent, counts.failed, counts.pending + counts.skipped)),
+                Text(first_line(broadcast.message.text)),
+            )
+        out.print(table)
+
+
+def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: bool) -> None:
+    """One broadcast: what it says, how far it is, who runs it, why it stopped."""
+    with _reader_may_leave():
+        if as_json:
+            print(_json(broadcast_row(broadcast)))
+            return
+        out = _stdout()
+        rows = [
+            ("id", broadcast.id),
+            ("what", f"{broadcast.action}: {first_line(broadcast.message.text)}"),
+            ("made", f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M:%S}"),
+            ("state", _state(broadcast)),
+            ("so far", _counted(broadcast.counts)),
+            ("runs in", broadcast.owner),
+            ("stopped", broadcast.note),
+            ("key", broadcast.once),
+            ("recalled", recall and f"by {recall.id}"),
+        ]
+        for name, value in rows:
+            if value:
+                out.print(Text(f"{name:<9} {value}"))
+
+
+def _state(broadcast: Broadcast) -> str:
+    if broadcast.owner is not None:
+        return "running"
+    return "unfinished" if broadcast.state is State.OPEN else str(broadcast.state)
+
+
+def first_line(text: str, limit: int = 50) -> str:
+    """As much of a text as fits into a table."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def broadcast_row(broadcast: Broadcast) -> dict[str, object]:
+    """A broadcast as a row of `--json`."""
+    return {
+        "type": "broadcast",
+        "broadcast": broadcast.id,
+        "action": broadcast.action,
+        "state": _state(broadcast),
+        "text": broadcast.message.text,
+        "created_at": broadcast.created_at.isoformat(timespec="milliseconds"),
+        **asdict(broadcast.counts),
+        "once": broadcast.once,
+        "owner": broadcast.owner,
+        "note": broadcast.note,
+    }
+
+
+def broadcast_summary_row(broadcast: Broadcast) -> dict[str, object]:
+    """The last row of `show --json`."""
+    return {
+        "type": "summary",
+        "broadcast": broadcast.id,
+        **asdict(broadcast.counts),
+        "seconds": None,
+    }
+
+
+def write_csv(path: Path, records: Iterable[Record]) -> int:
+    """Write one line per recipient; the number of them. Raises InputError when it cannot."""
+    count = 0
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(CSV_COLUMNS)
+            for record in records:
+                count += 1
+                row = delivery_row(record)
+                writer.writerow([row[column] for column in CSV_COLUMNS])
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    return count
+
+
+CSV_COLUMNS = ("peer", "name", "status", "message_id", "error", "reason", "at")
+
+
+class Watching:
+    """A progress bar over a broadcast that another process runs."""
+
+    def __init__(self, broadcast: Broadcast) -> None:
+        self._progress = Progress(
+            BarColumn(),
+            TaskProgressColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._progress.add_task("", total=broadcast.counts.total)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def look(self, broadcast: Broadcast) -> None:
+        """Show how far it is."""
+        counts = broadcast.counts
+        self._progress.update(self._task, completed=counts.total - counts.pending)
 
 
 def _cells(row: dict[str, object]) -> Iterable[tuple[str, str]]:
@@ -310,7 +485,7 @@ def _cells(row: dict[str, object]) -> Iterable[tuple[str, str]]:
     elif row["reason"]:
         told = f"{row['reason']} ({row['error']})"
     else:
-        told = "not sent yet"
+        told = "" if status is Status.SKIPPED else "not sent yet"
     return (
         (str(row["name"]), ""),
         (str(row["peer"]), "cyan"),
@@ -321,11 +496,14 @@ def _cells(row: dict[str, object]) -> Iterable[tuple[str, str]]:
 
 def summary(report: Report) -> str:
     """One line: how many of each, and how long it took."""
-    counts = report.counts
+    return f"{_counted(report.counts)} in {duration(report.seconds)}"
+
+
+def _counted(counts: Counts) -> str:
     parts = [f"{counts.sent} sent", f"{counts.failed} failed"]
     parts += [f"{counts.skipped} skipped"] if counts.skipped else []
     parts += [f"{counts.pending} pending"] if counts.pending else []
-    return f"{', '.join(parts)} in {duration(report.seconds)}"
+    return ", ".join(parts)
 
 
 def duration(seconds: float) -> str:
@@ -342,9 +520,14 @@ def duration(seconds: float) -> str:
 # --- before it starts ---------------------------------------------------------------------------
 
 
-def show_plan(message: Message, audience: Sequence[Contact], *, limit: int | None = None) -> None:
-    """What would be sent, and to whom."""
-    out = _stdout()
+def show_question(message: Message, audience: Sequence[Contact]) -> None:
+    """What is about to be sent, and to whom: on stderr, where the question follows."""
+    _show_plan(Console(stderr=True, highlight=False), message, audience, limit=10)
+
+
+def _show_plan(
+    out: Console, message: Message, audience: Sequence[Contact], *, limit: int | None = None
+) -> None:
     out.print(Text(f"Message ({message.format}):"))
     out.print(Text("\n".join(f"  {line}" for line in message.text.splitlines())))
     table = _table(out, "name", "peer", "tags")
@@ -367,22 +550,32 @@ def show_problems(problems: Sequence[Problem]) -> None:
 
 def show_dry_run(message: Message, audience: Sequence[Contact], *, as_json: bool) -> None:
     """Everybody who would get the message, when nothing is to be sent."""
-    if not as_json:
-        show_plan(message, audience)
-        _stdout().print(f"{len(audience)} would get it; nothing was sent (dry run)")
-        return
+    with _reader_may_leave():
+        if as_json:
+            _print_dry_run(message, audience)
+        else:
+            _show_plan(_stdout(), message, audience)
+            _stdout().print(f"{len(audience)} would get it; nothing was sent (dry run)")
+
+
+def _print_dry_run(message: Message, audience: Sequence[Contact]) -> None:
     for position, contact in enumerate(audience):
-        row = delivery_row(Delivery("", position, contact, message), None, None)
-        print(json.dumps(row | {"broadcast": None}, ensure_ascii=False))
+        row = delivery_row(Record(Delivery("", position, contact, message)))
+        print(_json(row | {"broadcast": None}))
     counts = {"sent": 0, "failed": 0, "skipped": 0, "pending": len(audience)}
-    print(json.dumps({"type": "summary", "broadcast": None, **counts, "seconds": 0.0}))
+    print(_json({"type": "summary", "broadcast": None, **counts, "seconds": 0.0}))
 
 
 def show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
     """What arrived in the sandbox."""
+    with _reader_may_leave():
+        _show_inbox(rows, as_json=as_json)
+
+
+def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
     if as_json:
         for row in rows:
-            print(json.dumps(row._asdict() | {"at": row.at.isoformat()}, ensure_ascii=False))
+            print(_json(row._asdict() | {"at": row.at.isoformat()}))
         return
     out = _stdout()
     table = _table(out, "to", "message", "at", "text")
@@ -395,10 +588,25 @@ def show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
         say('the sandbox has received nothing yet: broadcast "I bought a car!" --sandbox')
 
 
+@contextmanager
+def _reader_may_leave() -> Generator[None]:
+    """Whoever reads stdout has seen enough when they leave: `broadcast ... | head -1`."""
+    try:
+        yield
+        sys.stdout.flush()  # here, and not at exit, where Python can only complain
+    except BrokenPipeError:
+        silence_stdout()
+
+
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls it while it handles the error, and would end the process
+
+
 def _stdout() -> Console:
     """stdout for tables: as wide as the terminal, and never cut where a program may read it."""
     file: TextIO = sys.stdout
-    return Console(file=file, highlight=False, width=None if file.isatty() else 1000)
+    return _Stdout(file=file, highlight=False, width=None if file.isatty() else 1000)
 
 
 def _table(out: Console, *columns: str) -> Table:

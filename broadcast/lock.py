@@ -28,6 +28,7 @@ def only_process(path: Path, what: str) -> Generator[None]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock.acquire()
+        holder.write_text(f"{os.getpid()}\n", encoding="ascii")
     except Timeout:
         try:
             pid = holder.read_text(encoding="ascii").strip()
@@ -38,9 +39,9 @@ def only_process(path: Path, what: str) -> Generator[None]:
             f"`ps -p {pid}`"
         ) from None
     except OSError as error:
+        lock.release()
         raise SettingsError(cannot_write(path.parent, error)) from error
     try:
-        holder.write_text(f"{os.getpid()}\n", encoding="ascii")
         yield
     finally:
         holder.unlink(missing_ok=True)

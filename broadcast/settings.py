@@ -70,7 +70,7 @@ class Settings:
         if len(name) >= STRING_SESSION_LENGTH:
             return name
         if "/" in name or "\\" in name or name.endswith(".session"):
-            return Path(name.removesuffix(".session") + ".session").expanduser()
+            return user_path(name.removesuffix(".session") + ".session")
         folder = self.home / "sessions"
         if self.server is not None:
             folder /= re.sub(r"[^0-9A-Za-z.@-]", "_", str(self.server))
@@ -91,6 +91,16 @@ def read_environment(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]
     return values | {key: value for key, value in environ.items() if value}
 
 
+def user_path(text: str) -> Path:
+    """The path that `text` names, where ~ is a home; SettingsError when there is no such user."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise SettingsError(
+            f"{text}: there is no such user, so that ~ names no directory"
+        ) from error
+
+
 def load_settings(values: Mapping[str, str], *, home: str | None = None) -> Settings:
     """Make the settings from `values` (see `read_environment`); SettingsError names what is wrong.
 
@@ -99,7 +109,7 @@ def load_settings(values: Mapping[str, str], *, home: str | None = None) -> Sett
     chosen = home or values.get("BROADCAST_HOME")
     credentials, missing = _credentials(values)
     return Settings(
-        home=Path(chosen).expanduser() if chosen else user_data_path("broadcast"),
+        home=user_path(chosen) if chosen else user_data_path("broadcast"),
         config_dir=user_config_path("broadcast"),
         credentials=credentials,
         missing=missing,
@@ -114,7 +124,7 @@ def _credentials(values: Mapping[str, str]) -> tuple[Credentials | None, tuple[s
     if missing:
         return None, missing
     api_id, api_hash = (values[name].strip() for name in names)
-    if not (api_id.isascii() and api_id.isdecimal() and 0 < int(api_id) < 2**31):
+    if not (re.fullmatch("[0-9]{1,10}", api_id) and 0 < int(api_id) < 2**31):
         raise SettingsError(
             "TELEGRAM_API_ID must be the number that my.telegram.org shows as api_id, "
             "such as 1234567"
@@ -159,7 +169,7 @@ def _server(values: Mapping[str, str]) -> Server | None:
         raise SettingsError(
             f"TELEGRAM_SERVER={text}: expected host:port, dc@host:port, or the word test"
         )
-    key = None if not key_file else _server_key(Path(key_file).expanduser())
+    key = None if not key_file else _server_key(user_path(key_file))
     return Server(found["host"].strip("[]"), int(found["port"]), int(found["dc"] or 2), key)
 
 

@@ -138,13 +138,18 @@ class SqliteLedger:
         rows = self._database.read("newest_broadcasts", limit=limit)
         return [broadcast_of(row, self._clock()) for row in rows]
 
+    def unfinished(self) -> list[Broadcast]:
+        """All that are open or paused, newest first."""
+        rows = self._database.read("unfinished_broadcasts")
+        return [broadcast_of(row, self._clock()) for row in rows]
+
     def find(self, prefix: str | None = None, *, unfinished: bool = False) -> Broadcast:
         """The broadcast whose id starts with `prefix`; without one the last (unfinished) one.
 
         Raises InputError when there is none, or several.
         """
         if prefix is None and unfinished:
-            rows = self._database.read("newest_unfinished")
+            rows = self._database.read("unfinished_broadcasts")
         elif prefix is None:
             rows = self._database.read("newest_broadcasts", limit=1)
         else:

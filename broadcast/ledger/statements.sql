@@ -25,8 +25,8 @@ SELECT * FROM broadcast WHERE number = :number;
 -- name: newest_broadcasts
 SELECT * FROM broadcast ORDER BY number DESC LIMIT :limit;
 
--- name: newest_unfinished
-SELECT * FROM broadcast WHERE state IN ('open', 'paused') ORDER BY number DESC LIMIT 1;
+-- name: unfinished_broadcasts
+SELECT * FROM broadcast WHERE state IN ('open', 'paused') ORDER BY number DESC;
 
 -- name: take_over
 -- A new epoch: whatever the former owner still tries to write is refused from here on.

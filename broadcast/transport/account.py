@@ -77,7 +77,7 @@ class AccountOpener:
         if server is not None and server.key is not None:
             try:
                 rsa.add_key(server.key, old=False)
-            except ValueError as error:
+            except Exception as error:  # PEM, base64 and ASN.1 have each their own
                 raise SettingsError(
                     "TELEGRAM_SERVER_KEY: the file is not a valid RSA public key"
                 ) from error

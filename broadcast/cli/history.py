@@ -1,0 +1,144 @@
+"""The commands that look back, or ask a run to stop: list, status, show, pause, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from broadcast.cli.parsing import (
+    DONE,
+    cli,
+    home_option,
+    json_option,
+    sandbox_option,
+    settings_of,
+)
+from broadcast.core.model import State, Status
+from broadcast.settings import user_path
+
+if TYPE_CHECKING:
+    from broadcast.core.model import Broadcast
+    from broadcast.ledger.sqlite import SqliteLedger
+
+WATCH_INTERVAL = 0.5  # seconds between two looks at a broadcast that runs elsewhere
+ASK_PATIENCE = 10.0  # seconds to wait for another process to stop
+
+
+@cli.command("list")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
+@json_option
+@sandbox_option
+@home_option
+def list_(home: str | None, *, limit: int, json: bool, sandbox: bool) -> int:
+    """Show what was sent, when, to how many, with what result."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    console.require_reader()
+    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
+        console.show_broadcasts(ledger.newest(limit), as_json=json)
+    return DONE
+
+
+@cli.command()
+@click.argument("id", required=False)
+@click.option("--watch", is_flag=True, help="Look on until it has ended.")
+@json_option
+@sandbox_option
+@home_option
+def status(id: str | None, home: str | None, *, watch: bool, json: bool, sandbox: bool) -> int:  # noqa: A002
+    """Show one broadcast, also while it runs elsewhere. Without an ID the last one."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    console.require_reader()
+    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
+        broadcast = ledger.find(id)
+        if watch and broadcast.owner is not None:
+            with console.Watching(broadcast) as watching:
+                while broadcast.owner is not None:
+                    time.sleep(WATCH_INTERVAL)
+                    broadcast = ledger.reload(broadcast)
+                    watching.look(broadcast)
+        console.show_broadcast(broadcast, recall=ledger.recall_of(broadcast), as_json=json)
+    return DONE
+
+
+@cli.command()
+@click.argument("id", required=False)
+@click.option("--sent", is_flag=True, help="Only those who have it.")
+@click.option("--failed", is_flag=True, help="Only the failures.")
+@click.option("--pending", is_flag=True, help="Only those who are still to come.")
+@click.option("--csv", type=click.Path(dir_okay=False), metavar="FILE", help="Write a CSV file.")
+@json_option
+@sandbox_option
+@home_option
+def show(
+    id: str | None,  # noqa: A002
+    home: str | None,
+    *,
+    sent: bool,
+    failed: bool,
+    pending: bool,
+    csv: str | None,
+    json: bool,
+    sandbox: bool,
+) -> int:
+    """Show one line per recipient. Without an ID the last broadcast."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    console.require_reader()
+    wanted = {Status.SENT} if sent else set[Status]()
+    wanted |= {Status.FAILED} if failed else set()
+    wanted |= {Status.PENDING, Status.SENDING} if pending else set()
+    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
+        broadcast = ledger.find(id)
+        records = (r for r in ledger.records(broadcast) if not wanted or r.status in wanted)
+        if csv is not None:
+            count = console.write_csv(user_path(csv), records)
+            console.say(f"{count} recipients written to {csv}")
+        else:
+            console.show_records(broadcast, records, as_json=json)
+    return DONE
+
+
+@cli.command()
+@click.argument("id", required=False)
+@sandbox_option
+@home_option
+def pause(id: str | None, home: str | None, *, sandbox: bool) -> int:  # noqa: A002
+    """Stop a broadcast for now, also from another terminal. `broadcast resume` goes on."""
+    return _ask(id, home, State.PAUSED, sandbox=sandbox)
+
+
+@cli.command()
+@click.argument("id", required=False)
+@sandbox_option
+@home_option
+def cancel(id: str | None, home: str | None, *, sandbox: bool) -> int:  # noqa: A002
+    """Stop a broadcast for good: what is pending is not sent any more."""
+    return _ask(id, home, State.CANCELLED, sandbox=sandbox)
+
+
+def _ask(identity: str | None, home: str | None, state: State, *, sandbox: bool) -> int:
+    from broadcast import app, console  # noqa: PLC0415
+
+    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
+        broadcast = ledger.find(identity, unfinished=identity is None)
+        if asyncio.run(ledger.ask(broadcast, state)):
+            console.say(f"asking {broadcast.owner} to stop")
+            broadcast = _await_end(ledger, broadcast)
+        else:
+            broadcast = ledger.reload(broadcast)
+        console.show_broadcast(broadcast, recall=None, as_json=False)
+    return DONE
+
+
+def _await_end(ledger: SqliteLedger, broadcast: Broadcast) -> Broadcast:
+    """Wait until the other process has settled what was under way."""
+    deadline = time.monotonic() + ASK_PATIENCE
+    while broadcast.owner is not None and time.monotonic() < deadline:
+        time.sleep(WATCH_INTERVAL / 5)
+        broadcast = ledger.reload(broadcast)
+    return broadcast

@@ -1,0 +1,154 @@
+"""How the command line is read: the message or a command, options, settings; it runs nothing."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from broadcast.settings import Settings, load_settings, read_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DONE, SOME_FAILED, USAGE, HALTED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+ALSO_COMMANDS = {"help": "--help", "version": "--version"}  # what people type for an option
+
+
+def _environment() -> dict[str, str]:
+    return read_environment(os.environ, Path(".env"))
+
+
+def _option_defaults(command: click.Command, values: dict[str, str]) -> dict[str, Any]:
+    """Options that `.env` sets, as click's default_map: below options and the environment."""
+    defaults: dict[str, Any] = {}
+    for parameter in command.params:
+        text = values.get(f"BROADCAST_{parameter.name}".upper()) if parameter.name else None
+        if text is not None and isinstance(parameter, click.Option):
+            many = parameter.multiple or parameter.nargs != 1
+            defaults[parameter.name or ""] = (
+                parameter.type.split_envvar_value(text) if many else text
+            )
+    return defaults
+
+
+class Command(click.Command):
+    """A command whose options may also stand in the environment or in `.env`."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: Any,
+    ) -> click.Context:
+        """See click; adds the settings below the options."""
+        if "--help" not in args:
+            extra.setdefault("default_map", _option_defaults(self, _environment()))
+        extra.setdefault("auto_envvar_prefix", "BROADCAST")
+        return super().make_context(info_name, args, parent, **extra)
+
+
+class Group(click.Group):
+    """A group whose commands are ours."""
+
+    command_class = Command
+
+
+class MessageOrCommand(Group):
+    """`broadcast MESSAGE` is `broadcast send MESSAGE`, unless MESSAGE looks like a command.
+
+    A typo must never go out to everybody: a lone word close to a command's name is refused.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the command in front: the one that is named, or `send`."""
+        words = self._words(ctx, args)
+        if words and words[0] in self.commands:
+            command = args.pop(args.index(words[0]))
+            args = [command, *args]
+        elif args and not set(args) <= {"--help", "--version"}:
+            if len(words) == 1:
+                self._refuse_typos(ctx, words[0])
+            args = ["send", *args]
+        return super().parse_args(ctx, args)
+
+    def _words(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """The arguments that are neither options of `send` nor their values."""
+        params = self.commands["send"].params
+        options = [param for param in params if param.param_type_name == "option"]
+        parser = click.Command("words", params=options).make_parser(ctx)
+        parser.ignore_unknown_options = True
+        try:
+            left = parser.parse_args(list(args))[1]
+        except click.UsageError:  # `send` says it better
+            return []
+        return [word for word in left if not word.startswith("-") or word == "-"]
+
+    def _refuse_typos(self, ctx: click.Context, word: str) -> None:
+        names = [*self.commands, *ALSO_COMMANDS]
+        close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.7)
+        if close and word.replace("-", "_").isidentifier():  # `log-in` is one word, too
+            meant = ALSO_COMMANDS.get(close[0], close[0])
+            ctx.fail(
+                f"did you mean `broadcast {meant}`? "
+                f"To send it as a message: `broadcast send {word}`"
+            )
+
+
+@click.group(
+    cls=MessageOrCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Every option may also be set in the environment or in .env, as BROADCAST_<OPTION>.",
+)
+@click.version_option(package_name="broadcast")
+def cli() -> None:
+    """Send one message to many people on Telegram, each exactly once.
+
+    \b
+      broadcast "I bought a car!"              to everybody in contacts.yaml
+      broadcast "I bought a car!" --dry-run    show who would get it; nothing is sent
+      broadcast "I bought a car!" --sandbox    try it without Telegram and without an account
+
+    MESSAGE goes to `broadcast send`; see `broadcast send --help` for its options.
+    """
+
+
+def options(*chosen: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Several options as one decorator, in the order of the help text."""
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(chosen):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+home_option = click.option(
+    "--home",
+    type=click.Path(file_okay=False),
+    help="Where sessions and records live. [BROADCAST_HOME]",
+)
+
+account_options = options(
+    home_option,
+    click.option("--session", metavar="NAME", help="Which session to use. [TELEGRAM_SESSION]"),
+    click.option("--server", metavar="HOST:PORT", help="Another server. [TELEGRAM_SERVER]"),
+    click.option("--server-key", metavar="FILE", help="Its RSA public key. [TELEGRAM_SERVER_KEY]"),
+)
+
+sandbox_option = click.option(
+    "--sandbox", is_flag=True, help="Use the built-in sandbox instead of Telegram."
+)
+
+json_option = click.option("--json", is_flag=True, help="Print JSON Lines on stdout.")
+
+
+def settings_of(home: str | None, **overrides: str | None) -> Settings:
+    """The settings, with options of the command line before everything else."""
+    given = {f"TELEGRAM_{name}".upper(): value for name, value in overrides.items() if value}
+    return load_settings(_environment() | given, home=home)

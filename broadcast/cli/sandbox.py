@@ -1,0 +1,58 @@
+"""The commands of the sandbox on its own: serve it, and look at what it received."""
+
+from __future__ import annotations
+
+import asyncio
+
+import click
+
+from broadcast.cli.parsing import DONE, Group, cli, home_option, json_option, settings_of
+from broadcast.settings import user_path
+
+
+@cli.group(cls=Group)
+def sandbox() -> None:
+    """A small Telegram on this machine, to try everything with."""
+
+
+@sandbox.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=4430,
+    show_default=True,
+    help="Where to listen; 0 takes a free port.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Loopback only.")
+@click.option(
+    "--contacts",
+    type=click.Path(),
+    metavar="FILE",
+    help="A contact list whose people are your contacts there.",
+)
+@home_option
+def serve(port: int, host: str, contacts: str | None, home: str | None) -> int:
+    """Run the sandbox until Ctrl-C, for other programs or for the real command line."""
+    from broadcast import app  # noqa: PLC0415
+
+    settings = settings_of(home)
+    known = app.load_audience(user_path(contacts)).contacts if contacts else ()
+    asyncio.run(app.serve_sandbox(settings, known, host, port, told=click.echo))
+    return DONE
+
+
+@sandbox.command()
+@json_option
+@click.option("--clear", is_flag=True, help="Empty the inbox instead.")
+@home_option
+def inbox(home: str | None, *, json: bool, clear: bool) -> int:
+    """Show what each friend received in the sandbox."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    settings = settings_of(home)
+    if clear:
+        app.clear_sandbox(settings)
+        return DONE
+    console.require_reader()
+    console.show_inbox(app.sandbox_inbox(settings), as_json=json)
+    return DONE

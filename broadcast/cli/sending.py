@@ -1,0 +1,395 @@
+"""The commands that do something to many people: send, resume, retry, edit, recall."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from broadcast.cli.account import prompts
+from broadcast.cli.parsing import (
+    DONE,
+    HALTED,
+    INTERRUPTED,
+    SOME_FAILED,
+    USAGE,
+    account_options,
+    cli,
+    json_option,
+    options,
+    sandbox_option,
+    settings_of,
+)
+from broadcast.core.errors import MessageError
+from broadcast.core.model import Action, Format, Message, State
+from broadcast.settings import user_path
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from broadcast.app import Report
+    from broadcast.core.model import Broadcast, Contact
+    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.settings import Settings
+
+ASK_ABOVE = 20  # recipients
+MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
+STOPPING = "stopping: what is under way is being finished. Ctrl-C again to stop at once"
+
+
+class _Rate(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - no generic at run time
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Messages a second; 0.0 stands for `max`."""
+        if value == "max" or isinstance(value, float):
+            return 0.0 if value == "max" else value
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= 1_000_000:
+            self.fail(f"{value!r} is neither a number of messages a second nor max", param, ctx)
+        return rate
+
+
+_message_options = options(
+    click.option(
+        "--message-file", type=click.Path(), metavar="FILE", help="Read the message from a file."
+    ),
+    click.option(
+        "--format",
+        type=click.Choice([markup.value for markup in Format]),
+        default=Format.MARKDOWN.value,
+        show_default=True,
+        help="How the message is marked up.",
+    ),
+)
+
+_yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
+
+_run_options = options(
+    sandbox_option,
+    click.option(
+        "--rate",
+        type=_Rate(),
+        metavar="N|max",
+        help="Messages a second. [default: 30 for a bot, 1 for a person]",
+    ),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        default=20,
+        show_default=True,
+        help="Requests under way at once.",
+    ),
+    json_option,
+    click.option(
+        "--quiet", is_flag=True, help="Print only failures; with --json only the summary."
+    ),
+    account_options,
+)
+
+
+@cli.command()
+@click.argument("message", nargs=-1)
+@_message_options
+@click.option(
+    "--contacts",
+    type=click.Path(),
+    metavar="FILE",
+    help="The contact list: .yaml, .csv or .jsonl. [default: contacts.yaml]",
+)
+@click.option(
+    "--to",
+    multiple=True,
+    metavar="SELECTOR",
+    help="Only these: a tag, a name or a peer. Commas mean and, --to again means or.",
+)
+@click.option("--exclude", multiple=True, metavar="SELECTOR", help="Not these; read as --to is.")
+@click.option("--dry-run", is_flag=True, help="Show who would get what. Nothing is sent.")
+@click.option("--once", metavar="KEY", help="Send it once under this key, however often started.")
+@click.option("--yes", is_flag=True, help=f"Do not ask, also above {ASK_ABOVE} recipients.")
+@_run_options
+def send(message: tuple[str, ...], **given: Any) -> int:
+    """Send MESSAGE to the contacts, each exactly once. `-` reads it from stdin.
+
+    \b
+    Exit codes: 0 all sent, 1 some recipients failed, 2 something to mend first,
+    3 stopped before the end, 4 another process is at it, 130 interrupted.
+    """
+    from broadcast import app, console  # noqa: PLC0415 - `--help` needs neither
+
+    console.require_reader()
+    body = _message(message, given)
+    settings = _settings(given)
+    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
+        if not given["dry_run"]:
+            earlier = app.earlier(ledger, body, given["once"])
+            if earlier is not None and earlier.state is State.DONE:
+                console.say(f"{earlier.id} was sent already under the key {given['once']}")
+                return SOME_FAILED if earlier.counts.failed else DONE
+            if earlier is not None:
+                return _run(settings, ledger, given, lambda: _resolved(earlier))
+        chosen = given["contacts"]
+        path = app.find_contacts(settings, Path.cwd(), user_path(chosen) if chosen else None)
+        audience = app.load_audience(path, given["to"], given["exclude"])
+        console.show_problems(audience.warnings)
+        contacts = audience.contacts
+        if given["dry_run"]:
+            console.show_dry_run(body, contacts, as_json=given["json"])
+            return DONE
+        if len(contacts) > ASK_ABOVE and not given["yes"] and console.can_ask():
+            console.show_question(body, contacts)
+            if not _confirmed(f"Send it to {len(contacts)} people?"):
+                return USAGE
+        return _run(
+            settings,
+            ledger,
+            given,
+            lambda: ledger.create(app.new_id(), body, contacts, once=given["once"]),
+            contacts=contacts,
+        )
+
+
+@cli.command()
+@click.argument("id", required=False)
+@_run_options
+def resume(id: str | None, **given: Any) -> int:  # noqa: A002 - the word in the help text
+    """Go on with a broadcast: nobody gets it twice, nobody is missed.
+
+    Without an ID the last one that is unfinished. Neither the contact list nor the message is
+    needed: both were frozen when it was made.
+    """
+    from broadcast import app, console  # noqa: PLC0415
+
+    console.require_reader()
+    settings = _settings(given)
+    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
+        broadcast = ledger.find(id, unfinished=True)
+        app.require_resumable(ledger, broadcast)
+        return _run(settings, ledger, given, lambda: _resolved(broadcast))
+
+
+@cli.command()
+@click.argument("id", required=False)
+@click.option("--all", "insist", is_flag=True, help="Also where trying again can hardly help.")
+@_run_options
+def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
+    """Try those again that failed, where trying again can help."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    console.require_reader()
+    settings = _settings(given)
+    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
+        broadcast = ledger.find(id)
+        app.require_resumable(ledger, broadcast)
+        count = asyncio.run(ledger.requeue_failed(broadcast, insist=insist))
+        if not count and not broadcast.counts.pending:
+            hint = "" if insist else f"; `broadcast retry {broadcast.id} --all` insists"
+            failed = broadcast.counts.failed
+            console.say(
+                f"nothing to retry: trying again cannot help the {failed} that failed{hint}"
+                if failed
+                else "nothing to retry: nobody failed"
+            )
+            return SOME_FAILED if failed else DONE
+        return _run(settings, ledger, given, lambda: _resolved(broadcast))
+
+
+@cli.command()
+@click.argument("id")
+@click.argument("message", nargs=-1)
+@_message_options
+@_yes_option
+@_run_options
+def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
+    """Replace the text of a broadcast with MESSAGE, for everybody who got it."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    console.require_reader()
+    body = _message(message, given)
+    settings = _settings(given)
+    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
+        target = ledger.find(id)
+        return _change(settings, ledger, given, Action.EDIT, target=target, body=body)
+
+
+@cli.command()
+@click.argument("id")
+@_yes_option
+@_run_options
+def recall(id: str, **given: Any) -> int:  # noqa: A002
+    """Delete a broadcast for everybody who got it. What is still pending is cancelled."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    console.require_reader()
+    settings = _settings(given)
+    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
+        target = ledger.find(id)
+        body = Message("", Format.PLAIN)
+        return _change(settings, ledger, given, Action.RECALL, target=target, body=body)
+
+
+def _change(
+    settings: Settings,
+    ledger: SqliteLedger,
+    given: dict[str, Any],
+    action: Action,
+    *,
+    target: Broadcast,
+    body: Message,
+) -> int:
+    from broadcast import app, console  # noqa: PLC0415
+
+    app.require_changeable(ledger, target, action)
+    count = target.counts.sent
+    verb = "Delete it for" if action is Action.RECALL else "Replace its text for"
+    if not given["yes"] and console.can_ask():
+        console.say(f"{target.id}: {console.first_line(target.message.text)}")
+        if not _confirmed(f"{verb} {count} people?"):
+            return USAGE
+
+    async def make() -> Broadcast:
+        if action is Action.RECALL:
+            await ledger.ask(target, State.CANCELLED)
+        return await ledger.create_change(app.new_id(), action, target, body)
+
+    return _run(settings, ledger, given, make)
+
+
+def _run(
+    settings: Settings,
+    ledger: SqliteLedger,
+    given: dict[str, Any],
+    make: Callable[[], Awaitable[Broadcast]],
+    *,
+    contacts: Iterable[Contact] = (),
+) -> int:
+    """Open the account, make the broadcast or take up an earlier one, and do what is left of it."""
+    return asyncio.run(_run_async(settings, ledger, given, make, contacts))
+
+
+async def _run_async(
+    settings: Settings,
+    ledger: SqliteLedger,
+    given: dict[str, Any],
+    make: Callable[[], Awaitable[Broadcast]],
+    contacts: Iterable[Contact],
+) -> int:
+    from broadcast import app, console  # noqa: PLC0415
+
+    if given["sandbox"]:
+        opening, server = app.open_sandbox(contacts, settings), "sandbox"
+    else:
+        opening = app.open_telegram(settings, prompts())
+        server = None if settings.server is None else str(settings.server)
+    shown = {"as_json": given["json"], "quiet": given["quiet"]}
+    async with opening as transport:
+        broadcast = await make()
+        output = console.Output()
+        watcher = console.watcher(broadcast.counts.pending, output, **shown)
+        with watcher:
+            report = await app.run(
+                broadcast,
+                ledger,
+                transport,
+                server=server,
+                pacer=app.pacer_for(given["rate"], is_bot=transport.account.is_bot),
+                concurrency=given["concurrency"],
+                watcher=watcher,
+                stopping=lambda stop: _stopping(stop, output),
+            )
+    console.show_result(report, output, sandbox=given["sandbox"], **shown)
+    return _exit_code(report)
+
+
+def _stopping(stop: Callable[[], None], output: Any) -> Any:
+    """Whatever ends a run early: Ctrl-C, SIGTERM, or a reader of stdout that leaves."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    output.on_closed = stop
+    return app.stop_on_signals(stop, lambda: console.say(STOPPING))
+
+
+async def _resolved(broadcast: Broadcast) -> Broadcast:
+    return broadcast
+
+
+def _exit_code(report: Report) -> int:
+    if report.halted is not None:
+        return HALTED if report.halted.resumable else USAGE
+    if report.counts.pending:
+        return INTERRUPTED
+    return SOME_FAILED if report.counts.failed else DONE
+
+
+def _settings(given: dict[str, Any]) -> Settings:
+    names = ("session", "server", "server_key")
+    settings = settings_of(given["home"], **{name: given[name] for name in names})
+    if not given["sandbox"] and not given.get("dry_run"):
+        settings.access()  # what is missing is told before anything is done
+    return settings
+
+
+def _confirmed(question: str) -> bool:
+    from broadcast import console  # noqa: PLC0415
+
+    if click.confirm(question, err=True):
+        return True
+    console.say("nothing was sent")
+    return False
+
+
+def _message(arguments: Sequence[str], given: dict[str, Any]) -> Message:
+    from broadcast.transport.text import check  # noqa: PLC0415
+
+    message = Message(_read_message(arguments, given["message_file"]), Format(given["format"]))
+    check(message)
+    return message
+
+
+def _read_message(arguments: Sequence[str], file: str | None) -> str:
+    """The text: the one argument, stdin for `-`, or the file."""
+    if len(arguments) > 1:
+        raise click.UsageError(
+            f"the message is one argument, and there are {len(arguments)}: put it in quotes, "
+            f'such as broadcast "{" ".join(arguments)}"'
+        )
+    if file is not None and arguments:
+        raise click.UsageError("give the message or --message-file, not both")
+    if file is None and not arguments:
+        raise click.UsageError('there is no message: broadcast "I bought a car!"')
+    if file is None and arguments[0] != "-":
+        text = arguments[0]
+        if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise MessageError("the message is not valid UTF-8; nothing was sent")
+        return text
+    source = "stdin" if file is None else file
+    try:
+        data = _read_bytes(file)
+    except OSError as error:
+        raise MessageError(f"{source}: cannot be read: {error.strerror}") from error
+    if len(data) > MESSAGE_BYTES_LIMIT:
+        raise MessageError(f"{source}: more than a million bytes is no message; nothing was sent")
+    try:
+        return data.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise MessageError(
+            f"{source}: not UTF-8 at byte {error.start + 1}: save it as UTF-8; nothing was sent"
+        ) from error
+
+
+def _read_bytes(file: str | None) -> bytes:
+    """As much of `file`, or of stdin, as shows whether it is too long."""
+    if file is not None:
+        with user_path(file).open("rb") as stream:
+            return stream.read(MESSAGE_BYTES_LIMIT + 1)
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - it is after `<&-`
+        raise MessageError("stdin is closed, so there is no message; nothing was sent")
+    return sys.stdin.buffer.read(MESSAGE_BYTES_LIMIT + 1)

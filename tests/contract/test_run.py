@@ -1,0 +1,363 @@
+"""What every ledger promises the engine: the `Run` port of core/ports.py."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    consumes,
+    initialize,
+    invariant,
+    multiple,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from broadcast.core.model import (
+    Contact,
+    Counts,
+    Deferred,
+    Delivery,
+    Failed,
+    Halted,
+    Message,
+    Outcome,
+    Record,
+    Scope,
+    Sent,
+    Status,
+)
+from broadcast.core.peers import parse_peer
+from broadcast.core.ports import Run
+from broadcast.ledger.memory import MemoryLedger
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    Opening = Callable[[int], AbstractAsyncContextManager["Ledger"]]
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+FINAL = (Status.SENT, Status.FAILED, Status.SKIPPED)
+BLOCKED = Failed("USER_IS_BLOCKED", "this person has blocked you")
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def deferred(seconds: float | None) -> Deferred:
+    return Deferred("SLOWMODE_WAIT", "this group is in slow mode", seconds)
+
+
+class Ledger(Run, Protocol):
+    """The port, and the two looks at a ledger that the tests need."""
+
+    def records(self) -> Iterable[Record]: ...
+
+    def counts(self) -> Counts: ...
+
+
+def audience(size: int) -> list[Contact]:
+    return [Contact(parse_peer(f"@friend{number}")) for number in range(size)]
+
+
+@asynccontextmanager
+async def memory(size: int) -> AsyncGenerator[Ledger]:
+    yield MemoryLedger("b1", Message("I bought a car!"), audience(size))
+
+
+# Every ledger is a line here: a function that opens one with so many deliveries.
+LEDGERS = {
+    "memory": memory,
+}
+
+
+@pytest.fixture(params=LEDGERS.values(), ids=LEDGERS)
+def opening(request: pytest.FixtureRequest) -> Opening:
+    return request.param
+
+
+def positions(deliveries: Sequence[Delivery]) -> list[int]:
+    return [delivery.position for delivery in deliveries]
+
+
+def statuses(ledger: Ledger) -> list[Status]:
+    return [record.status for record in ledger.records()]
+
+
+# --- claim
+
+
+async def test_a_claim_marks_what_it_returns_as_sending(opening: Opening) -> None:
+    async with opening(3) as ledger:
+        claimed = await ledger.claim(2, NOW)
+        assert positions(claimed) == [0, 1]
+        assert statuses(ledger) == [Status.SENDING, Status.SENDING, Status.PENDING]
+
+
+async def test_a_claimed_delivery_says_what_to_send_to_whom(opening: Opening) -> None:
+    async with opening(1) as ledger:
+        (delivery,) = await ledger.claim(1, NOW)
+        assert delivery.contact == audience(1)[0]
+        assert delivery.message == Message("I bought a car!")
+        assert delivery.attempts == 0
+
+
+async def test_nothing_is_claimed_twice(opening: Opening) -> None:
+    async with opening(5) as ledger:
+        claims = [positions(await ledger.claim(2, NOW)) for _ in range(4)]
+        assert claims == [[0, 1], [2, 3], [4], []]
+
+
+async def test_due_deliveries_are_claimed_first_and_then_the_rest_by_position(
+    opening: Opening,
+) -> None:
+    async with opening(7) as ledger:
+        first = await ledger.claim(4, NOW)
+        await ledger.settle([(first[3], deferred(1.0)), (first[1], deferred(2.0))], NOW)
+        await ledger.release([first[2], first[0]])
+        claimed = positions(await ledger.claim(6, later(5)))
+        assert sorted(claimed[:2]) == [1, 3]
+        assert claimed[2:] == [0, 2, 4, 5]
+
+
+async def test_a_claim_of_few_takes_the_due_ones_before_all_others(opening: Opening) -> None:
+    async with opening(5) as ledger:
+        first = await ledger.claim(3, NOW)
+        await ledger.settle([(first[2], deferred(1.0))], NOW)
+        await ledger.release(first[:2])
+        assert positions(await ledger.claim(1, later(1))) == [2]
+
+
+# --- settle
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [(Sent(7), Status.SENT), (Sent(None), Status.SENT), (BLOCKED, Status.FAILED)],
+)
+async def test_a_settled_delivery_is_final_and_keeps_its_outcome(
+    opening: Opening, outcome: Outcome, status: Status
+) -> None:
+    async with opening(1) as ledger:
+        claimed = await ledger.claim(1, NOW)
+        await ledger.settle([(claimed[0], outcome)], later(1))
+        (record,) = ledger.records()
+        assert (record.status, record.outcome, record.at) == (status, outcome, later(1))
+        assert not await ledger.claim(1, later(1e6))
+        assert await ledger.next_due() is None
+
+
+async def test_deliveries_are_settled_in_any_order_and_together(opening: Opening) -> None:
+    async with opening(4) as ledger:
+        claimed = await ledger.claim(4, NOW)
+        await ledger.settle([(claimed[2], BLOCKED), (claimed[0], Sent(1))], NOW)
+        await ledger.settle([(claimed[3], Sent(2))], NOW)
+        assert statuses(ledger) == [Status.SENT, Status.SENDING, Status.FAILED, Status.SENT]
+        assert ledger.counts() == Counts(sent=2, failed=1, pending=1)
+
+
+async def test_a_deferred_delivery_is_due_when_its_time_is_over_and_not_before(
+    opening: Opening,
+) -> None:
+    async with opening(1) as ledger:
+        claimed = await ledger.claim(1, NOW)
+        await ledger.settle([(claimed[0], deferred(31.0))], NOW)
+        assert statuses(ledger) == [Status.PENDING]
+        assert await ledger.next_due() == later(31)
+        assert not await ledger.claim(1, later(30.9))
+        assert positions(await ledger.claim(1, later(31))) == [0]
+        assert await ledger.next_due() is None
+
+
+async def test_a_deferred_delivery_knows_how_often_it_was_tried(opening: Opening) -> None:
+    async with opening(1) as ledger:
+        for attempts in range(3):
+            (delivery,) = await ledger.claim(1, NOW)
+            assert delivery.attempts == attempts
+            await ledger.settle([(delivery, deferred(0.0))], NOW)
+
+
+async def test_a_wait_of_no_known_length_is_over_at_once(opening: Opening) -> None:
+    async with opening(1) as ledger:
+        claimed = await ledger.claim(1, NOW)
+        await ledger.settle([(claimed[0], deferred(None))], NOW)
+        assert positions(await ledger.claim(1, NOW)) == [0]
+
+
+async def test_a_halted_delivery_is_pending_again_at_once(opening: Opening) -> None:
+    async with opening(2) as ledger:
+        claimed = await ledger.claim(1, NOW)
+        await ledger.settle([(claimed[0], Halted("PEER_FLOOD", "limited"))], NOW)
+        assert statuses(ledger) == [Status.PENDING, Status.PENDING]
+        assert positions(await ledger.claim(2, NOW)) == [0, 1]
+
+
+# --- release
+
+
+async def test_a_released_delivery_is_pending_and_untouched(opening: Opening) -> None:
+    async with opening(3) as ledger:
+        claimed = await ledger.claim(3, NOW)
+        await ledger.settle([(claimed[1], Sent(1))], NOW)
+        await ledger.release([claimed[2], claimed[0]])
+        assert statuses(ledger) == [Status.PENDING, Status.SENT, Status.PENDING]
+        again = await ledger.claim(3, NOW)
+        assert positions(again) == [0, 2]
+        assert [delivery.attempts for delivery in again] == [0, 0]
+
+
+async def test_a_released_delivery_does_not_forget_its_tries(opening: Opening) -> None:
+    async with opening(1) as ledger:
+        claimed = await ledger.claim(1, NOW)
+        await ledger.settle([(claimed[0], deferred(5.0))], NOW)
+        await ledger.release(await ledger.claim(1, later(5)))
+        (delivery,) = await ledger.claim(1, later(5))
+        assert delivery.attempts == 1
+
+
+# --- next_due
+
+
+async def test_the_next_due_is_the_earliest_of_the_deferred(opening: Opening) -> None:
+    async with opening(3) as ledger:
+        assert await ledger.next_due() is None  # pending ones that nobody deferred have no time
+        claimed = await ledger.claim(3, NOW)
+        waits = zip(claimed, (deferred(30.0), deferred(10.0), deferred(20.0)), strict=True)
+        await ledger.settle(list(waits), NOW)
+        assert await ledger.next_due() == later(10)
+        assert positions(await ledger.claim(1, later(15))) == [1]
+        assert await ledger.next_due() == later(20)
+
+
+async def test_an_empty_audience_has_nothing_to_claim(opening: Opening) -> None:
+    async with opening(0) as ledger:
+        assert not await ledger.claim(10, NOW)
+        assert await ledger.next_due() is None
+        assert ledger.counts() == Counts()
+
+
+# --- every sequence of claims, outcomes and releases
+
+
+OUTCOMES = st.one_of(
+    st.builds(Sent, st.none() | st.integers(1, 9)),
+    st.just(BLOCKED),
+    st.builds(
+        Deferred,
+        st.just("FLOOD_WAIT"),
+        st.just("wait"),
+        st.none() | st.integers(0, 100).map(float),
+        st.sampled_from(Scope),
+    ),
+    st.just(Halted("PEER_FLOOD", "limited")),
+)
+
+
+class AnyUse(RuleBasedStateMachine):
+    """Any use that the engine may make of a ledger, beside a plain model of it."""
+
+    opening: Opening  # of the ledger that is held to it
+    held = Bundle("held")
+
+    @initialize(size=st.integers(0, 8))
+    def open(self, size: int) -> None:
+        self.runner = asyncio.Runner()
+        self.context = type(self).opening(size)
+        self.ledger = self.runner.run(self.context.__aenter__())
+        self.now = NOW
+        self.model = dict.fromkeys(range(size), Status.PENDING)
+        self.due: dict[int, datetime] = {}
+
+    def teardown(self) -> None:
+        if hasattr(self, "runner"):
+            self.runner.run(self.context.__aexit__(None, None, None))
+            self.runner.close()
+
+    @rule(seconds=st.integers(1, 60))
+    def wait(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @precondition(lambda self: self.due)
+    @rule()
+    def wait_for_the_next(self) -> None:
+        self.now = max(self.now, min(self.due.values()))
+
+    @rule(target=held, limit=st.integers(1, 5))
+    def claim(self, limit: int) -> object:
+        claimed = self.runner.run(self.ledger.claim(limit, self.now))
+        due = [position for position, time in self.due.items() if time <= self.now]
+        pending = [
+            position
+            for position, status in self.model.items()
+            if status is Status.PENDING and position not in self.due
+        ]
+        taken = positions(claimed)
+        first = min(limit, len(due))
+        assert set(taken[:first]) <= set(due)
+        assert taken[first:] == pending[: limit - first]
+        assert len(set(taken)) == len(taken)
+        for position in taken:
+            self.model[position] = Status.SENDING
+            self.due.pop(position, None)
+        return multiple(*claimed)
+
+    @rule(deliveries=st.lists(consumes(held), max_size=4), data=st.data())
+    def settle(self, deliveries: list[Delivery], data: st.DataObject) -> None:
+        results = [(delivery, data.draw(OUTCOMES)) for delivery in deliveries]
+        self.runner.run(self.ledger.settle(results, self.now))
+        for delivery, outcome in results:
+            match outcome:
+                case Sent():
+                    self.model[delivery.position] = Status.SENT
+                case Failed():
+                    self.model[delivery.position] = Status.FAILED
+                case Deferred(retry_after=seconds):
+                    self.model[delivery.position] = Status.PENDING
+                    time = self.now + timedelta(seconds=seconds or 0.0)
+                    self.due[delivery.position] = time
+                case _:
+                    self.model[delivery.position] = Status.PENDING
+
+    @rule(deliveries=st.lists(consumes(held), max_size=4))
+    def release(self, deliveries: list[Delivery]) -> None:
+        self.runner.run(self.ledger.release(deliveries))
+        for delivery in deliveries:
+            self.model[delivery.position] = Status.PENDING
+
+    @invariant()
+    def what_is_final_stays_final_and_nothing_is_lost(self) -> None:
+        assert statuses(self.ledger) == list(self.model.values())
+
+    @invariant()
+    def the_counts_add_up(self) -> None:
+        states = list(self.model.values())
+        counts = self.ledger.counts()
+        assert counts.total == len(states)
+        assert (counts.sent, counts.failed) == (
+            states.count(Status.SENT),
+            states.count(Status.FAILED),
+        )
+        assert counts.pending == sum(state not in FINAL for state in states)
+
+    @invariant()
+    def the_next_due_is_the_earliest(self) -> None:
+        due = self.runner.run(self.ledger.next_due())
+        assert due == min(self.due.values(), default=None)
+
+
+def test_no_sequence_takes_a_delivery_out_of_a_final_state(opening: Opening) -> None:
+    run_state_machine_as_test(
+        type("AnyUseOfThisLedger", (AnyUse,), {"opening": staticmethod(opening)}),
+        settings=settings(max_examples=60, stateful_step_count=30, deadline=None),
+    )

@@ -1,0 +1,203 @@
+"""What somebody without an account does first: everything with `--sandbox`."""
+
+import re
+import subprocess
+from collections import Counter
+from datetime import datetime
+
+import pytest
+
+from tests.e2e.child import Cli
+from tests.e2e.telegram import BOT_TOKEN, id_of, in_journal
+
+TEXT = "I bought a car!"
+THREE_FRIENDS = """\
+contacts:
+  - "@friend1__username"
+  - name: Bestie
+    peer: "@bestie__username"
+  - name: Mum
+    peer: "+34600000001"
+"""
+# Ids whose last digits mean nothing to the sandbox.
+MANY = [f"@friend_{number}" for number in range(500)]
+
+
+def test_three_friends_get_the_message_and_table_and_inbox_show_it(cli: Cli) -> None:
+    cli.write_list(THREE_FRIENDS)
+    ended = cli.run(TEXT, "--sandbox")
+    assert (ended.code, ended.err) == (0, "")
+    lines = ended.out.splitlines()
+    assert re.fullmatch(r"name +peer +outcome +", lines[0])
+    assert re.fullmatch(r" +@friend1__username +sent +message 1 *", lines[1])
+    assert re.fullmatch(r"Bestie +@bestie__username +sent +message 2 *", lines[2])
+    assert re.fullmatch(r"Mum +\+34600000001 +sent +message 3 *", lines[3])
+    assert re.fullmatch(r"3 sent, 0 failed in \d\.\d s", lines[4])
+    assert len(lines) == 5
+
+    table = cli.run("sandbox", "inbox")
+    assert (table.code, table.err) == (0, "")
+    assert table.out.count(TEXT) == 3
+    rows = cli.run("sandbox", "inbox", "--json").rows
+    assert [set(row) for row in rows] == [{"to", "message_id", "text", "at"}] * 3
+    assert [row["message_id"] for row in rows] == [1, 2, 3]
+    assert rows[0]["to"] == "Friend1 Username"
+    assert {row["text"] for row in rows} == {TEXT}
+    assert all(datetime.fromisoformat(row["at"]).tzinfo for row in rows)
+    assert cli.run("sandbox", "inbox", "--clear") == (0, "", "")
+    assert not in_journal(cli.home)
+
+
+def test_the_json_rows_are_as_documented(cli: Cli) -> None:
+    cli.write_list(THREE_FRIENDS + '  - "@blocked_bruno"\n')
+    ended = cli.run("--json", TEXT, "--sandbox")
+    assert ended.code == 1
+    assert ended.err == ""
+    summary = ended.summary
+    broadcast = summary["broadcast"]
+    assert isinstance(broadcast, str)
+    assert broadcast
+    seconds = summary.pop("seconds")
+    assert type(seconds) in (int, float)
+    assert summary == {
+        "type": "summary",
+        "broadcast": broadcast,
+        "sent": 3,
+        "failed": 1,
+        "skipped": 0,
+        "pending": 0,
+    }
+    rows = ended.deliveries
+    assert all(datetime.fromisoformat(row.pop("at")).tzinfo for row in rows.values())
+    sent = {"type": "delivery", "broadcast": broadcast, "status": "sent"}
+    fine = {"error": None, "reason": None}
+    assert rows == {
+        "@friend1__username": {
+            **sent, "peer": "@friend1__username", "name": "", "message_id": 1, **fine,
+        },
+        "@bestie__username": {
+            **sent, "peer": "@bestie__username", "name": "Bestie", "message_id": 2, **fine,
+        },
+        "+34600000001": {**sent, "peer": "+34600000001", "name": "Mum", "message_id": 3, **fine},
+        "@blocked_bruno": {
+            **sent,
+            "peer": "@blocked_bruno",
+            "name": "",
+            "status": "failed",
+            "message_id": None,
+            "error": "USER_IS_BLOCKED",
+            "reason": "this person has blocked you",
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [["-"], ["--message-file", "message.txt"]])
+def test_a_long_text_is_read_and_arrives_whole(cli: Cli, arguments: list[str]) -> None:
+    cli.write_contacts("@ana_maria")
+    text = "Grüße, 世界 🚗\n\n" + "x" * 4000
+    file = cli.directory / "message.txt"
+    file.write_text(text + "\n", encoding="utf-8")
+    with file.open("rb") as stdin:
+        child = cli.start(*arguments, "--sandbox", stdin=stdin)
+    assert child.wait().code == 0
+    assert [message.text for message in in_journal(cli.home)] == [text]
+
+
+def test_quiet_shows_only_the_failures_and_with_json_only_the_summary(cli: Cli) -> None:
+    cli.write_contacts("@ana_maria", "@blocked_bruno")
+    table = cli.run(TEXT, "--sandbox", "--quiet")
+    assert (table.code, table.err) == (1, "")
+    assert "@blocked_bruno" in table.out
+    assert "@ana_maria" not in table.out
+    as_json = cli.run(TEXT, "--sandbox", "--quiet", "--json")
+    assert (as_json.code, as_json.err) == (1, "")
+    assert len(as_json.rows) == 1
+    assert as_json.summary["failed"] == 1
+
+
+def test_500_friends_get_it_once_each(cli: Cli) -> None:
+    cli.write_contacts(*MANY)
+    ended = cli.run(TEXT, "--sandbox", "--rate", "max", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    assert ended.summary["sent"] == 500
+    assert {row["status"] for row in ended.deliveries.values()} == {"sent"}
+    received = in_journal(cli.home)
+    assert Counter(message.peer for message in received) == Counter(map(id_of, MANY))
+    ids = {message.peer: message.message_id for message in received}
+    told = {id_of(peer): row["message_id"] for peer, row in ended.deliveries.items()}
+    assert told == ids
+
+
+def test_two_spellings_of_one_person_get_one_message(cli: Cli) -> None:
+    cli.write_contacts("@ana_maria", "https://t.me/Ana_Maria", "me")
+    ended = cli.run(TEXT, "--sandbox")
+    assert ended.code == 0
+    assert "warning" in ended.err
+    assert len(in_journal(cli.home)) == 2
+
+
+def test_a_reader_who_leaves_ends_the_run_and_nothing_is_left_in_doubt(cli: Cli) -> None:
+    cli.write_contacts(*MANY[:200])
+    with subprocess.Popen(
+        ["head", "-1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cli.directory
+    ) as head:
+        assert head.stdin is not None
+        child = cli.start(TEXT, "--sandbox", "--json", "--rate", "50", stdout=head.stdin.fileno())
+        head.stdin.close()
+        ended = child.wait()
+        assert head.stdout is not None
+        shown = head.stdout.read()
+    assert shown.startswith(b'{"type": "delivery"')
+    assert ended.code == 130
+    told = re.fullmatch(r"stopped: the reader of stdout is gone; (\d+) not sent\n", ended.err)
+    assert told, ended.err
+    assert 0 < int(told[1]) == 200 - len(in_journal(cli.home))
+
+
+def test_a_reader_who_is_gone_before_anything_is_sent_is_told_and_nothing_is_sent(
+    cli: Cli,
+) -> None:
+    cli.write_contacts("@ana_maria")
+    with subprocess.Popen(["true"], stdin=subprocess.PIPE, cwd=cli.directory) as gone:
+        assert gone.stdin is not None
+        gone.wait()
+        ended = cli.start(TEXT, "--sandbox", "--json", stdout=gone.stdin.fileno()).wait()
+    assert ended.code == 2
+    assert "nothing was sent" in ended.err
+    assert not cli.home.exists()
+
+
+def test_a_sandbox_that_is_in_use_is_not_used_twice(cli: Cli) -> None:
+    cli.write_contacts(*MANY[:100])
+    first = cli.start(TEXT, "--sandbox", "--json", "--rate", "5")
+    assert first.out is not None
+    first.out.until(r'"status": "sent"')
+    second = cli.run(TEXT, "--sandbox")
+    assert second.code == 4
+    assert str(first.pid) in second.err
+
+
+def test_a_sandbox_that_stays_prints_the_settings_that_lead_to_it(cli: Cli) -> None:
+    cli.write_contacts("@ana_maria", "@blocked_bruno")
+    sandbox = cli.start("sandbox", "serve", "--port", "0")
+    assert sandbox.out is not None
+    sandbox.out.until("Ctrl-C ends the sandbox\n")
+    printed = sandbox.out.so_far
+    # As a person would: pasted into .env as printed. A bot needs no questions to be answered.
+    settings = re.sub(r"TELEGRAM_PHONE=.*", f"TELEGRAM_BOT_TOKEN={BOT_TOKEN}", printed)
+    (cli.directory / ".env").write_text(settings, encoding="utf-8")
+    ended = cli.run(TEXT, "--json")
+    assert {peer: row["error"] for peer, row in ended.deliveries.items()} == {
+        "@ana_maria": None,
+        "@blocked_bruno": "USER_IS_BLOCKED",
+    }
+    # The inbox can be read while the sandbox runs.
+    assert [row["to"] for row in cli.run("sandbox", "inbox", "--json").rows] == ["Ana Maria"]
+    sandbox.signal(15)
+    assert sandbox.wait() == (0, printed, "")
+
+
+def test_the_sandbox_refuses_to_listen_to_anybody_else(cli: Cli) -> None:
+    ended = cli.run("sandbox", "serve", "--port", "0", "--host", "0.0.0.0")  # noqa: S104
+    assert ended.code == 2
+    assert "loopback" in ended.err

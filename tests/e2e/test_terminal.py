@@ -1,0 +1,83 @@
+"""What a person at a terminal is shown and asked before and while messages go out."""
+
+import re
+
+import pytest
+
+from tests.e2e.child import Cli
+from tests.e2e.telegram import Telegram
+
+TEXT = "I bought a car!"
+TWENTY = [str(7_000_000_000 + number) for number in range(20)]
+TWENTY_ONE = [*TWENTY, "7000000020"]
+
+
+@pytest.mark.parametrize("answer", ["n", ""])
+def test_above_20_recipients_the_plan_is_shown_and_no_sends_nothing(
+    bot: Cli, telegram: Telegram, answer: str
+) -> None:
+    bot.write_contacts(*TWENTY_ONE)
+    terminal = bot.on_terminal(TEXT, "--rate", "max")
+    terminal.screen.until("Send it to 21 people.*: ")
+    terminal.type(answer)
+    assert terminal.wait().code == 2
+    assert TEXT in terminal.shown
+    assert TWENTY[0] in terminal.shown
+    assert "nothing was sent" in terminal.shown
+    assert telegram.received() == []
+
+
+def test_above_20_recipients_yes_sends(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*TWENTY_ONE)
+    terminal = bot.on_terminal(TEXT, "--json", "--rate", "max", pipe_stdout=True)
+    terminal.screen.until("Send it to 21 people.*: ")
+    terminal.type("y")
+    ended = terminal.wait()
+    assert ended.code == 0
+    assert ended.summary["sent"] == 21  # and stdout holds nothing but JSON Lines
+    assert len(telegram.received()) == 21
+
+
+@pytest.mark.parametrize(
+    ("peers", "options"), [(TWENTY_ONE, ["--yes"]), (TWENTY, [])], ids=["--yes", "20"]
+)
+def test_it_does_not_ask(
+    bot: Cli, telegram: Telegram, peers: list[str], options: list[str]
+) -> None:
+    bot.write_contacts(*peers)
+    terminal = bot.on_terminal(TEXT, "--rate", "max", *options)
+    assert terminal.wait().code == 0
+    assert "Send it" not in terminal.shown
+    assert len(telegram.received()) == len(peers)
+
+
+def test_without_a_terminal_it_never_asks(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*TWENTY_ONE)
+    ended = bot.run(TEXT, "--rate", "max")
+    assert (ended.code, ended.err) == (0, "")
+    assert "Send it" not in ended.out
+    assert "21 sent, 0 failed" in ended.out
+    assert len(telegram.received()) == 21
+
+
+def test_a_terminal_shows_a_bar_with_rate_and_then_the_table(bot: Cli) -> None:
+    bot.write_contacts(*TWENTY)
+    terminal = bot.on_terminal(TEXT, "--rate", "40")
+    terminal.screen.until(r"\d+/20.*/s")
+    terminal.screen.until("20 sent, 0 failed")
+    assert terminal.wait().code == 0
+    assert "━" in terminal.shown
+    for peer in TWENTY:
+        assert peer in terminal.shown
+
+
+def test_ctrl_c_on_a_terminal_settles_and_says_so(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*TWENTY_ONE)
+    terminal = bot.on_terminal(TEXT, "--rate", "5", "--yes")
+    terminal.screen.until(r"[1-9]\d*/21")
+    terminal.press_ctrl_c()
+    terminal.screen.until("stopping: .*")
+    terminal.screen.until(r"(\d+) sent, 0 failed, (\d+) pending")
+    assert terminal.wait().code == 130
+    sent = len(re.findall(r"sent +message \d", terminal.shown))
+    assert 0 < sent == len(telegram.received()) < 21

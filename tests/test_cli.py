@@ -1,0 +1,754 @@
+"""The command line as a person types it, in processes of its own, where no network is needed.
+
+Every refusal is tried with `--sandbox`, which would send: so what is not refused leaves a trace.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import pty
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+HELLO = "I bought a car!"
+CONTACTS = """\
+contacts:
+  - name: Ana
+    peer: "@ana_maria"
+    tags: [best, madrid]
+  - name: Bo
+    peer: "@bobo"
+    tags: [best]
+  - name: Carla Ruiz
+    peer: "+34600000001"
+    tags: [work]
+"""
+CREDENTIALS = {  # of nobody, and at a server that is never asked
+    "TELEGRAM_API_ID": "1",
+    "TELEGRAM_API_HASH": "0123456789abcdef0123456789abcdef",
+    "TELEGRAM_PHONE": "+34600000000",
+    "TELEGRAM_SERVER": "127.0.0.1:1",
+}
+CAP_DAC_OVERRIDE, PR_CAPBSET_DROP = 1, 24  # capability.h, prctl.h
+
+
+def obey_permissions() -> None:
+    """Root may write everywhere, until it gives up that right; called in the child."""
+    if os.geteuid() == 0:
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+
+
+@dataclass
+class Shell:
+    """A directory with a contact list, and nothing of the settings of whoever runs the tests."""
+
+    here: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.here / "home"
+
+    def write(self, name: str, content: str | bytes) -> str:
+        path = self.here / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    def clean_environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("TELEGRAM_", "BROADCAST_", "COVERAGE_"))
+        }
+        own = {
+            "HOME": str(self.here / "user"),
+            "XDG_CONFIG_HOME": str(self.here / "config"),
+            "BROADCAST_HOME": str(self.home),
+        }
+        return kept | own | dict(more)
+
+    def start(
+        self, *arguments: str | bytes, env: Mapping[str, str] | None = None, **options: Any
+    ) -> subprocess.Popen[bytes]:
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            [sys.executable, "-m", "broadcast", *arguments],
+            cwd=self.here,
+            env=self.clean_environment(env or {}),
+            **{"stdin": subprocess.DEVNULL, "stdout": pipe, "stderr": pipe, **options},
+        )
+
+    def run(
+        self, *arguments: str | bytes, stdin: bytes | None = None, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        if stdin is not None:
+            options["stdin"] = subprocess.PIPE
+        with self.start(*arguments, **options) as process:
+            out, err = process.communicate(stdin, timeout=50)
+        ended = (part.decode() if part else "" for part in (out, err))
+        return subprocess.CompletedProcess(arguments, process.returncode, *ended)
+
+    def has_sent(self) -> bool:
+        return any(self.home.rglob("journal.jsonl"))
+
+    def refuses(self, *arguments: str | bytes, told: tuple[str, ...], **options: Any) -> str:
+        """Hold a refusal to what each one promises; give what it says."""
+        result = self.run(*arguments, **options)
+        assert result.returncode == 2, result.stderr
+        for part in told:
+            assert part in result.stderr
+        assert "Traceback" not in result.stderr
+        assert not result.stdout
+        assert not self.has_sent()
+        return result.stderr
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Shell:
+    shell = Shell(tmp_path)
+    shell.write("contacts.yaml", CONTACTS)
+    return shell
+
+
+def dry(shell: Shell, *arguments: str, **options: Any) -> str:
+    """What a dry run shows."""
+    result = shell.run(*arguments, "--dry-run", **options)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def peers(shell: Shell, *arguments: str, **options: Any) -> list[str]:
+    """Who would get it."""
+    rows = map(json.loads, dry(shell, HELLO, "--json", *arguments, **options).splitlines())
+    return [row["peer"] for row in rows if row["type"] == "delivery"]
+
+
+# --- the main job, dry
+
+
+def test_a_dry_run_shows_the_message_and_everybody_who_would_get_it(shell: Shell) -> None:
+    result = shell.run(HELLO, "--dry-run")
+    assert (result.returncode, result.stderr) == (0, "")
+    for part in (HELLO, "Ana", "@ana_maria", "best, madrid", "Carla Ruiz", "+34600000001"):
+        assert part in result.stdout
+    assert "3 would get it; nothing was sent (dry run)" in result.stdout
+    assert not shell.has_sent()
+
+
+@pytest.mark.parametrize("arguments", [[HELLO, "--dry-run"], ["--help"], ["send", "--help"]])
+def test_what_needs_no_network_does_not_load_telethon(shell: Shell, arguments: list[str]) -> None:
+    result = shell.run(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1"})
+    assert result.returncode == 0
+    assert "click" in result.stderr  # so the imports are told
+    assert "telethon" not in result.stderr
+
+
+def test_json_is_one_object_a_line_and_nothing_else(shell: Shell) -> None:
+    lines = dry(shell, HELLO, "--json").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert [row["type"] for row in rows] == ["delivery"] * 3 + ["summary"]
+    assert rows[0] == {
+        "type": "delivery", "broadcast": None, "peer": "@ana_maria", "name": "Ana",
+        "status": "pending", "message_id": None, "error": None, "reason": None, "at": None,
+    }  # fmt: skip
+    assert rows[-1] == {
+        "type": "summary", "broadcast": None, "sent": 0, "failed": 0, "skipped": 0, "pending": 3,
+        "seconds": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--dry-run", "--to", "work", HELLO],
+        [HELLO, "--to", "work", "--dry-run"],
+        ["--to", "work", HELLO, "--dry-run"],
+        ["--to=work", "--dry-run", "--", HELLO],
+        ["send", "--dry-run", HELLO, "--to", "work"],
+        ["--dry-run", "send", HELLO, "--to", "work"],
+    ],
+)
+def test_options_work_before_and_after_the_message(shell: Shell, arguments: list[str]) -> None:
+    result = shell.run(*arguments)
+    assert result.returncode == 0, result.stderr
+    assert "1 would get it" in result.stdout
+    assert "+34600000001" in result.stdout
+
+
+@pytest.mark.parametrize("name", ["send", "whoami", "login", "logout", "sandbox", "help", "statsu"])
+def test_the_long_form_sends_a_text_that_is_a_commands_name(shell: Shell, name: str) -> None:
+    assert f"  {name}\n" in dry(shell, "send", name)
+
+
+@pytest.mark.parametrize("value", ["whoami", "login", "send"])
+def test_the_value_of_an_option_is_not_taken_for_a_command(shell: Shell, value: str) -> None:
+    shell.write("contacts.yaml", f'- {{peer: "@ana_maria", tags: [{value}]}}\n')
+    assert f"  {HELLO}\n" in dry(shell, "--to", value, HELLO)
+
+
+def test_the_message_may_come_from_stdin_or_from_a_file(shell: Shell) -> None:
+    text = "Zoë,\n\nI bought a car! \N{AUTOMOBILE}\n"
+    shown = "  Zoë,\n  \n  I bought a car! \N{AUTOMOBILE}\n"
+    assert shown in dry(shell, "-", stdin=text.encode())
+    assert shown in dry(shell, "--message-file", shell.write("text", text))
+    assert shown in dry(shell, "--message-file", shell.write("text", text.encode("utf-8-sig")))
+
+
+# --- a typo is not sent
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("whoam", "whoami"),
+        ("logn", "login"),
+        ("Logout", "logout"),
+        ("log-in", "login"),
+        ("sandbx", "sandbox"),
+        ("snd", "send"),
+        ("help", "--help"),
+        ("version", "--version"),
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--yes"]])
+def test_a_lone_word_close_to_a_command_is_not_sent(
+    shell: Shell, word: str, meant: str, options: list[str]
+) -> None:
+    shell.refuses(
+        word,
+        *options,
+        "--sandbox",
+        told=(
+            f"did you mean `broadcast {meant}`?",
+            f"To send it as a message: `broadcast send {word}`",
+        ),
+    )
+
+
+@pytest.mark.parametrize("text", ["Hello", "car", "Help!", "log in to the new site", "ok"])
+def test_a_word_far_from_every_command_is_a_message(shell: Shell, text: str) -> None:
+    assert f"  {text}\n" in dry(shell, text)
+
+
+def test_words_without_quotes_are_refused_and_put_in_quotes(shell: Shell) -> None:
+    shell.refuses("I", "bought", "a", "car", "--sandbox", told=('broadcast "I bought a car"',))
+
+
+# --- settings
+
+
+def test_an_option_goes_before_the_environment_and_that_before_the_file(shell: Shell) -> None:
+    everybody = ["@ana_maria", "@bobo", "+34600000001"]
+    assert peers(shell) == everybody
+    shell.write(".env", "BROADCAST_TO=best\n")
+    assert peers(shell) == everybody[:2]
+    assert peers(shell, env={"BROADCAST_TO": "work"}) == everybody[2:]
+    assert peers(shell, "--to", "Ana", env={"BROADCAST_TO": "work"}) == everybody[:1]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("best,madrid", ["@ana_maria"]),  # a comma means and
+        ("madrid work", ["@ana_maria", "+34600000001"]),  # a space is --to again, and means or
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_an_option_that_is_repeated_is_a_list_with_spaces_in_a_setting(
+    shell: Shell, place: str, value: str, expected: list[str]
+) -> None:
+    env = {"BROADCAST_TO": value} if place == "environment" else {}
+    if place == ".env":
+        shell.write(".env", f'BROADCAST_TO="{value}"\n')
+    assert peers(shell, env=env) == expected
+
+
+SETTINGS = {
+    "BROADCAST_FORMAT": ("html", "(html)"),
+    "BROADCAST_DRY_RUN": ("1", "dry run"),
+    "BROADCAST_JSON": ("true", '"type": "summary"'),
+    "BROADCAST_CONTACTS": ("other.csv", "@other"),
+    "BROADCAST_EXCLUDE": ("best", "1 would get it"),
+    "BROADCAST_MESSAGE_FILE": ("text.txt", "from the file"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "shown"), [(n, *s) for n, s in SETTINGS.items()])
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_every_option_may_stand_in_a_setting(
+    shell: Shell, place: str, name: str, value: str, shown: str
+) -> None:
+    shell.write("other.csv", "peer\n@other\n")
+    shell.write("text.txt", "from the file")
+    env = {name: value} if place == "environment" else {}
+    if place == ".env":
+        shell.write(".env", f"{name}={value}\n")
+    arguments = [] if name == "BROADCAST_MESSAGE_FILE" else [HELLO]
+    arguments += [] if name == "BROADCAST_DRY_RUN" else ["--dry-run"]
+    result = shell.run("send", *arguments, env=env)
+    assert result.returncode == 0, result.stderr
+    assert shown in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("BROADCAST_FORMAT", "--format"),
+        ("BROADCAST_RATE", "--rate"),
+        ("BROADCAST_CONCURRENCY", "--concurrency"),
+        ("BROADCAST_YES", "--yes"),
+        ("BROADCAST_QUIET", "--quiet"),
+    ],
+)
+@pytest.mark.parametrize("place", ["environment", ".env"])
+def test_a_setting_that_no_option_takes_is_refused(
+    shell: Shell, place: str, name: str, option: str
+) -> None:
+    env = {name: "nonsense"} if place == "environment" else {}
+    if place == ".env":
+        shell.write(".env", f"{name}=nonsense\n")
+    shell.refuses(HELLO, "--sandbox", env=env, told=(option, "nonsense"))
+
+
+def test_the_options_of_every_command_may_stand_in_a_setting(shell: Shell) -> None:
+    told = ("--port", "nonsense")
+    shell.refuses("sandbox", "serve", env={"BROADCAST_PORT": "nonsense"}, told=told)
+    shell.write(".env", "BROADCAST_PORT=nonsense\n")
+    shell.refuses("sandbox", "serve", told=told)
+
+
+def test_the_server_is_an_option_a_variable_or_in_the_file(shell: Shell) -> None:
+    shell.write(".env", "TELEGRAM_SERVER=in-the-file\n")
+    shell.refuses(HELLO, "--sandbox", told=("TELEGRAM_SERVER=in-the-file: expected host:port",))
+    env = {"TELEGRAM_SERVER": "in-the-environment"}
+    shell.refuses(HELLO, "--sandbox", env=env, told=("TELEGRAM_SERVER=in-the-environment",))
+    option = ("--server", "as-an-option")
+    shell.refuses(HELLO, "--sandbox", *option, env=env, told=("TELEGRAM_SERVER=as-an-option",))
+    assert peers(shell, "--server", "127.0.0.1:1", env=env)
+
+
+@pytest.mark.parametrize("command", [[HELLO], ["whoami"], ["login"], ["logout"]])
+def test_missing_credentials_say_where_to_get_them(shell: Shell, command: list[str]) -> None:
+    shell.refuses(
+        *command,
+        told=(
+            "TELEGRAM_API_ID and TELEGRAM_API_HASH are not set",
+            "https://my.telegram.org",
+            ".env",
+            "TELEGRAM_API_ID=",
+            "--sandbox",
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ({"TELEGRAM_API_ID": "abc"}, "TELEGRAM_API_ID must be the number"),
+        ({"TELEGRAM_API_ID": "9" * 5000}, "TELEGRAM_API_ID must be the number"),
+        ({"TELEGRAM_PHONE": "tomorrow"}, "TELEGRAM_PHONE is not a phone number"),
+        ({"TELEGRAM_BOT_TOKEN": "123456:" + "x" * 35}, "both set"),
+        ({"TELEGRAM_SERVER_KEY": "no-such-file"}, "no-such-file"),
+        ({"TELEGRAM_SERVER_KEY": "contacts.yaml"}, "not an RSA public key"),
+        ({"BROADCAST_HOME": "~no-such-user/x"}, "~no-such-user/x"),
+    ],
+)
+def test_a_wrong_setting_is_named(shell: Shell, env: dict[str, str], told: str) -> None:
+    shell.refuses(HELLO, env=CREDENTIALS | env, told=(told,))
+    shell.write(".env", "".join(f"{name}={value}\n" for name, value in env.items()))
+    if "BROADCAST_HOME" not in env:  # which stands in the environment of every test
+        missing = {name: value for name, value in CREDENTIALS.items() if name not in env}
+        shell.refuses(HELLO, env=missing, told=(told,))
+
+
+def test_a_secret_that_is_wrong_is_not_shown(shell: Shell) -> None:
+    env = {name: value for name, value in CREDENTIALS.items() if name != "TELEGRAM_PHONE"}
+    told = shell.refuses(HELLO, env=env | {"TELEGRAM_BOT_TOKEN": "s3cret"}, told=("TOKEN",))
+    assert "s3cret" not in told
+
+
+def test_a_settings_file_that_is_no_text_is_named(shell: Shell) -> None:
+    shell.write(".env", b"\xff\xfe\x00\x01")
+    shell.refuses(HELLO, "--sandbox", told=(".env", "cannot be read"))
+
+
+# --- the contact list
+
+
+def test_the_contact_list_may_lie_with_the_settings(shell: Shell) -> None:
+    (shell.here / "contacts.yaml").unlink()
+    folder = shell.here / "config" / "broadcast"
+    shell.refuses(
+        HELLO,
+        "--sandbox",
+        told=("no contact list", str(shell.here / "contacts.yaml"), str(folder), "--contacts FILE"),
+    )
+    folder.mkdir(parents=True)
+    (folder / "contacts.yaml").write_text('- "@in_the_configuration"\n')
+    assert peers(shell) == ["@in_the_configuration"]
+    shell.write("contacts.yaml", '- "@here"\n')
+    assert peers(shell) == ["@here"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("list.csv", "peer,name,tags,city\n@ana_maria,Ana,best;madrid,Madrid\n"),
+        ("list.csv", "\ufeffname;peer\nAna;@ana_maria\n"),
+        ("list.jsonl", '{"peer": "@ana_maria", "name": "Ana"}\n'),
+        ("list.yml", '- {peer: "@ana_maria", name: Ana}\n'),
+    ],
+)
+def test_every_form_of_a_contact_list_is_read(shell: Shell, name: str, content: str) -> None:
+    assert peers(shell, "--contacts", shell.write(name, content)) == ["@ana_maria"]
+
+
+def test_every_mistake_of_the_list_is_told_at_once_with_its_line(shell: Shell) -> None:
+    wrong = '- name: Ana\n- peer: "+12"\n- peer: "@bobo"\n  nmae: Bo\n- "@bobo"\n- {peer: [1]}\n'
+    path = shell.write("wrong.yaml", wrong)
+    told = (f"{path}:1: the peer is missing", f"{path}:2: ", f"{path}:4: unknown key 'nmae'")
+    told += ("did you mean name?", f"{path}:6: ", "mistakes in the contact list; nothing was sent")
+    shell.refuses(HELLO, "--sandbox", "--contacts", path, told=told)
+
+
+def test_somebody_who_is_listed_twice_is_a_warning_and_gets_it_once(shell: Shell) -> None:
+    shell.write("contacts.yaml", '- "@ana_maria"\n- "https://t.me/Ana_Maria"\n')
+    result = shell.run(HELLO, "--dry-run", "--json")
+    assert result.returncode == 0
+    assert "contacts.yaml:2: https://t.me/Ana_Maria is in line 1 already" in result.stderr
+    assert len(result.stdout.splitlines()) == 2
+
+
+LAUGHS = "a: &a [x, x]\n" + "".join(
+    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(20)
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("list.yaml", "", "nobody is in this list"),
+        ("list.yaml", "contacts:\n", "nobody is in this list"),
+        ("list.csv", "", "nobody is in this list"),
+        ("list.csv", "peer,name\n", "nobody is in this list"),
+        ("list.jsonl", "", "nobody is in this list"),
+        ("list.yaml", b"\x7fELF\x02\x01\x00\x00\xff", "NUL byte"),
+        ("list.yaml", b"- \xe9\n", "not UTF-8"),
+        ("list.csv", b"peer\n\xe9\n", "not UTF-8"),
+        ("list.jsonl", b'{"peer": "\xe9"}\n', "not UTF-8"),
+        ("list.csv", b"\xff\xfep\0e\0e\0r\0", "UTF-16"),
+        ("list.yaml", "contacts: [\n", "not YAML"),
+        ("list.yaml", "[" * 10_000, "lists within lists"),
+        ("list.yaml", LAUGHS, "alias"),
+        ("list.yaml", "contacts: &a [*a]\n", "alias"),
+        ("list.yaml", "contacts: 7\n", "contacts is a list"),
+        ("list.yaml", "- {peer: me, peer: me}\n", "given twice"),
+        ("list.csv", "name\nAna\n", "none of them is peer"),
+        ("list.jsonl", "nonsense\n", "not JSON"),
+        ("list.jsonl", "[" * 100_000 + "\n", "lists within lists"),
+        ("list.txt", "@ana_maria\n", ".yaml, .csv or .jsonl"),
+    ],
+)
+def test_a_contact_list_that_is_none_is_named(
+    shell: Shell, name: str, content: str | bytes, told: str
+) -> None:
+    path = shell.write(name, content)
+    shell.refuses(HELLO, "--sandbox", "--contacts", path, told=(path, told))
+
+
+@pytest.mark.parametrize("suffix", [".yaml", ".csv", ".jsonl"])
+@pytest.mark.parametrize("line", [b"", b"peer\n"])
+def test_fifty_megabytes_of_garbage_are_refused(shell: Shell, suffix: str, line: bytes) -> None:
+    garbage = b"garbage, \xc3\xa4 and { more [ of it\n" if line else b"\xfe\x12garbage" * 100
+    path = shell.write(f"list{suffix}", line + garbage * (50_000_000 // len(garbage)))
+    shell.refuses(HELLO, "--sandbox", "--contacts", path, told=(path, "nothing was sent"))
+
+
+@pytest.mark.parametrize("name", ["no-such-file.yaml", "directory.yaml", "directory"])
+def test_a_contact_list_that_is_no_file_is_named(shell: Shell, name: str) -> None:
+    if name.startswith("directory"):
+        (shell.here / name).mkdir()
+    shell.refuses(HELLO, "--sandbox", "--contacts", name, told=(name,))
+
+
+def test_a_contact_list_in_the_home_of_nobody_is_named(shell: Shell) -> None:
+    path = "~no-such-user/contacts.yaml"
+    shell.refuses(HELLO, "--sandbox", "--contacts", path, told=(path, "there is no such user"))
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (["--to", "best"], ["@ana_maria", "@bobo"]),
+        (["--to", "Carla Ruiz"], ["+34600000001"]),
+        (["--to", "https://t.me/Bobo"], ["@bobo"]),
+        (["--to", "best,madrid"], ["@ana_maria"]),
+        (["--to", "madrid", "--to", "work"], ["@ana_maria", "+34600000001"]),
+        (["--exclude", "best"], ["+34600000001"]),
+        (["--to", "best", "--exclude", "madrid"], ["@bobo"]),
+        (["--exclude", "madrid", "--exclude", "work"], ["@bobo"]),
+    ],
+)
+def test_selectors_choose_recipients(shell: Shell, options: list[str], expected: list[str]) -> None:
+    assert peers(shell, *options) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--to", "bset"], ("--to 'bset'", "did you mean 'best'?", "best, madrid, work")),
+        (["--exclude", "nobody"], ("--exclude 'nobody'", "best, madrid, work")),
+        (["--to", "work,madrid"], ("--to 'work,madrid'",)),
+        (["--to", ""], ("empty selector",)),
+        (["--to", "best", "--exclude", "best"], ("nobody is left",)),
+    ],
+)
+def test_a_selector_that_means_nobody_is_an_error_that_lists_the_tags(
+    shell: Shell, options: list[str], told: tuple[str, ...]
+) -> None:
+    shell.refuses(HELLO, "--sandbox", *options, told=told)
+
+
+# --- the message
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n", "** **"])
+def test_an_empty_message_is_refused(shell: Shell, text: str) -> None:
+    shell.refuses(text, "--sandbox", told=("the message is empty; nothing was sent",))
+
+
+def test_an_empty_stdin_or_file_is_an_empty_message(shell: Shell) -> None:
+    told = ("the message is empty; nothing was sent",)
+    shell.refuses("-", "--sandbox", stdin=b"\n", told=told)
+    shell.refuses("--message-file", shell.write("empty", ""), "--sandbox", told=told)
+    shell.refuses("--message-file", os.devnull, "--sandbox", told=told)
+
+
+def test_a_message_that_is_too_long_says_how_long_it_is(shell: Shell) -> None:
+    cars = "\N{AUTOMOBILE}" * 2049
+    told = ("4098 characters as Telegram counts them", "allows 4096", "nothing was sent")
+    shell.refuses(cars, "--sandbox", told=told)
+    shell.refuses("-", "--sandbox", stdin=cars.encode(), told=told)
+    assert "3 would get it" in dry(shell, f"**{'x' * 4096}**")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["send"], "there is no message"),
+        ([HELLO, "--message-file", "contacts.yaml"], "not both"),
+        (["--message-file", "no-such-file"], "no-such-file: cannot be read: No such file"),
+        (["--message-file", "."], ".: cannot be read: Is a directory"),
+        (["--message-file", "binary"], "binary: not UTF-8 at byte 3"),
+        (["--message-file", "huge"], "huge: more than a million bytes"),
+        (["--message-file", "~no-such-user/text"], "~no-such-user/text: there is no such user"),
+        ([b"caf\xe9"], "not valid UTF-8"),
+    ],
+)
+def test_a_message_that_cannot_be_read_is_named(
+    shell: Shell, arguments: list[str | bytes], told: str
+) -> None:
+    shell.write("binary", b"ab\xff\x00")
+    shell.write("huge", b"x" * 1_000_001)
+    shell.refuses(*arguments, "--sandbox", told=(told,))
+
+
+def test_a_stdin_that_is_no_text_is_refused(shell: Shell) -> None:
+    shell.refuses("-", "--sandbox", stdin=b"caf\xe9", told=("stdin: not UTF-8 at byte 4",))
+
+
+# --- options
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--frobnicate"], ("No such option", "--frobnicate")),
+        (["--dryrun"], ("--dryrun", "--dry-run")),
+        (["--format", "rtf"], ("'rtf' is not one of", "md", "html", "plain")),
+        (["--rate", "0"], ("'0' is neither a number", "max")),
+        (["--rate", "fast"], ("'fast' is neither a number",)),
+        (["--rate", "nan"], ("'nan' is neither a number",)),
+        (["--concurrency", "0"], ("--concurrency", "1<=x<=1000")),
+        (["--concurrency", "many"], ("--concurrency", "'many'")),
+        (["--to"], ("--to", "requires an argument")),
+    ],
+)
+def test_an_option_that_is_none_is_named(
+    shell: Shell, options: list[str], told: tuple[str, ...]
+) -> None:
+    shell.refuses(HELLO, "--sandbox", *options, told=told)
+    if len(options) != 1:
+        shell.refuses(*options, "--sandbox", HELLO, told=told)
+
+
+def test_nothing_at_all_shows_the_help(shell: Shell) -> None:
+    result = shell.run()
+    assert result.returncode == 2
+    assert "Usage: broadcast" in result.stdout + result.stderr
+
+
+def test_help_and_version_are_no_messages(shell: Shell) -> None:
+    for option in ("--help", "-h"):
+        result = shell.run(option)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert "Usage: broadcast" in result.stdout
+    assert shell.run("--version").stdout.startswith("broadcast, version")
+    assert "--dry-run" in shell.run("send", "--help").stdout
+    assert "--dry-run" in shell.run(HELLO, "--help").stdout
+
+
+# --- a home that cannot be written
+
+
+@pytest.mark.parametrize("options", [[], ["--sandbox"]])
+def test_a_home_that_is_read_only_is_named(shell: Shell, options: list[str]) -> None:
+    shell.home.mkdir(mode=0o500)
+    told = shell.refuses(
+        HELLO, *options, env=CREDENTIALS, preexec_fn=obey_permissions, told=(str(shell.home),)
+    )
+    assert "Permission denied" in told
+
+
+def test_a_home_that_was_used_and_is_read_only_now_is_named(shell: Shell) -> None:
+    sessions = shell.home / "sessions" / "2@127.0.0.1_1"
+    sessions.mkdir(parents=True)
+    (sessions / "me.session.lock").touch()
+    sessions.chmod(0o500)
+    told = (str(sessions), "cannot be written", "Permission denied", "BROADCAST_HOME")
+    shell.refuses("whoami", env=CREDENTIALS, preexec_fn=obey_permissions, told=told)
+
+
+@pytest.mark.parametrize("options", [[], ["--sandbox"]])
+def test_a_home_below_a_file_is_named(shell: Shell, options: list[str]) -> None:
+    env = CREDENTIALS | {"BROADCAST_HOME": str(shell.here / "contacts.yaml" / "home")}
+    shell.refuses(HELLO, *options, env=env, told=(env["BROADCAST_HOME"],))
+
+
+# --- a stdout that nobody reads
+
+
+@pytest.mark.parametrize(
+    "options", [["--json", "--dry-run"], ["--dry-run"], ["--sandbox"], ["--sandbox", "--json"]]
+)
+def test_a_closed_stdout_is_refused(shell: Shell, options: list[str]) -> None:
+    command = ["sh", "-c", 'exec "$@" >&-', "sh", sys.executable, "-m", "broadcast"]
+    result = subprocess.run(
+        [*command, HELLO, *options],
+        cwd=shell.here,
+        env=shell.clean_environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert result.returncode == 2
+    assert "stdout is closed" in result.stderr
+    assert "nothing was sent" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not shell.has_sent()
+
+
+@pytest.mark.parametrize(
+    "options", [["--json", "--dry-run"], ["--dry-run"], ["--sandbox"], ["--sandbox", "--json"]]
+)
+def test_a_pipe_whose_reader_is_gone_is_refused(shell: Shell, options: list[str]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    told = ("the reader of stdout is gone; nothing was sent",)
+    shell.refuses(HELLO, *options, stdout=writer, told=told)
+    os.close(writer)
+
+
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_a_reader_who_has_seen_enough_is_no_error(shell: Shell, options: list[str]) -> None:
+    long = "peer\n" + "".join(f"@friend{number}\n" for number in range(5000))
+    path = shell.write("long.csv", long)
+    with shell.start(HELLO, "--dry-run", "--contacts", path, *options) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_a_closed_stdin_is_no_message(shell: Shell) -> None:
+    command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "broadcast"]
+    result = subprocess.run(
+        [*command, "-", "--sandbox"],
+        cwd=shell.here,
+        env=shell.clean_environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "Error: stdin is closed, so there is no message; nothing was sent\n"
+
+
+def test_a_terminal_that_knows_only_ascii_ends_no_run(shell: Shell) -> None:
+    shell.write("contacts.yaml", '- {peer: "@zoe", name: Zoë}\n')
+    env = {"PYTHONIOENCODING": "ascii"}
+    assert "Zo\\xeb" in dry(shell, HELLO, env=env)
+    row, _ = dry(shell, HELLO, "--json", env=env).splitlines()
+    assert json.loads(row)["name"] == "Zoë"
+
+
+# --- more than 20 recipients
+
+
+def asked_at_a_terminal(shell: Shell, *arguments: str, answer: bytes) -> tuple[int, str, str]:
+    """The exit code, stdout, and what stands on the terminal."""
+    ours, theirs = pty.openpty()
+    with shell.start(*arguments, stdin=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        os.write(ours, answer)
+        shown = b""
+        while True:
+            try:
+                part = os.read(ours, 4096)
+            except OSError:  # how Linux says that the other end is closed
+                break
+            if not part:
+                break
+            shown += part
+        assert process.stdout is not None
+        out = process.stdout.read()
+    os.close(ours)
+    return process.returncode, out.decode(), shown.decode()
+
+
+@pytest.mark.parametrize("options", [["--json"], []])
+def test_more_than_twenty_are_asked_for_at_a_terminal(shell: Shell, options: list[str]) -> None:
+    shell.write("many.csv", "peer\n" + "".join(f"@friend{number}\n" for number in range(21)))
+    arguments = (HELLO, "--sandbox", "--contacts", "many.csv", *options)
+    code, out, shown = asked_at_a_terminal(shell, *arguments, answer=b"n\n")
+    assert code == 2
+    assert not out  # the question is not the report
+    for part in (HELLO, "@friend0", "... and 11 more", "Send it to 21 people?", "nothing was sent"):
+        assert part in shown
+    assert "Traceback" not in shown
+    assert not shell.has_sent()
+
+
+# --- the sandbox's inbox
+
+
+def test_an_inbox_that_nothing_reached_says_how_to_fill_it(shell: Shell) -> None:
+    result = shell.run("sandbox", "inbox")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert "--sandbox" in result.stderr
+    assert shell.run("sandbox", "inbox", "--json").stdout == ""
+    assert shell.run("sandbox", "inbox", "--clear").returncode == 0
