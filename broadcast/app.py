@@ -17,6 +17,7 @@ from contextlib import (
 )
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NamedTuple
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 
     from broadcast.core.model import Broadcast, Delivery, Outcome
-    from broadcast.core.ports import Transport, Watcher
+    from broadcast.core.ports import Run, Transport, Watcher
     from broadcast.ledger.sqlite import SqliteLedger
     from broadcast.settings import Settings
     from broadcast.transport.account import Account, Prompts
@@ -44,6 +45,9 @@ if TYPE_CHECKING:
 
 CONCURRENCY = 20
 """Requests under way at once: enough for 30 a second when an answer takes half a second."""
+
+FULL_CONCURRENCY = 100
+"""Without a limit of the rate: as many as one MTProto container holds; more gave nothing more."""
 
 BOT_RATE, BOT_BURST = 30.0, 30
 """Messages a second of a bot: https://core.telegram.org/bots/faq#broadcasting-to-users"""
@@ -164,7 +168,7 @@ async def send(
     transport: Transport,
     *,
     pacer: Pacer | None = None,
-    concurrency: int = CONCURRENCY,
+    concurrency: int | None = None,
     watcher: Watcher | None = None,
 ) -> Report:
     """Send `message` to everybody in `audience`, each once, and report on every one.
@@ -175,9 +179,7 @@ async def send(
     if isinstance(message, str):
         message = Message(message)
     ledger = MemoryLedger(new_id(), message, audience)
-    engine = Engine(
-        ledger, transport, pacer or Pacer(None), watcher or _Nobody(), concurrency=concurrency
-    )
+    engine = _engine(ledger, transport, pacer, watcher, concurrency)
     seconds = await _timed(engine)
     counts = ledger.counts()
     return Report(
@@ -197,7 +199,7 @@ async def run(
     *,
     server: str | None = None,
     pacer: Pacer | None = None,
-    concurrency: int = CONCURRENCY,
+    concurrency: int | None = None,
     watcher: Watcher | None = None,
     stopping: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
 ) -> Report:
@@ -219,12 +221,14 @@ async def run(
     async with ledger.start(
         broadcast, account=transport.account.id, server=server, on_stop=stop
     ) as work:
-        engine = Engine(
-            work, transport, pacer or Pacer(None), watcher or _Nobody(), concurrency=concurrency
-        )
+        engine = _engine(work, transport, pacer, watcher, concurrency)
         engines.append(engine)
+        state = await transport.update_state()
+        if state is not None:
+            await ledger.keep_update_state(broadcast, state)
         with stopping(stop) if stopping else nullcontext():
             seconds = await _timed(engine)
+        await _find_ids(broadcast, ledger, transport)
         work.note = engine.halted.reason if engine.halted else None
     after = ledger.reload(broadcast)
     return Report(
@@ -235,6 +239,29 @@ async def run(
         stopped=asked,
         _records=lambda: ledger.records(after),
     )
+
+
+def _engine(
+    work: Run,
+    transport: Transport,
+    pacer: Pacer | None,
+    watcher: Watcher | None,
+    concurrency: int | None,
+) -> Engine:
+    pacer = pacer or Pacer(None)
+    if concurrency is None:
+        concurrency = FULL_CONCURRENCY if pacer.rate is None else CONCURRENCY
+    return Engine(work, transport, pacer, watcher or _Nobody(), concurrency=concurrency)
+
+
+async def _find_ids(
+    broadcast: Broadcast, ledger: SqliteLedger, transport: TelethonTransport
+) -> None:
+    """Learn the ids of messages that Telegram accepted without telling, to reach them later."""
+    since = ledger.update_state(broadcast)
+    unknown = ledger.without_id(broadcast) if broadcast.action is Action.SEND else []
+    if since is not None and unknown:
+        await ledger.learn_ids(broadcast, await transport.find_ids(since, unknown))
 
 
 async def _timed(engine: Engine) -> float:
@@ -447,18 +474,26 @@ async def serve_sandbox(
     host: str,
     port: int,
     *,
+    faults: Path | None = None,
     told: Callable[[str], None],
 ) -> None:
-    """Run a sandbox until Ctrl-C or SIGTERM; `told` gets the settings to paste, line by line."""
-    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
+    """Run a sandbox until Ctrl-C or SIGTERM; `told` gets the settings to paste, line by line.
+
+    The file `faults` says what goes wrong in it, and is read again whenever it changes.
+    """
+    from broadcast.sandbox.faults_file import FaultsFile  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.journal import Journal  # noqa: PLC0415
     from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415
     from broadcast.sandbox.world import World  # noqa: PLC0415
 
     stopped = asyncio.Event()
     world = World(contacts=[contact.peer for contact in contacts])
     journal_path = sandbox_journal(settings)
+    faults_file = FaultsFile(faults) if faults else None
+    switched_on = faults_file.news() if faults_file else None
     with Journal(journal_path) as journal, stop_on_signals(stopped.set, lambda: None):
-        async with SandboxServer(world, host=host, port=port, journal=journal) as server:
+        server = SandboxServer(world, host=host, port=port, journal=journal, faults=switched_on)
+        async with server, asyncio.TaskGroup() as tasks:
             key_path = journal_path.with_name("server_key.pem")
             key_path.write_text(server.key.public_pem(), encoding="ascii")
             told(f"# the sandbox listens on {server.address}; put this into .env:")
@@ -468,7 +503,14 @@ async def serve_sandbox(
             told(f"TELEGRAM_API_HASH={SANDBOX_API_HASH}")
             told(f"TELEGRAM_PHONE={SANDBOX_PHONE}")
             told(f"# the code of every login is {SANDBOX_CODE}; Ctrl-C ends the sandbox")
+            if faults_file is None:
+                await stopped.wait()
+                return
+            told(f"# faults: {server.faults}; {faults} is read again when it changes")
+            switch = partial(setattr, server, "faults")
+            following = tasks.create_task(faults_file.follow(switch, told))
             await stopped.wait()
+            following.cancel()
 
 
 class InboxRow(NamedTuple):

@@ -30,14 +30,21 @@ def sandbox() -> None:
     metavar="FILE",
     help="A contact list whose people are your contacts there.",
 )
+@click.option(
+    "--faults",
+    type=click.Path(),
+    metavar="FILE",
+    help="What goes wrong in it, such as `drop_after: 7`; read again when it changes.",
+)
 @home_option
-def serve(port: int, host: str, contacts: str | None, home: str | None) -> int:
+def serve(port: int, host: str, contacts: str | None, faults: str | None, home: str | None) -> int:
     """Run the sandbox until Ctrl-C, for other programs or for the real command line."""
     from broadcast import app  # noqa: PLC0415
 
     settings = settings_of(home)
     known = app.load_audience(user_path(contacts)).contacts if contacts else ()
-    asyncio.run(app.serve_sandbox(settings, known, host, port, told=click.echo))
+    faults_file = user_path(faults) if faults else None
+    asyncio.run(app.serve_sandbox(settings, known, host, port, faults=faults_file, told=click.echo))
     return DONE
 
 

@@ -84,9 +84,7 @@ _run_options = options(
     click.option(
         "--concurrency",
         type=click.IntRange(1, 1000),
-        default=20,
-        show_default=True,
-        help="Requests under way at once.",
+        help="Requests under way at once. [default: 20; 100 with --rate max]",
     ),
     json_option,
     click.option(

@@ -154,6 +154,7 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
         "this session was ended from another device; `broadcast login`",
     ),
     "SESSION_EXPIRED": (Verdict.ACCOUNT, "this session has expired; run `broadcast login`"),
+    "USER_MIGRATE": (Verdict.ACCOUNT, "the account has moved; sign in again: `broadcast login`"),
     "USER_DEACTIVATED": (Verdict.ACCOUNT, "your own account was deleted"),
     "USER_DEACTIVATED_BAN": (Verdict.ACCOUNT, "your own account was banned by Telegram"),
     "FROZEN_METHOD_INVALID": (

@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -14,7 +14,7 @@ from broadcast.core.errors import HaltedError, SettingsError
 from broadcast.lock import cannot_write
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
@@ -27,11 +27,23 @@ def _read_statements() -> dict[str, str]:
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
-def _read_migrations() -> list[str]:
+def read_migrations() -> list[str]:
     """The numbered scripts, in order: the first makes version 1."""
     folder = files("broadcast.ledger").joinpath("migrations")
     scripts = sorted(script.name for script in folder.iterdir() if script.name.endswith(".sql"))
     return [folder.joinpath(name).read_text(encoding="utf-8") for name in scripts]
+
+
+def _split(script: str) -> Iterator[str]:
+    """The statements of a script; each ends at the end of a line."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
 
 
 _SQL = _read_statements()
@@ -63,11 +75,20 @@ class Statements:
 class Database:
     """The file at `path`, migrated; use it in a `with`.
 
-    Every method raises HaltedError, with what to do, when the file cannot be read or written.
+    Every method raises HaltedError, with what to do, when the file cannot be read or written, or
+    when another program holds it for more than `busy_timeout` seconds.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout: float = BUSY_TIMEOUT,
+        migrations: Sequence[str] | None = None,
+    ) -> None:
         self.path = path
+        self._busy_timeout = busy_timeout
+        self._migrations = read_migrations() if migrations is None else migrations
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
 
     def __enter__(self) -> Self:
@@ -76,31 +97,23 @@ class Database:
             self.path.touch(mode=0o600)
         except OSError as error:
             raise SettingsError(cannot_write(self.path.parent, error)) from error
-        with self._explained():
-            self._writer = self._connect()
+        with self._explained(), ExitStack() as stack:
+            self._writer = self._connect(stack)
             self._migrate()
-            self._reader = self._connect()
+            self._reader = self._connect(stack)
+            self._connections = stack.pop_all()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._thread.shutdown()
-        self._reader.close()
-        self._writer.close()
+        self._connections.close()
 
     async def write(self, work: Callable[[Statements], T]) -> T:
         """Do `work` in the writer's thread, as one durable transaction."""
 
         def transaction() -> T:
-            with self._explained():
-                self._writer.execute("BEGIN IMMEDIATE")
-                try:
-                    result = work(Statements(self._writer))
-                    self._writer.execute("COMMIT")
-                except BaseException:
-                    if self._writer.in_transaction:
-                        self._writer.execute("ROLLBACK")
-                    raise
-                return result
+            with self._explained(), self._transaction():
+                return work(Statements(self._writer))
 
         return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
 
@@ -114,35 +127,56 @@ class Database:
         with self._explained():
             yield from Statements(self._reader).run(name, **values)
 
-    def _connect(self) -> sqlite3.Connection:
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def _connect(self, stack: ExitStack) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
         )
+        stack.enter_context(closing(connection))
         connection.row_factory = sqlite3.Row
         connection.execute("PRAGMA journal_mode = WAL")
         # FULL: a commit has reached the disk when it returns, also when the machine loses power.
         connection.execute("PRAGMA synchronous = FULL")
         return connection
 
-    def _migrate(self) -> None:
-        scripts = _read_migrations()
+    def _version(self) -> int:
         (version,) = self._writer.execute("PRAGMA user_version").fetchone()
-        if version > len(scripts):
+        if version > len(self._migrations):
             raise SettingsError(
                 f"{self.path}: this ledger was written by a newer broadcast (its version is "
-                f"{version}, this program knows {len(scripts)}). Upgrade: "
+                f"{version}, this program knows {len(self._migrations)}). Upgrade: "
                 "pip install --upgrade broadcast"
             )
-        if 0 < version < len(scripts):
-            backup = self.path.with_name(f"{self.path.name}.v{version}.bak")
-            backup.touch(mode=0o600)
-            copy = sqlite3.connect(backup)
-            try:
-                self._writer.backup(copy)
-            finally:
-                copy.close()
-        for number, script in enumerate(scripts[version:], start=version + 1):
-            self._writer.executescript(f"BEGIN;{script};PRAGMA user_version = {number};COMMIT")
+        return version
+
+    def _migrate(self) -> None:
+        if self._version() == len(self._migrations):
+            return  # without the lock of a writer: to look on must be possible at any time
+        with self._transaction():
+            version = self._version()  # again: another process may have been faster
+            if 0 < version < len(self._migrations):
+                self._back_up(version)
+            for script in self._migrations[version:]:
+                for statement in _split(script):
+                    self._writer.execute(statement)
+            self._writer.execute(f"PRAGMA user_version = {len(self._migrations)}")
+
+    def _back_up(self, version: int) -> None:
+        """Copy the file as it is before a migration."""
+        path = self.path.with_name(f"{self.path.name}.v{version}.bak")
+        path.touch(mode=0o600)
+        with closing(sqlite3.connect(path)) as copy, closing(sqlite3.connect(self.path)) as source:
+            source.backup(copy)
 
     @contextmanager
     def _explained(self) -> Generator[None]:

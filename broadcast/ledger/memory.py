@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -22,10 +21,10 @@ class MemoryLedger:
     def __init__(self, broadcast: str, message: Message, audience: Iterable[Contact]) -> None:
         self.broadcast = broadcast
         self.message = message
-        self._records = [
-            Record(Delivery(broadcast, position, contact, message))
-            for position, contact in enumerate(audience)
-        ]
+        self._audience = list(audience)
+        self._states = [Status.PENDING] * len(self._audience)
+        self._ends: dict[int, tuple[Outcome, datetime]] = {}  # the last outcome of a position
+        self._attempts: dict[int, int] = {}  # of those that were deferred
         self._fresh = 0  # the first position that was never claimed
         self._due: list[tuple[datetime, int]] = []  # a heap of deferred positions
         self._untouched: list[int] = []  # a heap of positions given back
@@ -37,36 +36,40 @@ class MemoryLedger:
             positions.append(heapq.heappop(self._due)[1])
         while len(positions) < limit and self._untouched:
             positions.append(heapq.heappop(self._untouched))
-        fresh = min(limit - len(positions), len(self._records) - self._fresh)
+        fresh = min(limit - len(positions), len(self._audience) - self._fresh)
         positions.extend(range(self._fresh, self._fresh + fresh))
         self._fresh += fresh
         for position in positions:
-            self._records[position] = replace(self._records[position], status=Status.SENDING)
-        return [self._records[position].delivery for position in positions]
+            self._states[position] = Status.SENDING
+        return [self._delivery(position) for position in positions]
+
+    def _delivery(self, position: int) -> Delivery:
+        contact, attempts = self._audience[position], self._attempts.get(position, 0)
+        return Delivery(self.broadcast, position, contact, self.message, attempts)
 
     async def settle(self, results: Sequence[tuple[Delivery, Outcome]], now: datetime) -> None:
         """See `Run.settle`."""
         for delivery, outcome in results:
-            status = Status.PENDING
-            kept = delivery
+            position = delivery.position
+            self._ends[position] = outcome, now
             match outcome:
                 case Sent():
-                    status = Status.SENT
+                    self._states[position] = Status.SENT
                 case Failed():
-                    status = Status.FAILED
+                    self._states[position] = Status.FAILED
                 case Deferred(retry_after=seconds):
-                    kept = replace(delivery, attempts=delivery.attempts + 1)
+                    self._states[position] = Status.PENDING
+                    self._attempts[position] = delivery.attempts + 1
                     due = now + timedelta(seconds=seconds or 0.0)
-                    heapq.heappush(self._due, (due, delivery.position))
+                    heapq.heappush(self._due, (due, position))
                 case _:
-                    heapq.heappush(self._untouched, delivery.position)
-            self._records[delivery.position] = Record(kept, status, outcome, now)
+                    self._states[position] = Status.PENDING
+                    heapq.heappush(self._untouched, position)
 
     async def release(self, deliveries: Iterable[Delivery]) -> None:
         """See `Run.release`."""
         for delivery in deliveries:
-            record = self._records[delivery.position]
-            self._records[delivery.position] = replace(record, status=Status.PENDING)
+            self._states[delivery.position] = Status.PENDING
             heapq.heappush(self._untouched, delivery.position)
 
     async def next_due(self) -> datetime | None:
@@ -75,12 +78,11 @@ class MemoryLedger:
 
     def records(self) -> Iterator[Record]:
         """Every delivery with its state, in order of position."""
-        return iter(self._records)
+        for position, status in enumerate(self._states):
+            outcome, at = self._ends.get(position, (None, None))
+            yield Record(self._delivery(position), status, outcome, at)
 
     def counts(self) -> Counts:
         """How many deliveries are in each state."""
-        states = [record.status for record in self._records]
-        sent, failed, skipped = (
-            states.count(state) for state in (Status.SENT, Status.FAILED, Status.SKIPPED)
-        )
-        return Counts(sent, failed, skipped, len(states) - sent - failed - skipped)
+        sent, failed = self._states.count(Status.SENT), self._states.count(Status.FAILED)
+        return Counts(sent, failed, 0, len(self._states) - sent - failed)

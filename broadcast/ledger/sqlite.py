@@ -18,6 +18,7 @@ from broadcast.ledger.owner import in_words, this_process
 from broadcast.ledger.rows import (
     POSITIONS,
     broadcast_of,
+    delivery_of,
     is_alive,
     keys,
     milliseconds,
@@ -28,10 +29,10 @@ from broadcast.ledger.rows import (
 from broadcast.ledger.run import LEASE, SqliteRun
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from broadcast.core.model import Contact, Record
+    from broadcast.core.model import Contact, Delivery, Record
     from broadcast.ledger.database import Statements
 
 
@@ -212,6 +213,27 @@ class SqliteLedger:
             return len(failed)
 
         return await self._database.write(work)
+
+    def update_state(self, broadcast: Broadcast) -> str | None:
+        """Where the account's updates stood when `broadcast` was started first."""
+        (row,) = self._database.read("broadcast_by_number", number=broadcast.number)
+        return row["update_state"]
+
+    async def keep_update_state(self, broadcast: Broadcast, state: str) -> None:
+        """Keep where the account's updates stand, unless an earlier run has."""
+        values = {"number": broadcast.number, "update_state": state}
+        await self._database.write(lambda sql: sql.run("keep_update_state", **values))
+
+    def without_id(self, broadcast: Broadcast) -> list[Delivery]:
+        """The deliveries that Telegram accepted without telling the message's id."""
+        rows = self._database.read("without_id", **keys(broadcast.number))
+        return [delivery_of(broadcast, *row, message_id=None, attempts=0) for row in rows]
+
+    async def learn_ids(self, broadcast: Broadcast, found: Mapping[int, int]) -> None:
+        """Keep message ids, by position, that became known later."""
+        low = keys(broadcast.number)["low"]
+        rows = [(message_id, low + position) for position, message_id in found.items()]
+        await self._database.write(lambda sql: sql.many("set_message_id", rows))
 
     @asynccontextmanager
     async def start(

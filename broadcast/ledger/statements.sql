@@ -120,6 +120,18 @@ DELETE FROM outcome WHERE key = ?;
 -- name: reopen
 UPDATE broadcast SET failed = failed - :count, state = 'open' WHERE number = :number;
 
+-- name: keep_update_state
+-- That of the first start: from there on Telegram can tell what was sent.
+UPDATE broadcast SET update_state = :update_state WHERE number = :number AND update_state IS NULL;
+
+-- name: without_id
+-- Accepted messages whose id was not told.
+SELECT r.key, r.peer, r.contact FROM outcome o JOIN recipient r ON r.key = o.key
+WHERE o.key BETWEEN :low AND :high AND o.sent = 1 AND o.message_id IS NULL;
+
+-- name: set_message_id
+UPDATE outcome SET message_id = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
+
 -- name: records
 SELECT r.key, r.peer, r.contact, o.sent, o.message_id, o.at, o.error,
        w.attempts, w.error AS trouble, w.claimed,

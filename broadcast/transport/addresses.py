@@ -123,15 +123,26 @@ class Addresses:
         self._lookups_held: Deferred | None = None
         self._lookups_held_until = 0.0
 
+    def at_hand(self, peer: Peer) -> Address | None:
+        """The address of `peer` when it needs neither Telegram nor the cache.
+
+        Basic groups have no access hash, and a bot needs none for anybody who started it:
+        https://core.telegram.org/api/peers#access-hash
+        """
+        if peer.kind is PeerKind.ID:
+            number = int(peer.value)
+            if -CHANNEL_OFFSET < number < 0:
+                return Address("chat", -number)
+            if self._account.is_bot:
+                return _address_of_id(number)
+            return Address("me", number) if number == self._account.id else None
+        return Address("me", self._account.id) if peer.kind is PeerKind.ME else None
+
     async def find(self, call: Call, peer: Peer) -> Address | Outcome:
         """The address of `peer`, or the outcome when there is none or it cannot be known now."""
-        match peer.kind:
-            case PeerKind.ME:
-                return Address("me", self._account.id)
-            case PeerKind.ID if address := self._without_asking(int(peer.value)):
-                return address
-            case _:
-                pass
+        at_hand = self.at_hand(peer)
+        if at_hand is not None:
+            return at_hand
         kept = self._cache.get(self._account.id, peer.key)
         if kept is not None:
             return kept
@@ -164,19 +175,6 @@ class Addresses:
         if peer.kind is PeerKind.ID:
             return finding("PEER_UNKNOWN")
         return await self._look_up(call, peer)
-
-    def _without_asking(self, number: int) -> Address | None:
-        """Basic groups have no access hash, and a bot needs none for anybody who started it.
-
-        https://core.telegram.org/api/peers#access-hash
-        """
-        if -CHANNEL_OFFSET < number < 0:
-            return Address("chat", -number)
-        if self._account.is_bot:
-            return _address_of_id(number)
-        if number == self._account.id:
-            return Address("me", number)
-        return None
 
     async def _look_up(self, call: Call, peer: Peer) -> Address | Outcome:
         now = asyncio.get_running_loop().time()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from telethon import errors
@@ -24,18 +25,22 @@ from broadcast.transport.account import disconnect, open_account
 from broadcast.transport.addresses import Address, AddressCache, Addresses
 from broadcast.transport.text import parse
 from broadcast.transport.translate import LOST, NOT_CONNECTED, outcome_of
+from broadcast.transport.wire import ShortAnswer, Template, TimeLimits, peer_bytes, wire_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from asyncio import Future
+    from collections.abc import AsyncGenerator, Iterable
 
     from telethon import TelegramClient
 
     from broadcast.core.access import Access
-    from broadcast.core.model import Delivery
+    from broadcast.core.model import Delivery, Message
     from broadcast.transport.account import Account, AccountOpener, Prompts
 
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request. Telethon has no limit of its own, and some requests wait for ever."""
+
+DIFFERENCE_SLICES = 1000  # of a difference that are read to find ids, at most
 
 _STALE = {"PEER_ID_INVALID", "USER_ID_INVALID", "CHANNEL_INVALID", "CHANNEL_PRIVATE"}
 """Refusals that an address kept from an earlier run can cause by itself."""
@@ -60,6 +65,9 @@ class TelethonTransport:
         self.account = account
         self._opener = opener
         self._client: TelegramClient | None = client
+        self._wire = wire_of(client)
+        self._last: tuple[Message, Template] | None = None
+        self._limits = TimeLimits(timeout)
         self._addresses = addresses
         self._timeout = timeout
         self._connecting = asyncio.Lock()
@@ -79,28 +87,40 @@ class TelethonTransport:
         return outcome
 
     async def _send(self, delivery: Delivery) -> Outcome:
+        peer = delivery.contact.peer
         try:
-            address = await self._addresses.find(self._call, delivery.contact.peer)
+            address = self._addresses.at_hand(peer) or await self._addresses.find(self._call, peer)
             if not isinstance(address, Address):
                 return address
-            return await self._act(delivery, address)
+            if delivery.action is not Action.SEND:
+                return await self._change(delivery, address)
+            number = random_id(delivery.broadcast, self.account.id, address.key)
+            if self._client is None:
+                await self._connected()
+            if self._wire is not None:
+                data = self._template(delivery.message).fill(peer_bytes(address), number)
+                answer = await self._post(data)
+            else:
+                answer = await self._call(_request(delivery.message, address, number))
         except (errors.RPCError, TimeoutError) as error:
             return outcome_of(error)
+        return Sent(message_id_of(answer, number))
 
-    async def _act(self, delivery: Delivery, address: Address) -> Outcome:
+    def _template(self, message: Message) -> Template:
+        """The request for `message`, which stays the same from one delivery to the next."""
+        if self._last is None or self._last[0] is not message:
+            self._last = message, Template(*parse(message))
+        return self._last[1]
+
+    async def _change(self, delivery: Delivery, address: Address) -> Outcome:
+        """Edit or recall a message that was sent."""
         peer, message_id = address.input_peer(), delivery.message_id
-        text, entities = parse(delivery.message)
-        if delivery.action is Action.SEND:
-            number = random_id(delivery.broadcast, self.account.id, address.key)
-            request = functions.messages.SendMessageRequest(
-                peer=peer, message=text, entities=list(entities) or None, random_id=number
-            )
-            return Sent(message_id_of(await self._call(request), number))
         if message_id is None:
             return finding("MESSAGE_ID_UNKNOWN")
         if delivery.action is Action.EDIT:
             # Telegram refuses an edit that changes nothing, and so a repeat: the text is there.
             with suppress(errors.MessageNotModifiedError):
+                text, entities = parse(delivery.message)
                 request = functions.messages.EditMessageRequest(
                     peer=peer, id=message_id, message=text, entities=list(entities)
                 )
@@ -111,36 +131,100 @@ class TelethonTransport:
             await self._call(functions.messages.DeleteMessagesRequest([message_id], revoke=True))
         return Sent(message_id)
 
+    async def update_state(self) -> str | None:
+        """Where the account's updates stand now; None when Telegram does not tell."""
+        try:
+            state = await self._call(functions.updates.GetStateRequest())
+        except (errors.RPCError, TimeoutError, BroadcastError):
+            return None
+        return f"{state.pts} {state.qts} {int(state.date.timestamp())}"
+
+    async def find_ids(self, since: str, deliveries: Iterable[Delivery]) -> dict[int, int]:
+        """The message ids, by position, of `deliveries` that were accepted without telling theirs.
+
+        Telegram repeats updateMessageID in the difference: https://core.telegram.org/api/updates.
+        `since` is an `update_state` from before they were sent. What is not found is left out.
+        """
+        found: dict[int, int] = {}
+        try:
+            wanted = {await self._random_id(delivery): delivery for delivery in deliveries}
+            pts, qts, date = (int(part) for part in since.split())
+            for _ in range(DIFFERENCE_SLICES):
+                moment = datetime.fromtimestamp(date, UTC)
+                answer = await self._call(
+                    functions.updates.GetDifferenceRequest(pts=pts, date=moment, qts=qts)
+                )
+                for update in getattr(answer, "other_updates", ()):
+                    if isinstance(update, types.UpdateMessageID) and update.random_id in wanted:
+                        found[wanted[update.random_id].position] = update.id
+                if not isinstance(answer, types.updates.DifferenceSlice):
+                    break
+                state: Any = answer.intermediate_state
+                pts, qts, date = state.pts, state.qts, int(state.date.timestamp())
+        except (errors.RPCError, TimeoutError, BroadcastError):
+            pass  # what was found until here counts; a recall names the rest
+        return found
+
+    async def _random_id(self, delivery: Delivery) -> int | None:
+        address = await self._addresses.find(self._call, delivery.contact.peer)
+        if not isinstance(address, Address):
+            return None
+        return random_id(delivery.broadcast, self.account.id, address.key)
+
     async def _call(self, request: Any) -> Any:
-        """One request, once. Raises ConnectionLostError when the connection is gone."""
+        """The answer to a request, the public way. See `_lost` for what it raises."""
         client = await self._connected()
         try:
             async with asyncio.timeout(self._timeout):
                 return await client(request)
-        except asyncio.CancelledError:
-            # Telethon cancels what is under way when its connection ends without an error. That
-            # is not a cancellation of ours, which a task knows of itself.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            await self._discard(client)
-            raise ConnectionLostError from None
         except TimeoutError:
             raise
-        except LOST as error:
-            await self._discard(client)
-            raise ConnectionLostError from error
+        except (asyncio.CancelledError, *LOST) as error:
+            raise await self._lost(client, error) from error
+
+    async def _post(self, data: bytes) -> Any:
+        """The answer to a serialised request, the short way. See `_lost` for what it raises."""
+        client, wire = self._client, self._wire
+        assert client is not None  # noqa: S101 - both were just looked at
+        assert wire is not None  # noqa: S101
+        future: Future[Any] | None = None
+        try:
+            future = wire.send(data)
+            self._limits.watch(future)
+            return await future
+        except (asyncio.CancelledError, *LOST) as error:
+            if future is not None and self._limits.is_over(future):
+                raise TimeoutError from error
+            raise await self._lost(client, error) from error
+        finally:
+            if future is not None:
+                self._limits.forget(future)
+
+    async def _lost(self, client: TelegramClient, error: BaseException) -> BaseException:
+        """What to raise instead of `error`: ConnectionLostError, unless we are cancelled ourselves.
+
+        Telethon cancels what is under way when its connection ends without an error. A task knows
+        of itself whether it was the task that was cancelled.
+        """
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+            return error
+        await self._discard(client)
+        return ConnectionLostError()
 
     async def _connected(self) -> TelegramClient:
+        if self._client is not None:
+            return self._client
         async with self._connecting:
             if self._client is None:
                 self._client = await self._opener.connect()
+                self._wire = wire_of(self._client)
             return self._client
 
     async def _discard(self, client: TelegramClient) -> None:
         """Drop a client whose connection has failed: its queue may hang for ever."""
         if self._client is client:
-            self._client = None
+            self._client = self._wire = None
             await disconnect(client)
 
     async def close(self) -> None:
@@ -150,13 +234,23 @@ class TelethonTransport:
             await disconnect(client)
 
 
+def _request(message: Message, address: Address, number: int) -> Any:
+    text, entities = parse(message)
+    return functions.messages.SendMessageRequest(
+        peer=address.input_peer(),
+        message=text,
+        entities=list(entities) or None,
+        random_id=number,
+    )
+
+
 def message_id_of(answer: Any, number: int) -> int | None:
     """The id of the message that `number`, its random_id, made; None when the answer tells none.
 
     The first send to a user is answered by UpdateShortSentMessage, a repeat and any send to a
     chat by Updates: https://core.telegram.org/api/updates
     """
-    if isinstance(answer, types.UpdateShortSentMessage):
+    if isinstance(answer, (ShortAnswer, types.UpdateShortSentMessage)):
         return answer.id
     for update in getattr(answer, "updates", ()):
         if isinstance(update, types.UpdateMessageID) and update.random_id == number:

@@ -12,6 +12,7 @@ CREATE TABLE broadcast (
     created_at    INTEGER NOT NULL,            -- every time is UTC in milliseconds since 1970
     server        TEXT,                        -- where it is sent, and as whom, once it has started
     account       INTEGER,
+    update_state  TEXT,                        -- the account's when it started: ids are found from it
     total         INTEGER NOT NULL,            -- deliveries
     end_position  INTEGER NOT NULL,            -- positions are below this; an edit leaves gaps
     next_position INTEGER NOT NULL DEFAULT 0,  -- the first position that was never claimed

@@ -1,0 +1,16 @@
+"""Measures broadcast next to the plain Telethon program; README.md says what and how.
+
+What both programs send, and to whom, is here, so that it cannot differ.
+"""
+
+from __future__ import annotations
+
+TEXT = "I bought a car!"
+
+_FIRST = 5_000_000_000
+_BLOCK, _USED = 10_000, 9_000  # an id that ends in 9400 or more has a rule in the sandbox
+
+
+def recipients(count: int) -> list[int]:
+    """The ids of `count` different people, to all of whom the sandbox delivers."""
+    return [_FIRST + index // _USED * _BLOCK + index % _USED for index in range(count)]

@@ -1,0 +1,219 @@
+"""`python -m benchmarks`: runs the plain program and broadcast by turns and prints a table.
+
+It reads no clock inside the programs: each is a process, measured from outside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+ROOT = Path(__file__).resolve().parent.parent
+BOT_TOKEN = "4242424242:" + "sandbox" * 5
+BROADCAST = Path(sysconfig.get_path("scripts")) / "broadcast"
+MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes: getrusage(2) of the two systems
+SETTINGS = {"TELEGRAM_SERVER", "TELEGRAM_SERVER_KEY", "TELEGRAM_API_ID", "TELEGRAM_API_HASH"}
+IDLE_RUNS = 2  # before a run that sends, and again after it
+STARTS = 11  # of `broadcast --help`
+
+PLAIN, OURS = "benchmarks.plain", "benchmarks.ours"
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a process took: seconds by the clock, seconds of CPU (user and system), peak bytes."""
+
+    wall: float
+    cpu: float
+    memory: int
+
+
+def middle(usages: Sequence[Usage]) -> Usage:
+    """The median of each quantity."""
+    return Usage(
+        median(usage.wall for usage in usages),
+        median(usage.cpu for usage in usages),
+        round(median(usage.memory for usage in usages)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One program in one round: with nobody to write to (`idle`), and with `count` people."""
+
+    count: int
+    idle: Usage
+    busy: Usage
+
+    @property
+    def cpu(self) -> float:
+        """CPU seconds for one more message."""
+        return (self.busy.cpu - self.idle.cpu) / self.count
+
+    @property
+    def rate(self) -> float:
+        """Messages a second, start-up and shut-down apart."""
+        return self.count / (self.busy.wall - self.idle.wall)
+
+
+def run(command: Sequence[str | Path], environment: dict[str, str], here: Path) -> Usage:
+    """Run a process to its end. When it fails, show what it printed and exit."""
+    with tempfile.TemporaryFile() as output:
+        started = time.perf_counter()
+        process = subprocess.Popen(
+            command, env=environment, cwd=here, stdout=output, stderr=subprocess.STDOUT
+        )
+        _, status, used = os.wait4(process.pid, 0)
+        wall = time.perf_counter() - started
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode != 0:
+            output.seek(0)
+            sys.exit(f"{command} ended with {process.returncode}:\n{output.read().decode()}")
+    return Usage(wall, used.ru_utime + used.ru_stime, used.ru_maxrss * MAXRSS_UNIT)
+
+
+def clean_environment() -> dict[str, str]:
+    """The environment without anything that could lead a program to the real Telegram."""
+    ours = ("TELEGRAM_", "BROADCAST_", "PYTHON")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return kept | {"PYTHONPATH": str(ROOT)}
+
+
+@contextmanager
+def sandbox(home: Path) -> Generator[dict[str, str]]:
+    """A sandbox in a process of its own, with the environment that leads to it."""
+    environment = clean_environment()
+    command = [sys.executable, "-m", "broadcast", "sandbox", "serve", "--port", "0", "--home", home]
+    with subprocess.Popen(
+        command, env=environment, cwd=home, stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            told = {
+                "TELEGRAM_BOT_TOKEN": BOT_TOKEN,
+                "TELEGRAM_SESSION": str(home / "bot.session"),
+                "BROADCAST_HOME": str(home),
+            }
+            for line in server.stdout or ():
+                name, is_setting, value = line.strip().partition("=")
+                if name in SETTINGS and is_setting:
+                    told[name] = value
+                if told.keys() >= SETTINGS:
+                    break
+            else:
+                sys.exit("the sandbox did not start")
+            yield environment | told
+        finally:
+            server.terminate()
+
+
+def measure(program: str, count: int, *options: str) -> Sample:
+    """Run one program against a fresh sandbox, and check that everything arrived."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        home = Path(name)
+        with sandbox(home) as environment:
+
+            def send_to(number: int) -> Usage:
+                command = [sys.executable, "-m", program, str(number), *options]
+                return run(command, environment, home)
+
+            send_to(0)  # signs in, which takes a random time: finding primes
+            before = [send_to(0) for _ in range(IDLE_RUNS)]
+            busy = send_to(count)
+            after = [send_to(0) for _ in range(IDLE_RUNS)]
+            sample = Sample(count, middle([*before, *after]), busy)
+        check = [sys.executable, "-m", "benchmarks.received", home, str(count)]
+        run(check, clean_environment(), home)
+    return sample
+
+
+def start_up() -> tuple[list[Usage], list[Usage], bool]:
+    """What `python -c pass` and `broadcast --help` take, and whether the latter loads Telethon."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        here, environment = Path(name), clean_environment()
+        bare, shown = [sys.executable, "-c", "pass"], [sys.executable, BROADCAST, "--help"]
+        run(shown, environment, here)  # which may write compiled modules
+        pairs = [
+            (run(bare, environment, here), run(shown, environment, here)) for _ in range(STARTS)
+        ]
+        trace = subprocess.run(
+            [sys.executable, "-X", "importtime", BROADCAST, "--help"],
+            env=environment, cwd=here, capture_output=True, text=True, check=True,
+        ).stderr  # fmt: skip
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in trace.splitlines()}
+    return [first for first, _ in pairs], [second for _, second in pairs], "telethon" in imported
+
+
+def row(
+    title: str,
+    unit: str,
+    pairs: Sequence[tuple[Sample, Sample]],
+    value: Callable[[Sample], float],
+    digits: int = 0,
+) -> str:
+    """A line of the table: the median ratio, its range over the rounds, and both medians."""
+    plain, ours = ([value(sample) for sample in samples] for samples in zip(*pairs, strict=True))
+    ratios = [b / a for a, b in zip(plain, ours, strict=True)]
+    return (
+        f"| {title} | **{median(ratios):.2f}** | {min(ratios):.2f} - {max(ratios):.2f} "
+        f"| {median(plain):,.{digits}f}{unit} | {median(ours):,.{digits}f}{unit} |"
+    )
+
+
+def main() -> None:
+    """Measure, then print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--n", type=int, default=5000, help="recipients (default: 5000)")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each (default: 3)")
+    parser.add_argument("--bare", action="store_true", help="the plain program takes bare ids")
+    options = parser.parse_args()
+    if options.n < 1 or options.rounds < 1:
+        parser.error("--n and --rounds are at least 1")
+
+    bare_ids = ["--bare"] if options.bare else []
+    pairs: list[tuple[Sample, Sample]] = []
+    for number in range(options.rounds):
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+        pairs.append((measure(PLAIN, options.n, *bare_ids), measure(OURS, options.n)))
+    bare, shown, has_telethon = start_up()
+
+    packages = ", ".join(f"{name} {version(name)}" for name in ("broadcast", "telethon", "cryptg"))
+    rounds = "1 round" if options.rounds == 1 else f"{options.rounds} rounds"
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {packages}, "
+        f"{os.cpu_count()} CPUs; {rounds} of {options.n:,} recipients, all of whom received the "
+        f"message once{'; the plain program takes bare ids' if options.bare else ''}.\n"
+    )
+    print("| | broadcast / plain | range | plain program | broadcast |")
+    print("|---|---|---|---|---|")
+    print(row("CPU per message", " µs", pairs, lambda sample: sample.cpu * 1e6, 1))
+    print(row("messages per second", "", pairs, lambda sample: sample.rate))
+    print(row("peak memory", " MB", pairs, lambda sample: sample.busy.memory / 1e6, 1))
+    print(row("peak memory, nobody to write to", " MB", pairs, lambda s: s.idle.memory / 1e6, 1))
+    print(row("CPU of the start, nobody to write to", " ms", pairs, lambda s: s.idle.cpu * 1e3))
+    print(row("CPU of the whole process", " ms", pairs, lambda s: s.busy.cpu * 1e3))
+    ours, none = middle(shown), middle(bare)
+    print("\n| | `broadcast --help` | `python -c pass` |")
+    print("|---|---|---|")
+    print(f"| time | {ours.wall:.3f} s | {none.wall:.3f} s |")
+    print(f"| CPU | {ours.cpu:.3f} s | {none.cpu:.3f} s |")
+    print(f"| imports telethon | {'**yes**' if has_telethon else 'no'} | no |")
+
+
+if __name__ == "__main__":
+    main()

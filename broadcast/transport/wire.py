@@ -1,0 +1,173 @@
+"""The one place that leans on Telethon's inside, for what a message costs; it decides nothing.
+
+Measured at 5,000 messages (benchmarks/README.md): `client(request)` costs 80 µs and more a message,
+and, worse, its memory grows: Telethon queues every answer as an update, also with
+`receive_updates=False`, and its update loop does not keep up. This module serialises a text once,
+puts peer and random_id into the bytes, and hands them to Telethon's own sender.
+
+With another version of Telethon than the tested one `wire_of` answers None, and everything goes the
+public way. tests/transport/test_wire.py holds both ways to the same bytes and the same outcomes.
+"""
+
+# Telethon ships no type information, so every value of it is unknown to the checker.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING, Any
+
+from telethon import version
+from telethon.tl import TLRequest, functions, types
+
+if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop, Future
+    from collections.abc import Sequence
+
+    from telethon import TelegramClient
+    from telethon.extensions import BinaryReader
+
+    from broadcast.transport.addresses import Address
+
+TESTED_VERSION = "1.45.0"
+
+_SENTINEL = b"\xff\xfe" * 4  # a random_id whose bytes stand in no UTF-8 text
+_PEER = struct.Struct("<Iqq")
+_SELF = bytes(types.InputPeerSelf())
+_SHORT_ANSWER = types.UpdateShortSentMessage.CONSTRUCTOR_ID
+
+
+class Template:
+    """`messages.sendMessage` with one text, serialised once: only peer and random_id differ."""
+
+    def __init__(self, text: str, entities: Sequence[Any]) -> None:
+        request = functions.InvokeWithoutUpdatesRequest(
+            functions.messages.SendMessageRequest(
+                peer=types.InputPeerSelf(),
+                message=text,
+                entities=list(entities) or None,
+                random_id=struct.unpack("<q", _SENTINEL)[0],
+            )
+        )
+        whole = bytes(request)
+        start = whole.index(_SELF)  # after two constructors and the flags
+        number = whole.index(_SENTINEL)
+        self._head, self._text = whole[:start], whole[start + len(_SELF) : number]
+        self._tail = whole[number + len(_SENTINEL) :]
+
+    def fill(self, peer: bytes, random_id: int) -> bytes:
+        """The bytes of the request to `peer`, a serialised InputPeer."""
+        return b"".join(
+            (self._head, peer, self._text, random_id.to_bytes(8, "little", signed=True), self._tail)
+        )
+
+
+def peer_bytes(address: Address) -> bytes:
+    """`address` as a serialised InputPeer."""
+    match address.kind:
+        case "user":
+            return _PEER.pack(types.InputPeerUser.CONSTRUCTOR_ID, address.id, address.access_hash)
+        case "channel":
+            return _PEER.pack(
+                types.InputPeerChannel.CONSTRUCTOR_ID, address.id, address.access_hash
+            )
+        case _:
+            return bytes(address.input_peer())
+
+
+class ShortAnswer:
+    """What is read of an UpdateShortSentMessage: the id of the message."""
+
+    __slots__ = ("id",)
+
+    def __init__(self, number: int) -> None:
+        self.id = number
+
+
+class _Request(TLRequest):
+    """Bytes that are a request already."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __bytes__(self) -> bytes:
+        return self._data
+
+    @staticmethod
+    def read_result(reader: BinaryReader) -> Any:
+        """The first answer to a user is short, and only its id is of interest."""
+        constructor = reader.read_int(signed=False)
+        if constructor == _SHORT_ANSWER:
+            reader.read_int()  # flags
+            return ShortAnswer(reader.read_int())
+        reader.seek(-4)
+        return reader.tgread_object()
+
+
+class _Nowhere:
+    """Takes the place of Telethon's queue of updates."""
+
+    def put_nowait(self, _: object) -> None:
+        """Forget it: nobody reads updates here."""
+
+
+class Wire:
+    """Sends serialised requests through the sender of a connected client."""
+
+    def __init__(self, client: TelegramClient) -> None:
+        self._sender: Any = client._sender  # noqa: SLF001 - what this module is for
+        self._sender._updates_queue = _Nowhere()  # noqa: SLF001
+
+    def send(self, data: bytes) -> Future[Any]:
+        """Queue a request; the future ends with its answer, or is cancelled with the connection.
+
+        Raises ConnectionError when the client is not connected any more.
+        """
+        return self._sender.send(_Request(data))
+
+
+class TimeLimits:
+    """Cancels futures that take longer than `seconds`: one timer for all, not one for each."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._ends: dict[Future[Any], float] = {}  # in the order of their ends
+        self._over: set[Future[Any]] = set()
+        self._has_timer = False
+
+    def watch(self, future: Future[Any]) -> None:
+        """From now on `future` has `seconds` left."""
+        loop = future.get_loop()
+        self._ends[future] = loop.time() + self._seconds
+        if not self._has_timer:
+            self._has_timer = True
+            loop.call_later(self._seconds, self._sweep, loop)
+
+    def is_over(self, future: Future[Any]) -> bool:
+        """Whether `future` was cancelled by its limit."""
+        return future in self._over
+
+    def forget(self, future: Future[Any]) -> None:
+        """`future` has ended."""
+        self._ends.pop(future, None)
+        self._over.discard(future)
+
+    def _sweep(self, loop: AbstractEventLoop) -> None:
+        now = loop.time()
+        for future, end in list(self._ends.items()):
+            if end > now:
+                loop.call_at(end, self._sweep, loop)
+                return
+            del self._ends[future]
+            self._over.add(future)
+            future.cancel()
+        self._has_timer = False
+
+
+def wire_of(client: TelegramClient) -> Wire | None:
+    """The short way for `client`; None when its inside is not the one that was tested."""
+    return Wire(client) if version.__version__ == TESTED_VERSION else None
