@@ -1,4 +1,4 @@
-"""Answers whether this process may use a file alone; it never waits for the other one."""
+"""Files for this user and this process alone; it never waits for another process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def only_process(path: Path, what: str) -> Generator[None]:
     lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
     holder = path.with_name(f"{path.name}.pid")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(path.parent)
         lock.acquire()
         holder.write_text(f"{os.getpid()}\n", encoding="ascii")
     except Timeout:
@@ -46,6 +46,13 @@ def only_process(path: Path, what: str) -> Generator[None]:
     finally:
         holder.unlink(missing_ok=True)
         lock.release()
+
+
+def make_private(directory: Path) -> None:
+    """Make `directory`, and whatever is missing above it, for this user alone (0700)."""
+    if not directory.exists():
+        make_private(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
 
 
 def cannot_write(path: Path, error: OSError) -> str:

@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from broadcast.core.errors import HaltedError, SettingsError
-from broadcast.lock import cannot_write
+from broadcast.lock import cannot_write, make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -93,7 +93,7 @@ class Database:
 
     def __enter__(self) -> Self:
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.path.parent)
             self.path.touch(mode=0o600)
         except OSError as error:
             raise SettingsError(cannot_write(self.path.parent, error)) from error
@@ -121,6 +121,11 @@ class Database:
         """The rows of one statement, as they are now."""
         with self._explained():
             return Statements(self._reader).rows(name, **values)
+
+    def look(self, work: Callable[[Statements], T]) -> T:
+        """What `work` reads, in several statements."""
+        with self._explained():
+            return work(Statements(self._reader))
 
     def stream(self, name: str, **values: object) -> Iterator[Any]:
         """The same one by one, for results that are large."""

@@ -16,7 +16,7 @@ def this_process() -> str:
 def is_dead(owner: str) -> bool:
     """True when `owner` has certainly ended; of a process on another host nobody can tell."""
     told = json.loads(owner)
-    if told["host"] != socket.gethostname():
+    if told["host"] != socket.gethostname() or os.name != "posix":  # elsewhere kill(pid, 0) kills
         return False
     try:
         os.kill(told["pid"], 0)
@@ -38,10 +38,12 @@ def in_words(owner: str | None) -> str:
 def _started(pid: int) -> str | None:
     """When the process started, in ticks since the machine did; None where that is not told.
 
-    Field 22 of /proc/PID/stat (proc(5)): tells a process from a later one with the same pid.
+    Field 22 of /proc/PID/stat (proc(5)): tells a process from a later one with the same pid. Of a
+    zombie, which has ended and still has its pid, `ended`.
     """
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:  # noqa: PTH123
-            return stat.read().rpartition(")")[2].split()[19]
+            fields = stat.read().rpartition(")")[2].split()
+        return "ended" if fields[0] in "ZX" else fields[19]
     except (OSError, IndexError):
         return None

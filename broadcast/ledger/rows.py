@@ -89,20 +89,27 @@ def is_alive(row: Any, now: datetime) -> bool:
     return not is_dead(row["owner"])
 
 
-def broadcast_of(row: Any, now: datetime) -> Broadcast:
-    """A row of the table `broadcast`."""
+def state_of(row: Any, now: datetime) -> State:
+    """The state of a broadcast. What was asked of a process that has died since, holds."""
+    return State(row["state"] if is_alive(row, now) else row["wanted"] or row["state"])
+
+
+def broadcast_of(row: Any, now: datetime, *, in_doubt: int = 0) -> Broadcast:
+    """A row of the table `broadcast`.
+
+    What is left of a cancelled one is skipped, but for those `in_doubt`: nobody knows of them.
+    """
     left = row["total"] - row["sent"] - row["failed"]
-    is_cancelled = row["state"] == State.CANCELLED
+    state = state_of(row, now)
+    pending = in_doubt if state is State.CANCELLED else left
     return Broadcast(
         number=row["number"],
         id=row["id"],
         action=Action(row["action"]),
         message=Message(row["text"], Format(row["format"])),
         created_at=moment(row["created_at"]),
-        state=State(row["state"]),
-        counts=Counts(
-            row["sent"], row["failed"], left if is_cancelled else 0, 0 if is_cancelled else left
-        ),
+        state=state,
+        counts=Counts(row["sent"], row["failed"], left - pending, pending),
         target=row["target"],
         once=row["once_key"],
         server=row["server"],
@@ -149,8 +156,11 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
             return Record(delivery, Status.SENT, Sent(row["message_id"]), at)
         return Record(delivery, Status.FAILED, Failed(row["error"], reason_of(row["error"])), at)
     trouble = row["trouble"]
+    is_sending = row["claimed"] or (row["claimed"] is None and row["sliced"])
+    if is_sending and broadcast.owner is None:
+        trouble = "IN_DOUBT"
     outcome = None if trouble is None else Deferred(trouble, reason_of(trouble))
-    if row["claimed"] or (row["claimed"] is None and row["sliced"]):
+    if is_sending:
         return Record(delivery, Status.SENDING, outcome)
     if broadcast.state is State.CANCELLED and trouble != "IN_DOUBT":
         return Record(delivery, Status.SKIPPED, Failed("CANCELLED", "the broadcast was cancelled"))

@@ -47,8 +47,10 @@ class SqliteRun:
 
     def _claim(self, sql: Statements, limit: int, now: datetime) -> list[Delivery]:
         self._renew(sql, now)
-        due = sql.rows("due", **keys(self.broadcast.number), now=milliseconds(now), limit=limit)
-        attempts: dict[int, int] = {row["key"]: row["attempts"] for row in due}
+        span = keys(self.broadcast.number)
+        again = sql.rows("due", **span, now=milliseconds(now), limit=limit)
+        again += sql.rows("given_back", **span, limit=limit - len(again))
+        attempts: dict[int, int] = {row["key"]: row["attempts"] for row in again}
         sql.many("claim_waiting", ((key,) for key in attempts))
         self._waiting.update(attempts)
         rows = [row for key in attempts for row in self._rows(sql, key, key, 1)]
@@ -151,7 +153,7 @@ class SqliteRun:
         """See `Run.next_due`."""
         number = self.broadcast.number
         row = await self._database.write(lambda sql: sql.one("next_due", **keys(number)))
-        return None if row is None or row[0] is None else moment(row[0])
+        return None if row is None else moment(row["due"])
 
     def _renew(self, sql: Statements, now: datetime, *, sent: int = 0, failed: int = 0) -> None:
         """Prolong the lease and count, in the transaction of the caller.

@@ -11,10 +11,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from broadcast.core.classify import may_help_to_retry
-from broadcast.core.errors import HaltedError, InputError, LockedError
+from broadcast.core.errors import HaltedError, InputError
 from broadcast.core.model import Action, Broadcast, Message, State
-from broadcast.ledger.database import Database
-from broadcast.ledger.owner import in_words, this_process
+from broadcast.ledger.database import BUSY_TIMEOUT, Database
+from broadcast.ledger.owner import this_process
 from broadcast.ledger.rows import (
     POSITIONS,
     broadcast_of,
@@ -25,6 +25,12 @@ from broadcast.ledger.rows import (
     recipient_row,
     record_of,
     shift,
+    state_of,
+)
+from broadcast.ledger.rules import (
+    require_changeable,
+    require_resumable,
+    require_retryable,
 )
 from broadcast.ledger.run import LEASE, SqliteRun
 
@@ -39,13 +45,18 @@ if TYPE_CHECKING:
 class SqliteLedger:
     """Use it in a `with`; `start` gives a `Run` over one broadcast.
 
-    Every method raises HaltedError, with what to do, when the file cannot be read or written.
+    Every method raises HaltedError, with what to do, when the file cannot be read or written, or
+    when another program holds it for more than `busy_timeout` seconds.
     """
 
     def __init__(
-        self, path: Path, *, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        busy_timeout: float = BUSY_TIMEOUT,
     ) -> None:
-        self._database = Database(path)
+        self._database = Database(path, busy_timeout=busy_timeout)
         self._clock = clock
 
     def __enter__(self) -> Self:
@@ -65,9 +76,16 @@ class SqliteLedger:
         *,
         once: str | None = None,
     ) -> Broadcast:
-        """Freeze `message` and `audience` as a new broadcast, in one transaction."""
+        """Freeze `message` and `audience` as a new broadcast, in one transaction.
+
+        When another process has just used the key `once` for the same message, that broadcast.
+        """
 
         def work(sql: Statements) -> int:
+            earlier: Any = sql.one("broadcast_by_once", once_key=once)
+            if earlier is not None:
+                self.require_same(broadcast_of(earlier, self._clock()), message)
+                return earlier["number"]
             number = self._insert(sql, identity, Action.SEND, message, once=once)
             low = number * POSITIONS
             rows = (recipient_row(key, contact) for key, contact in enumerate(audience, low))
@@ -81,10 +99,17 @@ class SqliteLedger:
     async def create_change(
         self, identity: str, action: Action, target: Broadcast, message: Message
     ) -> Broadcast:
-        """An edit or a recall of everything that `target` has sent until now."""
+        """An edit or a recall of everything that `target` has sent until now.
+
+        A recall cancels what is pending. Earlier edits that are unfinished are overtaken.
+        """
 
         def work(sql: Statements) -> int:
             row: Any = sql.one("broadcast_by_number", number=target.number)
+            require_changeable(sql, row, action, self._clock())
+            if action is Action.RECALL and row["sent"] + row["failed"] < row["total"]:
+                sql.run("set_state", number=target.number, state=State.CANCELLED)
+            sql.run("overtake", target=target.number)
             totals = {"total": row["sent"], "end_position": row["end_position"]}
             return self._insert(sql, identity, action, message, target=target.number, **totals)
 
@@ -119,7 +144,15 @@ class SqliteLedger:
 
     def _by_number(self, number: int) -> Broadcast:
         (row,) = self._database.read("broadcast_by_number", number=number)
-        return broadcast_of(row, self._clock())
+        return self._broadcast(row)
+
+    def _broadcast(self, row: Any) -> Broadcast:
+        now, in_doubt = self._clock(), 0
+        broadcast = broadcast_of(row, now)
+        if broadcast.state is State.CANCELLED:
+            span = keys(broadcast.number)
+            ((in_doubt,),) = self._database.read("in_doubt", **span, shift=shift(broadcast))
+        return broadcast_of(row, now, in_doubt=in_doubt) if in_doubt else broadcast
 
     def reload(self, broadcast: Broadcast) -> Broadcast:
         """The same broadcast as it is now."""
@@ -132,17 +165,33 @@ class SqliteLedger:
     def recall_of(self, broadcast: Broadcast) -> Broadcast | None:
         """The recall of `broadcast`, if there is one: then nothing of it is sent any more."""
         rows = self._database.read("recall_of", target=broadcast.number)
-        return broadcast_of(rows[0], self._clock()) if rows else None
+        return self._broadcast(rows[0]) if rows else None
+
+    def require_resumable(self, broadcast: Broadcast) -> None:
+        """Raise InputError when nothing of `broadcast` may be sent any more, or LockedError."""
+        self._database.look(
+            lambda sql: require_resumable(sql, self._row(sql, broadcast), self._clock())
+        )
+
+    def require_changeable(self, target: Broadcast, action: Action) -> None:
+        """Raise InputError when `target` cannot be edited or recalled now, or LockedError."""
+        self._database.look(
+            lambda sql: require_changeable(sql, self._row(sql, target), action, self._clock())
+        )
+
+    @staticmethod
+    def _row(sql: Statements, broadcast: Broadcast) -> Any:
+        return sql.one("broadcast_by_number", number=broadcast.number)
 
     def newest(self, limit: int = 50) -> list[Broadcast]:
         """The last broadcasts, newest first."""
         rows = self._database.read("newest_broadcasts", limit=limit)
-        return [broadcast_of(row, self._clock()) for row in rows]
+        return [self._broadcast(row) for row in rows]
 
     def unfinished(self) -> list[Broadcast]:
         """All that are open or paused, newest first."""
         rows = self._database.read("unfinished_broadcasts")
-        return [broadcast_of(row, self._clock()) for row in rows]
+        return [self._broadcast(row) for row in rows]
 
     def find(self, prefix: str | None = None, *, unfinished: bool = False) -> Broadcast:
         """The broadcast whose id starts with `prefix`; without one the last (unfinished) one.
@@ -153,6 +202,8 @@ class SqliteLedger:
             rows = self._database.read("unfinished_broadcasts")
         elif prefix is None:
             rows = self._database.read("newest_broadcasts", limit=1)
+        elif not prefix.isascii():  # and a terminal may pass what is not text at all
+            rows = []
         else:
             rows = self._database.read("broadcast_by_prefix", prefix=prefix.lower())
         if not rows and prefix is None:
@@ -160,17 +211,27 @@ class SqliteLedger:
             raise InputError(f"{what}; `broadcast list` shows what there is")
         if not rows:
             raise InputError(f"no broadcast has the id {prefix}; `broadcast list` shows the ids")
-        if prefix is not None and len(rows) > 1 and rows[0]["id"] != prefix:
+        if len(rows) > 1 and prefix is not None:
             raise InputError(
                 f"several broadcasts start with {prefix}, such as {rows[0]['id']} and "
                 f"{rows[1]['id']}: give more of the id"
             )
-        return broadcast_of(rows[0], self._clock())
+        return self._broadcast(rows[0])
 
     def by_once(self, key: str) -> Broadcast | None:
         """The broadcast that was made with `--once KEY`."""
         rows = self._database.read("broadcast_by_once", once_key=key)
-        return broadcast_of(rows[0], self._clock()) if rows else None
+        return self._broadcast(rows[0]) if rows else None
+
+    def require_same(self, broadcast: Broadcast, message: Message) -> None:
+        """Raise InputError, showing both, when `broadcast` says something else than `message`."""
+        if broadcast.message != message:
+            raise InputError(
+                f"the key {broadcast.once} was used for another message, broadcast "
+                f"{broadcast.id}; nothing was sent.\n"
+                f"  then ({broadcast.message.format}): {broadcast.message.text}\n"
+                f"  now  ({message.format}): {message.text}\nUse another key for another message"
+            )
 
     def records(self, broadcast: Broadcast) -> Iterator[Record]:
         """Every delivery with its state, in order of position; a stream, not a list."""
@@ -182,7 +243,10 @@ class SqliteLedger:
     # --- what people ask for --------------------------------------------------------------------
 
     async def ask(self, broadcast: Broadcast, state: State) -> bool:
-        """Pause or cancel. True when a living process runs it: it is asked to stop by itself."""
+        """Pause or cancel. True when a living process runs it: it is asked to stop by itself.
+
+        One that is done stays so. Raises InputError when a cancelled one is to be paused.
+        """
         number = broadcast.number
 
         def work(sql: Statements) -> bool:
@@ -190,7 +254,10 @@ class SqliteLedger:
             if is_alive(row, self._clock()):
                 sql.run("ask", number=number, wanted=state)
                 return True
-            if row["state"] != State.DONE:
+            now = state_of(row, self._clock())
+            if now is State.CANCELLED and state is not now:
+                raise InputError(f"broadcast {broadcast.id} was cancelled: it is over")
+            if now is not State.DONE:
                 sql.run("set_state", number=number, state=state)
             return False
 
@@ -201,6 +268,7 @@ class SqliteLedger:
         where another try can help."""
 
         def work(sql: Statements) -> int:
+            require_retryable(sql, self._row(sql, broadcast), self._clock())
             failed = [
                 row["key"]
                 for row in sql.rows("failed", **keys(broadcast.number))
@@ -247,8 +315,8 @@ class SqliteLedger:
         """Run `broadcast` in this process, alone; `on_stop` is called when somebody asks to stop.
 
         What an earlier process left in doubt is pending again. Raises LockedError when a living
-        process runs it, and InputError when it was started as another account: the random_ids of
-        that one would be others.
+        process runs it, and InputError when nothing of it may be sent any more, or when it was
+        started as another account: the random_ids of that one would be others.
         """
         epoch = await self._database.write(
             lambda sql: self._take_over(sql, broadcast, account, server)
@@ -268,11 +336,7 @@ class SqliteLedger:
     ) -> int:
         number, identity = broadcast.number, broadcast.id
         row: Any = sql.one("broadcast_by_number", number=number)
-        if is_alive(row, self._clock()):
-            raise LockedError(
-                f"broadcast {identity} is being sent by {in_words(row['owner'])}. `broadcast "
-                f"status {identity} --watch` shows it, `broadcast pause {identity}` stops it"
-            )
+        require_resumable(sql, row, self._clock())
         if row["account"] is not None and (row["account"], row["server"]) != (account, server):
             raise InputError(
                 f"broadcast {identity} was started as account {row['account']} at "

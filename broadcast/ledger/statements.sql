@@ -26,7 +26,8 @@ SELECT * FROM broadcast WHERE number = :number;
 SELECT * FROM broadcast ORDER BY number DESC LIMIT :limit;
 
 -- name: unfinished_broadcasts
-SELECT * FROM broadcast WHERE state IN ('open', 'paused') ORDER BY number DESC;
+SELECT * FROM broadcast
+WHERE state IN ('open', 'paused') AND wanted IS NOT 'cancelled' ORDER BY number DESC;
 
 -- name: take_over
 -- A new epoch: whatever the former owner still tries to write is refused from here on.
@@ -51,11 +52,33 @@ WHERE s.first BETWEEN :low AND :high
 DELETE FROM slice WHERE first BETWEEN :low AND :high;
 
 -- name: unclaim_waiting
-UPDATE waiting SET claimed = 0 WHERE key BETWEEN :low AND :high AND claimed = 1;
+-- The same for those that were claimed from `waiting`.
+UPDATE waiting SET claimed = 0, due = 0, attempts = attempts + 1, error = 'IN_DOUBT'
+WHERE key BETWEEN :low AND :high AND claimed = 1;
+
+-- name: in_doubt
+-- How many are perhaps sent, of a broadcast that no process runs.
+SELECT (SELECT count(*) FROM waiting
+        WHERE key BETWEEN :low AND :high AND (claimed = 1 OR error = 'IN_DOUBT'))
+     + (SELECT count(*)
+        FROM slice s
+        JOIN recipient r ON r.key BETWEEN s.first + :shift AND s.last + :shift
+        LEFT JOIN outcome m ON m.key = r.key
+        WHERE s.first BETWEEN :low AND :high
+          AND (:shift = 0 OR m.sent = 1)
+          AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key - :shift)
+          AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.key = r.key - :shift));
 
 -- name: due
+-- Deferred ones whose time has come, the longest overdue first.
 SELECT key, attempts FROM waiting
-WHERE key BETWEEN :low AND :high AND claimed = 0 AND due <= :now ORDER BY key LIMIT :limit;
+WHERE due > 0 AND due <= :now AND key BETWEEN :low AND :high AND claimed = 0
+ORDER BY due, key LIMIT :limit;
+
+-- name: given_back
+-- Those that need not wait: released, in doubt, or to be retried.
+SELECT key, attempts FROM waiting
+WHERE key BETWEEN :low AND :high AND claimed = 0 AND due = 0 ORDER BY key LIMIT :limit;
 
 -- name: claim_waiting
 UPDATE waiting SET claimed = 1 WHERE key = ?;
@@ -94,8 +117,18 @@ DELETE FROM waiting WHERE key = ?;
 -- name: recall_of
 SELECT * FROM broadcast WHERE target = :target AND action = 'recall' ORDER BY number LIMIT 1;
 
+-- name: changes_of
+-- The edits and recalls of a broadcast, newest first.
+SELECT * FROM broadcast WHERE target = :target ORDER BY number DESC;
+
+-- name: overtake
+-- An edit that a newer one makes pointless: what is left of it is not done any more.
+UPDATE broadcast SET state = 'cancelled', wanted = NULL
+WHERE target = :target AND state IN ('open', 'paused');
+
 -- name: next_due
-SELECT min(due) FROM waiting WHERE key BETWEEN :low AND :high AND claimed = 0;
+SELECT due FROM waiting
+WHERE due > 0 AND key BETWEEN :low AND :high AND claimed = 0 ORDER BY due LIMIT 1;
 
 -- name: finish
 UPDATE broadcast
@@ -105,8 +138,9 @@ SET owner = NULL, lease_until = NULL, wanted = NULL, note = :note,
 WHERE number = :number AND epoch = :epoch;
 
 -- name: ask
--- Ask the process that runs it; it looks every half second.
-UPDATE broadcast SET wanted = :wanted WHERE number = :number;
+-- Ask the process that runs it; it looks every half second. A cancel is not taken back.
+UPDATE broadcast SET wanted = CASE WHEN wanted = 'cancelled' THEN wanted ELSE :wanted END
+WHERE number = :number;
 
 -- name: set_state
 UPDATE broadcast SET state = :state, wanted = NULL WHERE number = :number;

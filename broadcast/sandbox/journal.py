@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from filelock import FileLock, Timeout
 
 from broadcast.core.errors import LockedError, SettingsError
+from broadcast.lock import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,7 @@ class Journal:
 
     def __enter__(self) -> Self:
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path.parent)
             self._acquire()
             self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
             self.path.chmod(0o600)  # one that was copied here may be open to everybody

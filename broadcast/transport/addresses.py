@@ -23,7 +23,7 @@ from telethon.tl import functions, types
 from broadcast.core.classify import finding
 from broadcast.core.errors import SettingsError
 from broadcast.core.model import Deferred, Outcome, Peer, PeerKind
-from broadcast.lock import cannot_write
+from broadcast.lock import cannot_write, make_private
 from broadcast.transport.translate import outcome_of
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class AddressCache:
 
     def __init__(self, path: Path) -> None:
         try:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(path.parent)
             path.touch(mode=0o600)
             self._file = sqlite3.connect(path, isolation_level=None)
             self._file.execute("PRAGMA journal_mode=WAL")

@@ -50,6 +50,7 @@ CREATE TABLE waiting (
     error    TEXT,
     claimed  INTEGER NOT NULL DEFAULT 0        -- being sent now
 );
+CREATE INDEX waiting_due ON waiting (due) WHERE due > 0;  -- those that must wait for a moment
 
 -- Intents: positions from first to last are being sent. What has no outcome after a crash is in
 -- doubt, and sent again with the same random_id.

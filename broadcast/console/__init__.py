@@ -1,0 +1,29 @@
+"""All that a person or a program sees of a run; it decides nothing about it.
+
+The only importer of rich, which is slow to import: the command line imports this when it runs.
+"""
+
+from broadcast.console.broadcasts import first_line, show_broadcast, show_broadcasts
+from broadcast.console.deliveries import show_records, show_result, write_csv
+from broadcast.console.plan import show_dry_run, show_inbox, show_problems, show_question
+from broadcast.console.progress import Watching, watcher
+from broadcast.console.terminal import Output, can_ask, require_reader, say
+
+__all__ = [
+    "Output",
+    "Watching",
+    "can_ask",
+    "first_line",
+    "require_reader",
+    "say",
+    "show_broadcast",
+    "show_broadcasts",
+    "show_dry_run",
+    "show_inbox",
+    "show_problems",
+    "show_question",
+    "show_records",
+    "show_result",
+    "watcher",
+    "write_csv",
+]

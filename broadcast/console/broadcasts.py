@@ -1,0 +1,70 @@
+"""One line per broadcast, and one broadcast as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from broadcast.console.deliveries import counted
+from broadcast.console.rows import broadcast_row, state_of
+from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broadcast.core.model import Broadcast
+
+
+def show_broadcasts(broadcasts: Sequence[Broadcast], *, as_json: bool) -> None:
+    """One line per broadcast, newest first."""
+    with reader_may_leave():
+        if as_json:
+            for broadcast in broadcasts:
+                print(json_line(broadcast_row(broadcast)))
+            return
+        if not broadcasts:
+            say("nothing was sent yet")
+            return
+        out = stdout()
+        table = new_table(out, "id", "made", "what", "state", "sent", "failed", "left", "text")
+        for broadcast in broadcasts:
+            counts = broadcast.counts
+            table.add_row(
+                broadcast.id,
+                f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M}",
+                broadcast.action,
+                state_of(broadcast),
+                *(str(n) for n in (counts.sent, counts.failed, counts.pending + counts.skipped)),
+                Text(first_line(broadcast.message.text)),
+            )
+        out.print(table)
+
+
+def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: bool) -> None:
+    """One broadcast: what it says, how far it is, who runs it, why it stopped."""
+    with reader_may_leave():
+        if as_json:
+            print(json_line(broadcast_row(broadcast)))
+            return
+        out = stdout()
+        rows = [
+            ("id", broadcast.id),
+            ("what", f"{broadcast.action}: {first_line(broadcast.message.text)}"),
+            ("made", f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M:%S}"),
+            ("state", state_of(broadcast)),
+            ("so far", counted(broadcast.counts)),
+            ("runs in", broadcast.owner),
+            ("stopped", broadcast.note),
+            ("key", broadcast.once),
+            ("recalled", recall and f"by {recall.id}"),
+        ]
+        for name, value in rows:
+            if value:
+                out.print(Text(f"{name:<9} {value}"))
+
+
+def first_line(text: str, limit: int = 50) -> str:
+    """As much of a text as fits into a table."""
+    line = " ".join(text.split())
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"

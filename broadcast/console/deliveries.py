@@ -1,0 +1,156 @@
+"""One line per recipient, and what to do next."""
+
+from __future__ import annotations
+
+import csv
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from broadcast.console.progress import duration
+from broadcast.console.rows import broadcast_summary_row, delivery_row, summary_row
+from broadcast.console.terminal import Output, json_line, new_table, reader_may_leave, say, stdout
+from broadcast.core.classify import may_help_to_retry
+from broadcast.core.errors import InputError
+from broadcast.core.model import Broadcast, Counts, Failed, Record, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from broadcast.app import Report
+
+ROWS_LIMIT = 50  # recipients shown one by one; more are folded to counts and the failures
+RECORDS_LIMIT = 200  # lines of a table; there are files for more
+CSV_COLUMNS = ("peer", "name", "status", "message_id", "error", "reason", "at")
+
+
+def show_result(
+    report: Report, output: Output, *, as_json: bool, quiet: bool, sandbox: bool
+) -> None:
+    """What became of everybody, why it stopped when it did, and the one command that fits now."""
+    if as_json:
+        if not quiet:
+            for record in report.records():
+                if record.status not in (Status.SENT, Status.FAILED):
+                    output.line(json_line(delivery_row(record)))
+        output.line(json_line(summary_row(report)))
+    else:
+        with reader_may_leave():
+            _show_table(report, quiet=quiet)
+    counts = report.counts
+    if report.halted is not None:
+        say(f"stopped: {report.halted.reason} ({report.halted.error}); {counts.pending} not sent")
+    elif output.closed:
+        say(f"stopped: the reader of stdout is gone; {counts.pending} not sent")
+    elif report.cancelled:
+        say(f"cancelled; {counts.pending + counts.skipped} not sent")
+    elif counts.pending:
+        say(f"interrupted; {counts.pending} not sent")
+    command = next_command(report)
+    if command is not None and not (quiet and command.startswith("show")):
+        say(f"next: broadcast {command}{' --sandbox' if sandbox else ''}")
+
+
+def next_command(report: Report) -> str | None:
+    """What a person would do now: resume, retry, or look; None when there is nothing to do."""
+    if report.cancelled:
+        return f"show {report.broadcast}"
+    if report.counts.pending:
+        return f"resume {report.broadcast}" if _is_resumable(report) else None
+    if any(
+        isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error)
+        for record in (report.records() if report.counts.failed else ())
+    ):
+        return f"retry {report.broadcast}"
+    return f"show {report.broadcast}"
+
+
+def _is_resumable(report: Report) -> bool:
+    return report.halted is None or report.halted.resumable
+
+
+def _show_table(report: Report, *, quiet: bool) -> None:
+    """The recipients one by one, or only the failures when there are many; and the summary."""
+    counts = report.counts
+    folded = quiet or counts.total > ROWS_LIMIT
+    if not folded or counts.failed:
+        _show_records(r for r in report.records() if not folded or r.status is Status.FAILED)
+    if not quiet:
+        stdout().print(Text(summary(report)))
+
+
+def show_records(broadcast: Broadcast, records: Iterable[Record], *, as_json: bool) -> None:
+    """One line per recipient, and the counts of the whole broadcast."""
+    with reader_may_leave():
+        if as_json:
+            for record in records:
+                print(json_line(delivery_row(record)))
+            print(json_line(broadcast_summary_row(broadcast)))
+        else:
+            _show_records(records)
+            stdout().print(Text(counted(broadcast.counts)))
+
+
+def _show_records(records: Iterable[Record]) -> None:
+    out = stdout()
+    table = new_table(out, "name", "peer", "outcome", "")
+    left = 0
+    for record in records:
+        if table.row_count >= RECORDS_LIMIT:
+            left += 1
+            continue
+        row = delivery_row(record)
+        table.add_row(*(Text(part, style=style) for part, style in _cells(row)))
+    if table.row_count:
+        out.print(table)
+    if left:
+        out.print(f"... and {left} more; --json or `broadcast show --csv FILE` names them all")
+
+
+def _cells(row: dict[str, object]) -> Iterable[tuple[str, str]]:
+    status = row["status"]
+    style = {Status.SENT: "green", Status.FAILED: "red"}.get(Status(str(status)), "yellow")
+    if status is Status.SENT:
+        told = (
+            "message id not told" if row["message_id"] is None else f"message {row['message_id']}"
+        )
+    elif row["reason"]:
+        told = f"{row['reason']} ({row['error']})"
+    else:
+        told = "" if status is Status.SKIPPED else "not sent yet"
+    return (
+        (str(row["name"]), ""),
+        (str(row["peer"]), "cyan"),
+        (str(status), style),
+        (told, "" if status is Status.SENT else style),
+    )
+
+
+def summary(report: Report) -> str:
+    """One line: how many of each, and how long it took."""
+    return f"{counted(report.counts)} in {duration(report.seconds)}"
+
+
+def counted(counts: Counts) -> str:
+    """How many of each, leaving out what there is none of."""
+    parts = [f"{counts.sent} sent", f"{counts.failed} failed"]
+    parts += [f"{counts.skipped} skipped"] if counts.skipped else []
+    parts += [f"{counts.pending} pending"] if counts.pending else []
+    return ", ".join(parts)
+
+
+def write_csv(path: Path, records: Iterable[Record]) -> int:
+    """Write one line per recipient; the number of them. Raises InputError when it cannot."""
+    count = 0
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(CSV_COLUMNS)
+            for record in records:
+                count += 1
+                row = delivery_row(record)
+                writer.writerow([row[column] for column in CSV_COLUMNS])
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    return count

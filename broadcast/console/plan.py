@@ -1,0 +1,88 @@
+"""What is seen before anything is sent, and what the sandbox received."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from broadcast.console.rows import delivery_row
+from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
+from broadcast.core.model import Contact, Delivery, Message, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from broadcast.app import InboxRow
+    from broadcast.core.contacts import Problem
+
+PROBLEMS_LIMIT = 50
+
+
+def show_question(message: Message, audience: Sequence[Contact]) -> None:
+    """What is about to be sent, and to whom: on stderr, where the question follows."""
+    _show_plan(Console(stderr=True, highlight=False), message, audience, limit=10)
+
+
+def _show_plan(
+    out: Console, message: Message, audience: Sequence[Contact], *, limit: int | None = None
+) -> None:
+    out.print(Text(f"Message ({message.format}):"))
+    out.print(Text("\n".join(f"  {line}" for line in message.text.splitlines())))
+    table = new_table(out, "name", "peer", "tags")
+    for contact in audience[:limit]:
+        table.add_row(
+            Text(contact.name), Text(contact.peer.text, style="cyan"), Text(", ".join(contact.tags))
+        )
+    out.print(table)
+    if limit is not None and len(audience) > limit:
+        out.print(f"... and {len(audience) - limit} more")
+
+
+def show_problems(problems: Sequence[Problem]) -> None:
+    """Every complaint about the contact list, one a line."""
+    for problem in problems[:PROBLEMS_LIMIT]:
+        say(f"{'error' if problem.is_error else 'warning'}: {problem}")
+    if len(problems) > PROBLEMS_LIMIT:
+        say(f"... and {len(problems) - PROBLEMS_LIMIT} more")
+
+
+def show_dry_run(message: Message, audience: Sequence[Contact], *, as_json: bool) -> None:
+    """Everybody who would get the message, when nothing is to be sent."""
+    with reader_may_leave():
+        if as_json:
+            _print_dry_run(message, audience)
+        else:
+            _show_plan(stdout(), message, audience)
+            stdout().print(f"{len(audience)} would get it; nothing was sent (dry run)")
+
+
+def _print_dry_run(message: Message, audience: Sequence[Contact]) -> None:
+    for position, contact in enumerate(audience):
+        row = delivery_row(Record(Delivery("", position, contact, message)))
+        print(json_line(row | {"broadcast": None}))
+    counts = {"sent": 0, "failed": 0, "skipped": 0, "pending": len(audience)}
+    print(json_line({"type": "summary", "broadcast": None, **counts, "seconds": 0.0}))
+
+
+def show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
+    """What arrived in the sandbox."""
+    with reader_may_leave():
+        _show_inbox(rows, as_json=as_json)
+
+
+def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
+    if as_json:
+        for row in rows:
+            print(json_line(row._asdict() | {"at": row.at.isoformat()}))
+        return
+    out = stdout()
+    table = new_table(out, "to", "message", "at", "text")
+    for row in rows:
+        at = f"{row.at.astimezone():%Y-%m-%d %H:%M:%S}"
+        table.add_row(Text(row.to), str(row.message_id), at, Text(row.text))
+    if table.row_count:
+        out.print(table)
+    else:
+        say('the sandbox has received nothing yet: broadcast "I bought a car!" --sandbox')

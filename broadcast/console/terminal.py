@@ -1,0 +1,107 @@
+"""Where things are shown: stdout, stderr, and whether anybody is there; it knows no broadcast."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from broadcast.core.errors import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+
+def say(text: str) -> None:
+    """A line for the person, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def stderr_is_terminal() -> bool:
+    """Whether somebody looks on while it runs."""
+    return sys.stderr.isatty()
+
+
+def can_ask() -> bool:
+    """Whether there is somebody to ask: a terminal to read from and one to show the question on."""
+    return sys.stdin is not None and sys.stdin.isatty() and stderr_is_terminal()
+
+
+def require_reader() -> None:
+    """Raise SettingsError when nobody can read stdout any more, before anything is sent."""
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - it is after `>&-`
+        raise SettingsError("stdout is closed, so nobody would read the report; nothing was sent")
+    try:
+        poll = select.poll()
+        poll.register(sys.stdout.fileno(), 0)
+        gone = any(event & (select.POLLERR | select.POLLNVAL) for _, event in poll.poll(0))
+    except (OSError, ValueError, AttributeError):  # no real file, or no poll on this system
+        return
+    if gone:
+        raise SettingsError("the reader of stdout is gone; nothing was sent")
+
+
+class Output:
+    """stdout, whose reader may go away at any line: `broadcast … --json | head -1`."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self.on_closed: Callable[[], None] = lambda: None
+
+    def line(self, text: str) -> None:
+        """Write one line; when nobody reads any more, say so once and write no further."""
+        if self.closed:
+            return
+        try:
+            print(text, flush=True)
+        except BrokenPipeError:
+            self.closed = True
+            silence_stdout()
+            self.on_closed()
+
+
+def json_line(row: dict[str, Any]) -> str:
+    """One line of JSON, readable where stdout holds every letter, escaped where it does not."""
+    is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    return json.dumps(row, ensure_ascii=not is_utf8)
+
+
+def silence_stdout() -> None:
+    """Point stdout nowhere, so that Python's own flush at exit does not fail again."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextmanager
+def reader_may_leave() -> Generator[None]:
+    """Whoever reads stdout has seen enough when they leave: `broadcast ... | head -1`."""
+    try:
+        yield
+        sys.stdout.flush()  # here, and not at exit, where Python can only complain
+    except BrokenPipeError:
+        silence_stdout()
+
+
+class _Stdout(Console):
+    def on_broken_pipe(self) -> None:
+        raise  # noqa: PLE0704 - rich calls it while it handles the error, and would end the process
+
+
+def stdout() -> Console:
+    """stdout for tables: as wide as the terminal, and never cut where a program may read it."""
+    file: TextIO = sys.stdout
+    return _Stdout(file=file, highlight=False, width=None if file.isatty() else 1000)
+
+
+def new_table(out: Console, *columns: str) -> Table:
+    """A table that is never cut: long cells are folded."""
+    table = Table(box=box.SIMPLE_HEAD if out.is_terminal else None, pad_edge=False)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
