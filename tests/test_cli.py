@@ -185,12 +185,12 @@ def test_options_work_before_and_after_the_message(shell: Shell, arguments: list
     assert "+34600000001" in result.stdout
 
 
-@pytest.mark.parametrize("name", ["send", "whoami", "login", "logout", "sandbox", "help", "statsu"])
+@pytest.mark.parametrize("name", ["send", "whoami", "sandbox", "status", "help"])
 def test_the_long_form_sends_a_text_that_is_a_commands_name(shell: Shell, name: str) -> None:
     assert f"  {name}\n" in dry(shell, "send", name)
 
 
-@pytest.mark.parametrize("value", ["whoami", "login", "send"])
+@pytest.mark.parametrize("value", ["whoami", "send"])
 def test_the_value_of_an_option_is_not_taken_for_a_command(shell: Shell, value: str) -> None:
     shell.write("contacts.yaml", f'- {{peer: "@ana_maria", tags: [{value}]}}\n')
     assert f"  {HELLO}\n" in dry(shell, "--to", value, HELLO)
@@ -220,19 +220,9 @@ def test_the_message_may_come_from_stdin_or_from_a_file(shell: Shell) -> None:
         ("version", "--version"),
     ],
 )
-@pytest.mark.parametrize("options", [[], ["--yes"]])
-def test_a_lone_word_close_to_a_command_is_not_sent(
-    shell: Shell, word: str, meant: str, options: list[str]
-) -> None:
-    shell.refuses(
-        word,
-        *options,
-        "--sandbox",
-        told=(
-            f"did you mean `broadcast {meant}`?",
-            f"To send it as a message: `broadcast send {word}`",
-        ),
-    )
+def test_a_lone_word_close_to_a_command_is_not_sent(shell: Shell, word: str, meant: str) -> None:
+    told = (f"did you mean `broadcast {meant}`?", "To send it as a message:")
+    shell.refuses(word, "--sandbox", "--yes", told=(*told, f"`broadcast send {word}`"))
 
 
 @pytest.mark.parametrize("text", ["Hello", "car", "Help!", "log in to the new site", "ok"])
@@ -429,8 +419,8 @@ def test_somebody_who_is_listed_twice_is_a_warning_and_gets_it_once(shell: Shell
     assert len(result.stdout.splitlines()) == 2
 
 
-LAUGHS = "a: &a [x, x]\n" + "".join(
-    f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(20)
+LAUGHS = "contacts:\n- &a [x, x]\n" + "".join(
+    f"- &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(20)
 )
 
 
@@ -449,7 +439,7 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
         ("list.csv", b"\xff\xfep\0e\0e\0r\0", "UTF-16"),
         ("list.yaml", "contacts: [\n", "not YAML"),
         ("list.yaml", "[" * 10_000, "lists within lists"),
-        ("list.yaml", LAUGHS, "alias"),
+        ("list.yaml", LAUGHS, "the anchor &u"),
         ("list.yaml", "contacts: &a [*a]\n", "alias"),
         ("list.yaml", "contacts: 7\n", "contacts is a list"),
         ("list.yaml", "- {peer: me, peer: me}\n", "given twice"),
@@ -463,14 +453,15 @@ def test_a_contact_list_that_is_none_is_named(
     shell: Shell, name: str, content: str | bytes, told: str
 ) -> None:
     path = shell.write(name, content)
-    shell.refuses(HELLO, "--sandbox", "--contacts", path, told=(path, told))
+    shell.refuses(HELLO, "--sandbox", "--contacts", path, told=(name, told))
 
 
-@pytest.mark.parametrize("suffix", [".yaml", ".csv", ".jsonl"])
-@pytest.mark.parametrize("line", [b"", b"peer\n"])
-def test_fifty_megabytes_of_garbage_are_refused(shell: Shell, suffix: str, line: bytes) -> None:
-    garbage = b"garbage, \xc3\xa4 and { more [ of it\n" if line else b"\xfe\x12garbage" * 100
-    path = shell.write(f"list{suffix}", line + garbage * (50_000_000 // len(garbage)))
+@pytest.mark.parametrize("name", ["list.yaml", "list.csv", "list.jsonl"])
+def test_fifty_megabytes_of_garbage_are_refused(shell: Shell, name: str) -> None:
+    garbage = "peer\ngarbage, \N{AUTOMOBILE} and { more [ of it\n".encode()
+    path = shell.write(name, garbage * (50_000_000 // len(garbage)))
+    shell.refuses(HELLO, "--sandbox", "--contacts", path, told=(path, "nothing was sent"))
+    shell.write(name, b"\xfe\x12" * 25_000_000)
     shell.refuses(HELLO, "--sandbox", "--contacts", path, told=(path, "nothing was sent"))
 
 
@@ -588,8 +579,6 @@ def test_an_option_that_is_none_is_named(
     shell: Shell, options: list[str], told: tuple[str, ...]
 ) -> None:
     shell.refuses(HELLO, "--sandbox", *options, told=told)
-    if len(options) != 1:
-        shell.refuses(*options, "--sandbox", HELLO, told=told)
 
 
 def test_nothing_at_all_shows_the_help(shell: Shell) -> None:

@@ -66,7 +66,8 @@ class MessageOrCommand(Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the command in front: the one that is named, or `send`."""
-        words = self._words(ctx, args)
+        end = args.index("--") if "--" in args else len(args)
+        words = self._words(ctx, args[:end])  # what follows `--` is a message, whatever it is
         if words and words[0] in self.commands:
             command = args.pop(args.index(words[0]))
             args = [command, *args]

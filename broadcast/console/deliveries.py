@@ -42,7 +42,7 @@ def show_result(
     if report.halted is not None:
         say(f"stopped: {report.halted.reason} ({report.halted.error}); {counts.pending} not sent")
     elif output.closed:
-        say(f"stopped: the reader of stdout is gone; {counts.pending} not sent")
+        say(f"stopped: stdout cannot be written any more; {counts.pending} not sent")
     elif report.cancelled:
         say(f"cancelled; {counts.pending + counts.skipped} not sent")
     elif counts.pending:

@@ -61,7 +61,7 @@ class Output:
             return
         try:
             print(text, flush=True)
-        except BrokenPipeError:
+        except OSError:  # a pipe whose reader is gone, or a file on a full disk
             self.closed = True
             silence_stdout()
             self.on_closed()

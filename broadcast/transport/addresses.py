@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,22 +89,28 @@ class AddressCache:
 
     def get(self, account: int, peer: str) -> Address | None:
         """The address that was kept for `peer`, if any."""
-        row = self._file.execute(
+        row = self._execute(
             "SELECT kind, id, access_hash FROM address WHERE account = ? AND peer = ?",
             (account, peer),
-        ).fetchone()
+        )
         return Address(*row) if row else None
 
     def put(self, account: int, peer: str, address: Address) -> None:
         """Keep `address` for `peer`."""
-        self._file.execute(
+        self._execute(
             "INSERT OR REPLACE INTO address VALUES (?, ?, ?, ?, ?)",
             (account, peer, address.kind, address.id, address.access_hash),
         )
 
     def forget(self, account: int, peer: str) -> None:
         """Drop what was kept for `peer`: it has turned out to be stale."""
-        self._file.execute("DELETE FROM address WHERE account = ? AND peer = ?", (account, peer))
+        self._execute("DELETE FROM address WHERE account = ? AND peer = ?", (account, peer))
+
+    def _execute(self, statement: str, values: tuple[object, ...]) -> Any | None:
+        """The first row. A file that fails in mid-run costs a look-up and never the run."""
+        with suppress(sqlite3.Error):
+            return self._file.execute(statement, values).fetchone()
+        return None
 
     def close(self) -> None:
         """Close the file."""
