@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from broadcast.core.breaker import Breaker
 from broadcast.core.model import Deferred, Halted, Scope
 
 if TYPE_CHECKING:
@@ -42,7 +43,10 @@ def backoff(attempts: int) -> float:
 
 
 class Engine:
-    """One run over one broadcast: make it, `await run()`, read `halted`; `stop()` ends it early."""
+    """One run over one broadcast: make it, `await run()`, read `halted`; `stop()` ends it early.
+
+    `limit` bounds the deliveries that are tried; what is deferred then stays with the ledger.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,8 @@ class Engine:
         watcher: Watcher,
         *,
         concurrency: int = 10,
+        breaker: Breaker | None = None,
+        limit: int | None = None,
         max_wait: float = MAX_WAIT,
         patience: float = PATIENCE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -59,6 +65,8 @@ class Engine:
         self.halted: Halted | None = None
         self._run, self._transport, self._pacer, self._watcher = run, transport, pacer, watcher
         self._concurrency, self._max_wait, self._patience = concurrency, max_wait, patience
+        self._breaker = breaker or Breaker()
+        self._left = math.inf if limit is None else limit  # deliveries that may still be claimed
         self._clock = clock
         self._turn = asyncio.Lock()  # one worker at a time paces and claims; the others queue here
         self._claimed: deque[Delivery] = deque()
@@ -101,8 +109,9 @@ class Engine:
             while not self._stopping:
                 self._news.clear()  # before looking, so that what comes meanwhile is not missed
                 unsettled = self._unsettled
-                if not self._claimed:
+                if not self._claimed and self._left > 0:
                     self._claimed.extend(await self._run.claim(self._slice(), self._clock()))
+                    self._left -= len(self._claimed)
                     if self._stopping:
                         break
                 if self._claimed:
@@ -110,7 +119,7 @@ class Engine:
                     if wait == 0.0:
                         self._unsettled += 1
                         return self._claimed.popleft()
-                elif (due := await self._run.next_due()) is not None:
+                elif self._left > 0 and (due := await self._run.next_due()) is not None:
                     wait = max((due - self._clock()).total_seconds(), 0.0)
                     if unsettled:  # which may bring something to do before that
                         wait = min(wait, self._max_wait)
@@ -138,8 +147,9 @@ class Engine:
         """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
         if not isinstance(outcome, Deferred):
             self._offline_since = None
-            if isinstance(outcome, Halted):
-                self._halt(outcome)
+            halted = outcome if isinstance(outcome, Halted) else self._breaker.took(outcome)
+            if halted is not None:
+                self._halt(halted)
             return outcome
         self._last_wait = outcome.reason
         if not outcome.reached:
@@ -192,7 +202,8 @@ class Engine:
 
     def _slice(self) -> int:
         rate = self._pacer.rate
-        return SLICE_LIMIT if rate is None else min(max(math.ceil(rate * WINDOW), 1), SLICE_LIMIT)
+        ahead = SLICE_LIMIT if rate is None else max(math.ceil(rate * WINDOW), 1)
+        return int(min(ahead, SLICE_LIMIT, self._left))
 
     @staticmethod
     def _now() -> float:

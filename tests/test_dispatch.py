@@ -292,3 +292,23 @@ def test_sent_without_an_id_is_sent() -> None:
     ledger = ledger_of(1)
     virtual.run(engine_of(ledger, FakeTransport({"@friend0": Sent(None)})).run())
     assert ledger.counts().sent == 1
+
+
+def test_a_limit_is_kept_and_a_second_run_does_the_rest() -> None:
+    ledger, transport = ledger_of(50), SlowTransport({"@friend1": FLOOD})
+    virtual.run(engine_of(ledger, transport, limit=7).run())
+    assert len(transport.attempts) == 7
+    assert ledger.counts().sent == 6
+    virtual.run(engine_of(ledger, transport).run())
+    assert ledger.counts().sent == 50
+    assert len(transport.delivered) == 50
+
+
+def test_a_list_that_fails_from_first_to_last_stops_the_run() -> None:
+    gone = Failed("PEER_ID_INVALID", "no such person")
+    ledger = ledger_of(500)
+    engine = engine_of(ledger, FakeTransport({f"@friend{n}": gone for n in range(500)}))
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert engine.halted.error == "TOO_MANY_FAILURES"
+    assert ledger.counts().failed < 50
