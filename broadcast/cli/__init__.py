@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from broadcast.cli import account, history, sandbox, sending
-from broadcast.cli.parsing import DONE, HALTED, INTERRUPTED, LOCKED, USAGE, cli
+from broadcast.cli.parsing import BUG, DONE, HALTED, INTERRUPTED, LOCKED, USAGE, cli
 from broadcast.core.errors import (
     BroadcastError,
     ContactsError,
@@ -46,19 +47,27 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BroadcastError as error:
         return _tell(error)
-    except BaseExceptionGroup as group:
-        known, others = group.split(BroadcastError)
-        if others is not None or known is None:
-            raise
-        return _tell(_first(known))
+    except Exception as error:  # noqa: BLE001 - the process edge
+        known = _only_ours(error)
+        if known is not None:
+            return _tell(known)
+        traceback.print_exc()
+        click.echo(
+            "This is a bug in broadcast; please report the lines above. Nothing is lost: "
+            "`broadcast list` shows what was recorded",
+            err=True,
+        )
+        return BUG
 
 
-def _first(group: BaseExceptionGroup[BroadcastError]) -> BroadcastError:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, BroadcastError)  # noqa: S101 - what the group was split by
-    return error
+def _only_ours(error: Exception) -> BroadcastError | None:
+    """The first of our errors in a group that holds nothing else, as a TaskGroup raises it."""
+    if not isinstance(error, ExceptionGroup):
+        return None
+    group: ExceptionGroup[Exception] = error
+    errors = [_only_ours(e) if isinstance(e, ExceptionGroup) else e for e in group.exceptions]
+    ours = [e for e in errors if isinstance(e, BroadcastError)]
+    return ours[0] if len(ours) == len(errors) else None
 
 
 def _tell(error: BroadcastError) -> int:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 DONE, SOME_FAILED, USAGE, HALTED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+BUG = 70  # EX_SOFTWARE of sysexits.h
 ALSO_COMMANDS = {"help": "--help", "version": "--version"}  # what people type for an option
 
 

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from broadcast.core.model import Broadcast, Contact
     from broadcast.ledger.sqlite import SqliteLedger
     from broadcast.settings import Settings
+    from broadcast.transport.telethon import TelethonTransport
 
 ASK_ABOVE = 20  # recipients
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
@@ -125,15 +126,19 @@ def send(message: tuple[str, ...], **given: Any) -> int:
 
     console.require_reader()
     body = _message(message, given)
+    if given["once"] is not None and not (given["once"] and given["once"].isprintable()):
+        raise click.UsageError("the key of --once is empty, or no text; nothing was sent")
     settings = _settings(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         if not given["dry_run"]:
             earlier = app.earlier(ledger, body, given["once"])
             if earlier is not None and earlier.state is State.DONE:
                 console.say(f"{earlier.id} was sent already under the key {given['once']}")
-                return SOME_FAILED if earlier.counts.failed else DONE
+                if given["json"]:
+                    console.show_records(earlier, (), as_json=True)
+                return DONE
             if earlier is not None:
-                return _run(settings, ledger, given, lambda: _resolved(earlier))
+                return _run(settings, ledger, given, lambda _: _resolved(earlier))
         chosen = given["contacts"]
         path = app.find_contacts(settings, Path.cwd(), user_path(chosen) if chosen else None)
         audience = app.load_audience(path, given["to"], given["exclude"])
@@ -150,7 +155,7 @@ def send(message: tuple[str, ...], **given: Any) -> int:
             settings,
             ledger,
             given,
-            lambda: ledger.create(app.new_id(), body, contacts, once=given["once"]),
+            lambda _: ledger.create(app.new_id(), body, contacts, once=given["once"]),
             contacts=contacts,
         )
 
@@ -170,8 +175,8 @@ def resume(id: str | None, **given: Any) -> int:  # noqa: A002 - the word in the
     settings = _settings(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         broadcast = ledger.find(id, unfinished=True)
-        app.require_resumable(ledger, broadcast)
-        return _run(settings, ledger, given, lambda: _resolved(broadcast))
+        ledger.require_resumable(broadcast)
+        return _run(settings, ledger, given, lambda _: _resolved(broadcast))
 
 
 @cli.command()
@@ -186,9 +191,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
     settings = _settings(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         broadcast = ledger.find(id)
-        app.require_resumable(ledger, broadcast)
-        count = asyncio.run(ledger.requeue_failed(broadcast, insist=insist))
-        if not count and not broadcast.counts.pending:
+        if not asyncio.run(ledger.requeue_failed(broadcast, insist=insist)):
             hint = "" if insist else f"; `broadcast retry {broadcast.id} --all` insists"
             failed = broadcast.counts.failed
             console.say(
@@ -197,7 +200,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
                 else "nothing to retry: nobody failed"
             )
             return SOME_FAILED if failed else DONE
-        return _run(settings, ledger, given, lambda: _resolved(broadcast))
+        return _run(settings, ledger, given, lambda _: _resolved(ledger.reload(broadcast)))
 
 
 @cli.command()
@@ -245,27 +248,37 @@ def _change(
 ) -> int:
     from broadcast import app, console  # noqa: PLC0415
 
-    app.require_changeable(ledger, target, action)
+    ledger.require_changeable(target, action)
     count = target.counts.sent
+    if action is Action.RECALL:
+        count += len(ledger.in_doubt(target))
     verb = "Delete it for" if action is Action.RECALL else "Replace its text for"
     if not given["yes"] and console.can_ask():
         console.say(f"{target.id}: {console.first_line(target.message.text)}")
         if not _confirmed(f"{verb} {count} people?"):
             return USAGE
 
-    async def make() -> Broadcast:
+    async def make(transport: TelethonTransport) -> Broadcast:
         if action is Action.RECALL:
-            await ledger.ask(target, State.CANCELLED)
+            await app.find_in_doubt(target, ledger, transport)
         return await ledger.create_change(app.new_id(), action, target, body)
 
-    return _run(settings, ledger, given, make)
+    code = _run(settings, ledger, given, make)
+    in_doubt = ledger.reload(target).counts.pending
+    if in_doubt:
+        console.say(
+            f"{in_doubt} more may have {target.id}, and it was not taken back there: the run that "
+            f"sent it died before Telegram answered. `broadcast show {target.id} --pending` names "
+            "them"
+        )
+    return code
 
 
 def _run(
     settings: Settings,
     ledger: SqliteLedger,
     given: dict[str, Any],
-    make: Callable[[], Awaitable[Broadcast]],
+    make: Callable[[TelethonTransport], Awaitable[Broadcast]],
     *,
     contacts: Iterable[Contact] = (),
 ) -> int:
@@ -277,7 +290,7 @@ async def _run_async(
     settings: Settings,
     ledger: SqliteLedger,
     given: dict[str, Any],
-    make: Callable[[], Awaitable[Broadcast]],
+    make: Callable[[TelethonTransport], Awaitable[Broadcast]],
     contacts: Iterable[Contact],
 ) -> int:
     from broadcast import app, console  # noqa: PLC0415
@@ -289,7 +302,7 @@ async def _run_async(
         server = None if settings.server is None else str(settings.server)
     shown = {"as_json": given["json"], "quiet": given["quiet"]}
     async with opening as transport:
-        broadcast = await make()
+        broadcast = await make(transport)
         output = console.Output()
         watcher = console.watcher(broadcast.counts.pending, output, **shown)
         with watcher:
@@ -322,7 +335,7 @@ async def _resolved(broadcast: Broadcast) -> Broadcast:
 def _exit_code(report: Report) -> int:
     if report.halted is not None:
         return HALTED if report.halted.resumable else USAGE
-    if report.counts.pending:
+    if report.counts.pending or report.cancelled:
         return INTERRUPTED
     return SOME_FAILED if report.counts.failed else DONE
 

@@ -225,6 +225,7 @@ class TelethonTransport:
         """Drop a client whose connection has failed: its queue may hang for ever."""
         if self._client is client:
             self._client = self._wire = None
+            self._limits.cancel_all()  # Telethon forgets those in its queue: they would time out
             await disconnect(client)
 
     async def close(self) -> None:

@@ -156,6 +156,11 @@ class TimeLimits:
         self._ends.pop(future, None)
         self._over.discard(future)
 
+    def cancel_all(self) -> None:
+        """Cancel whatever is watched, and not because of its limit: its connection is gone."""
+        for future in list(self._ends):
+            future.cancel()
+
     def _sweep(self, loop: AbstractEventLoop) -> None:
         now = loop.time()
         for future, end in list(self._ends.items()):

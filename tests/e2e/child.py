@@ -9,12 +9,13 @@ import subprocess
 import sys
 import termios
 import threading
+import time
 from pathlib import Path
 from typing import IO, Any, NamedTuple, Self
 
 import broadcast
 
-BOUND = 45.0
+BOUND = 100.0
 """Seconds that any single wait may take; generous, for a busy machine, and never the usual case."""
 
 NOISE = ("Traceback", "Exception ignored", "was destroyed", "never retrieved", "never awaited")
@@ -36,6 +37,11 @@ class Ended(NamedTuple):
     code: int
     out: str
     err: str
+
+    @property
+    def log(self) -> str:
+        """stderr without its last line when that only names the next command."""
+        return re.sub(r"^next: broadcast .*\n\Z", "", self.err, flags=re.MULTILINE)
 
     @property
     def rows(self) -> list[dict[str, Any]]:
@@ -151,6 +157,12 @@ class Terminal(Child):
         os.write(self._master, f"{line}\n".encode())
 
     def press_ctrl_c(self) -> None:
+        """As a person does, who is slower than the step from showing a question to waiting."""
+        state = Path(f"/proc/{self.pid}/stat")
+        end = time.monotonic() + BOUND
+        while state.exists() and state.read_text().rpartition(") ")[2][0] != "S":
+            assert time.monotonic() < end, "it never comes to rest"
+            time.sleep(0.01)
         os.write(self._master, b"\x03")
 
     def echoes(self) -> bool:

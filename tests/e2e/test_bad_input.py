@@ -1,5 +1,6 @@
 """Servers, keys and directories that are wrong: a clear error, and nothing is sent."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ def test_a_server_that_cannot_be_reached_is_named(bot: Cli, telegram: Telegram) 
 
 def test_a_server_with_another_key_than_ours_is_refused(cli: Cli, tmp_path: Path) -> None:
     cli.write_contacts("123450000")
-    with Telegram(tmp_path, key=ServerKey.generate()) as telegram:
+    with Telegram(tmp_path, key=replace(ServerKey.default(), e=257)) as telegram:
         wrong = tmp_path / "wrong.pem"
         wrong.write_text(ServerKey.default().public_pem(), encoding="ascii")
         ended = cli.run(TEXT, "--json", **telegram.bot_env | {"TELEGRAM_SERVER_KEY": str(wrong)})

@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM in mid-run: what is in flight settles, and the report is the truth."""
 
+import re
 import signal
 from collections import Counter
 
@@ -24,7 +25,6 @@ def test_the_first_signal_settles_what_is_in_flight(
     child.signal(number)
     ended = child.wait()
     assert ended.code == 130
-    assert list(ended.deliveries) != MANY[: len(ended.deliveries) // 2]
     assert set(ended.deliveries) == set(MANY)  # also those that were not sent have their row
     statuses = Counter(row["status"] for row in ended.deliveries.values())
     assert set(statuses) == {"sent", "pending"}
@@ -33,7 +33,7 @@ def test_the_first_signal_settles_what_is_in_flight(
     assert Counter(str(message.peer) for message in telegram.received()) == Counter(sent)
     for row in ended.deliveries.values():
         assert (row["message_id"] is None) == (row["status"] == "pending")
-    assert f"interrupted: {ended.summary['pending']} not sent" in ended.err
+    assert re.search(rf"interrupted\W+{ended.summary['pending']} not sent", ended.err)
 
 
 @STOP

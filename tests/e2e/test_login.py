@@ -164,7 +164,7 @@ def test_a_session_in_use_is_refused_and_its_holder_named(bot: Cli, telegram: Te
     holder = bot.start(TEXT, "--json", "--rate", "5")
     assert holder.out is not None
     holder.out.until('"status": "sent"')
-    refused = [bot.run(*arguments) for arguments in (["whoami"], [TEXT, "--json"])]
+    refused = [bot.run(*arguments) for arguments in (["whoami"], ["Another text", "--json"])]
     holder.signal(signal.SIGINT)
     assert holder.wait().code == 130
     for ended in refused:
@@ -172,7 +172,7 @@ def test_a_session_in_use_is_refused_and_its_holder_named(bot: Cli, telegram: Te
         assert f"process {holder.pid}" in ended.err
     assert len({message.random_id for message in telegram.received()}) < 200
     # As soon as it has ended, the session is free again; also when it was killed.
-    killed = bot.start(TEXT, "--json", "--rate", "5")
+    killed = bot.start("Yet another text", "--json", "--rate", "5")
     assert killed.out is not None
     killed.out.until('"status": "sent"')
     killed.kill()

@@ -54,7 +54,7 @@ def test_it_does_not_ask(
 def test_without_a_terminal_it_never_asks(bot: Cli, telegram: Telegram) -> None:
     bot.write_contacts(*TWENTY_ONE)
     ended = bot.run(TEXT, "--rate", "max")
-    assert (ended.code, ended.err) == (0, "")
+    assert (ended.code, ended.log) == (0, "")
     assert "Send it" not in ended.out
     assert "21 sent, 0 failed" in ended.out
     assert len(telegram.received()) == 21
