@@ -6,7 +6,7 @@ import asyncio
 import io
 import sys
 import traceback
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -45,8 +45,6 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except BroadcastError as error:
-        return _tell(error)
     except Exception as error:  # noqa: BLE001 - the process edge
         known = _only_ours(error)
         if known is not None:
@@ -60,14 +58,13 @@ def run(arguments: Sequence[str]) -> int:
         return BUG
 
 
-def _only_ours(error: Exception) -> BroadcastError | None:
-    """The first of our errors in a group that holds nothing else, as a TaskGroup raises it."""
+def _only_ours(error: Any) -> BroadcastError | None:
+    """One of our errors out of a group that holds nothing else, as a TaskGroup raises it."""
     if not isinstance(error, ExceptionGroup):
-        return None
-    group: ExceptionGroup[Exception] = error
-    errors = [_only_ours(e) if isinstance(e, ExceptionGroup) else e for e in group.exceptions]
-    ours = [e for e in errors if isinstance(e, BroadcastError)]
-    return ours[0] if len(ours) == len(errors) else None
+        return error if isinstance(error, BroadcastError) else None
+    inside: tuple[Exception, ...] = error.exceptions
+    ours = [_only_ours(each) for each in inside]
+    return None if None in ours else ours[0]
 
 
 def _tell(error: BroadcastError) -> int:
