@@ -6,7 +6,7 @@ import asyncio
 import io
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
@@ -62,7 +62,7 @@ def _only_ours(error: Any) -> BroadcastError | None:
     """One of our errors out of a group that holds nothing else, as a TaskGroup raises it."""
     if not isinstance(error, ExceptionGroup):
         return error if isinstance(error, BroadcastError) else None
-    inside: tuple[Exception, ...] = error.exceptions
+    inside = cast("Any", error).exceptions
     ours = [_only_ours(each) for each in inside]
     return None if None in ours else ours[0]
 
