@@ -69,7 +69,8 @@ class _Nobody:
 class Report:
     """What became of a broadcast. `counts` are those of the whole, `seconds` those of this run.
 
-    `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it.
+    `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it,
+    and `cancelled` when the rest is never to be sent.
     """
 
     broadcast: str
@@ -77,6 +78,7 @@ class Report:
     seconds: float
     halted: Halted | None
     stopped: bool
+    cancelled: bool
     _records: Callable[[], Iterator[Record]]
 
     def records(self) -> Iterator[Record]:
@@ -188,6 +190,7 @@ async def send(
         seconds,
         halted=engine.halted,
         stopped=False,
+        cancelled=False,
         _records=ledger.records,
     )
 
@@ -237,6 +240,7 @@ async def run(
         seconds,
         halted=engine.halted,
         stopped=asked,
+        cancelled=after.state is State.CANCELLED,
         _records=lambda: ledger.records(after),
     )
 
@@ -262,6 +266,15 @@ async def _find_ids(
     unknown = ledger.without_id(broadcast) if broadcast.action is Action.SEND else []
     if since is not None and unknown:
         await ledger.learn_ids(broadcast, await transport.find_ids(since, unknown))
+
+
+async def find_in_doubt(
+    broadcast: Broadcast, ledger: SqliteLedger, transport: TelethonTransport
+) -> None:
+    """Learn which of the messages that a dead process left in doubt have arrived."""
+    since, unknown = ledger.update_state(broadcast), ledger.in_doubt(broadcast)
+    if since is not None and unknown:
+        await ledger.learn_sent(broadcast, await transport.find_ids(since, unknown))
 
 
 async def _timed(engine: Engine) -> float:
@@ -382,54 +395,10 @@ def earlier(ledger: SqliteLedger, message: Message, once: str | None) -> Broadca
     found = ledger.by_once(once)
     if found is None:
         return None
-    if found.message != message:
-        raise InputError(
-            f"the key {once} was used for another message, broadcast {found.id}; nothing was "
-            f"sent.\n  then ({found.message.format}): {found.message.text}\n"
-            f"  now  ({message.format}): {message.text}\nUse another key for another message"
-        )
+    ledger.require_same(found, message)
     if found.state is not State.DONE:
-        require_resumable(ledger, found)
+        ledger.require_resumable(found)
     return found
-
-
-def require_resumable(ledger: SqliteLedger, broadcast: Broadcast) -> None:
-    """Raise InputError when nothing of `broadcast` may be sent any more."""
-    recall = ledger.recall_of(broadcast)
-    if recall is not None:
-        raise InputError(
-            f"broadcast {broadcast.id} was recalled by {recall.id}: it is never sent again"
-        )
-    if broadcast.state is State.CANCELLED:
-        raise InputError(
-            f"broadcast {broadcast.id} was cancelled: it is not gone on with. To reach the rest, "
-            "send a new one to them"
-        )
-
-
-def require_changeable(ledger: SqliteLedger, target: Broadcast, action: Action) -> None:
-    """Raise InputError when the messages of `target` cannot be edited or recalled now."""
-    identity = target.id
-    if target.action is not Action.SEND:
-        raise InputError(f"{identity} is a {target.action} itself: name the broadcast it changed")
-    if target.owner is not None:
-        raise InputError(
-            f"broadcast {identity} is being sent by {target.owner}: first `broadcast pause "
-            f"{identity}` or `broadcast cancel {identity}`"
-        )
-    recall = ledger.recall_of(target)
-    if recall is not None:
-        raise InputError(
-            f"broadcast {identity} was recalled by {recall.id} already; `broadcast show "
-            f"{recall.id}` tells the result"
-        )
-    if action is Action.EDIT and target.counts.pending:
-        raise InputError(
-            f"broadcast {identity} is unfinished, {target.counts.pending} are pending: first "
-            f"`broadcast resume {identity}` or `broadcast cancel {identity}`"
-        )
-    if not target.counts.sent:
-        raise InputError(f"nobody has received broadcast {identity}: there is nothing to change")
 
 
 def sandbox_journal(settings: Settings) -> Path:

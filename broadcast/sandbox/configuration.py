@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
 from telethon.tl import types
 
-from broadcast.sandbox.messages import MAX_LENGTH
+if TYPE_CHECKING:
+    from broadcast.sandbox.state import Limits
 
 DC_ID = 2  # Telegram's test servers are DC 2 as well
 
 Address = tuple[str, int]
 
+_FOR_EVER = 2_147_483_647  # how the configuration says that there is no limit
 
-def get_config(address: Address, now: float) -> types.Config:
+
+def get_config(address: Address, limits: Limits, now: float) -> types.Config:
     """help.getConfig. The numbers that matter to nobody here are Telegram's."""
     host, port = address
     date = datetime.fromtimestamp(int(now), UTC)
@@ -38,9 +42,9 @@ def get_config(address: Address, now: float) -> types.Config:
         notify_default_delay_ms=1_500,
         push_chat_period_ms=60_000,
         push_chat_limit=2,
-        edit_time_limit=172_800,
-        revoke_time_limit=2_147_483_647,
-        revoke_pm_time_limit=2_147_483_647,
+        edit_time_limit=_seconds(limits.edit_seconds),
+        revoke_time_limit=_seconds(limits.delete_seconds),
+        revoke_pm_time_limit=_seconds(limits.delete_seconds),
         rating_e_decay=2_419_200,
         stickers_recent_limit=200,
         channels_read_media_period=604_800,
@@ -50,16 +54,20 @@ def get_config(address: Address, now: float) -> types.Config:
         call_packet_timeout_ms=10_000,
         me_url_prefix="https://t.me/",
         caption_length_max=1024,
-        message_length_max=MAX_LENGTH,
+        message_length_max=limits.text_length,
         webfile_dc_id=DC_ID,
     )
 
 
-def get_nearest_dc(_address: Address, _now: float) -> types.NearestDc:
+def get_nearest_dc(_address: Address, _limits: Limits, _now: float) -> types.NearestDc:
     """help.getNearestDc."""
     return types.NearestDc(country="ES", this_dc=DC_ID, nearest_dc=DC_ID)
 
 
-def get_app_config(_address: Address, _now: float) -> types.help.AppConfig:
+def get_app_config(_address: Address, _limits: Limits, _now: float) -> types.help.AppConfig:
     """help.getAppConfig."""
     return types.help.AppConfig(hash=0, config=types.JsonObject([]))
+
+
+def _seconds(limit: float | None) -> int:
+    return _FOR_EVER if limit is None else int(limit)

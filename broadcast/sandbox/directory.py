@@ -11,8 +11,16 @@ from typing import TYPE_CHECKING
 from telethon.tl import functions, types
 
 from broadcast.sandbox import phonebook
-from broadcast.sandbox.messages import PAGE, message_of
-from broadcast.sandbox.peers import address, chat_of, peer_of, user_of, users_and_chats, users_only
+from broadcast.sandbox.messages import message_of
+from broadcast.sandbox.peers import (
+    address,
+    chat_of,
+    dialog_of,
+    peer_of,
+    user_of,
+    users_and_chats,
+    users_only,
+)
 from broadcast.sandbox.phonebook import CHANNEL_MARK
 from broadcast.sandbox.state import RpcError
 
@@ -128,20 +136,13 @@ def get_dialogs(
     if not isinstance(request.offset_peer, types.InputPeerEmpty):
         offset = address(account, request.offset_peer)
         start = peers.index(offset) + 1 if offset in peers else len(peers)
-    page = peers[start : start + min(max(request.limit, 1), PAGE)]
+    page = peers[start : start + min(max(request.limit, 1), state.limits.page)]
     users, chats = users_and_chats(state, account, (account.id, *page))
     dialogs = [
-        types.Dialog(
-            peer=peer_of(peer),
+        dialog_of(
+            peer,
             top_message=latest[peer][0] if peer in latest else 0,
-            read_inbox_max_id=0,
-            read_outbox_max_id=0,
-            unread_count=0,
-            unread_mentions_count=0,
-            unread_reactions_count=0,
-            unread_poll_votes_count=0,
-            notify_settings=types.PeerNotifySettings(),
-            pts=len(state.box_of(account, peer)) + 1 if peer < -CHANNEL_MARK else None,
+            pts=state.box_of(account, peer).pts if peer < -CHANNEL_MARK else None,
         )
         for peer in page
     ]
@@ -224,10 +225,12 @@ def _latest(state: State, account: Account) -> dict[int, tuple[int, float]]:
     """For each peer that the account wrote to, its newest message and when that was."""
     box = account.box
     latest = {
-        peer: (number, box.dates[number - 1]) for number, peer in enumerate(box.others, start=1)
+        peer: (number, box.dates[number - 1])
+        for number, peer in enumerate(box.others, start=1)
+        if box.shows(number)
     }
     for channel, its_box in state.boxes.items():
-        number = next(its_box.newest_first(account.id), None)
-        if number is not None:
-            latest[channel] = len(its_box), its_box.dates[-1]
+        if any(its_box.shows(number) for number in its_box.newest_first(account.id)):
+            number = next(number for number in its_box.newest_first() if its_box.shows(number))
+            latest[channel] = number, its_box.dates[number - 1]
     return latest

@@ -26,11 +26,8 @@ from broadcast.sandbox.state import RpcError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from broadcast.sandbox.state import Account, Box, State
-
-MAX_LENGTH = 4096  # UTF-16 units: https://core.telegram.org/api/entities#entity-length
-MAX_ENTITIES = 100  # the rest is dropped: https://limits.tginfo.me
-PAGE = 100  # messages or dialogs in one answer
+    from broadcast.sandbox.box import Box
+    from broadcast.sandbox.state import Account, Body, Limits, State
 
 Sent = types.UpdateShortSentMessage | types.Updates
 Messages = types.messages.Messages | types.messages.MessagesSlice | types.messages.ChannelMessages
@@ -43,8 +40,7 @@ def send_message(
     peer, random_id = address(account, request.peer), request.random_id
     if not random_id:
         raise RpcError(400, "RANDOM_ID_EMPTY")
-    if state.limits.messages_per_second:
-        _pace(account, state.limits.messages_per_second, now)
+    pace(state, account, now)
     box = state.box_of(account, peer)
     other = account.id if box.is_channel else peer
     first = box.find(other, random_id)
@@ -52,20 +48,29 @@ def send_message(
         return _updates(state, account, peer, box, first)
     if request.schedule_date and request.schedule_date.timestamp() > 0:
         raise RpcError(400, "SCHEDULE_DATE_INVALID")  # sending it at once would be a lie
-    entities = _checked(account, request.message, request.entities)
+    entities = _checked(state.limits, account, request.message, request.entities)
     _refuse(state, account, peer, request, now)
-    kept = tuple(bytes(entity) for entity in entities) if entities else ()
-    number = state.store(box, other, random_id, (request.message, kept), now)
+    number = state.store(box, other, random_id, _body(request.message, entities), now)
     if peer > 0:
         return types.UpdateShortSentMessage(
             id=number,
-            pts=_pts(box),
+            pts=box.pts,
             pts_count=1,
             date=datetime.fromtimestamp(int(now), UTC),
             out=True,
             entities=entities,
         )
     return _updates(state, account, peer, box, number)
+
+
+def repeated(
+    state: State, account: Account, request: functions.messages.SendMessageRequest
+) -> tuple[Box, int] | None:
+    """Where the message is that this request sends once more; None when it is the first time."""
+    peer = address(account, request.peer)
+    box = state.box_of(account, peer)
+    number = box.find(account.id if box.is_channel else peer, request.random_id)
+    return (box, number) if number else None
 
 
 def get_history(
@@ -75,7 +80,7 @@ def get_history(
     users_only(account)
     peer = address(account, request.peer)
     box = state.box_of(account, peer)
-    of_peer = list(box.newest_first(None if box.is_channel else peer))
+    of_peer = [n for n in box.newest_first(None if box.is_channel else peer) if box.shows(n)]
     start = 0
     if request.offset_id:
         start = sum(number >= request.offset_id for number in of_peer)
@@ -83,7 +88,7 @@ def get_history(
         latest = request.offset_date.timestamp()
         start = sum(box.dates[number - 1] >= latest for number in of_peer)
     first = max(0, start + request.add_offset)
-    end = max(first, start + request.add_offset + min(request.limit, PAGE))
+    end = max(first, start + request.add_offset + min(request.limit, state.limits.page))
     highest = request.max_id or len(box) + 1
     numbers = [number for number in of_peer[first:end] if request.min_id < number < highest]
     return _messages(state, account, box, numbers, total=len(of_peer))
@@ -100,10 +105,7 @@ def get_channel_messages(
     state: State, account: Account, request: functions.channels.GetMessagesRequest, _now: float
 ) -> Messages:
     """channels.getMessages."""
-    channel = address(account, request.channel)
-    if channel >= -CHANNEL_MARK:
-        raise RpcError(400, "CHANNEL_INVALID")
-    box = state.box_of(account, channel)
+    box = channel_box(state, account, request.channel)
     return _messages(state, account, box, _asked_for(request.id))
 
 
@@ -115,30 +117,12 @@ def set_typing(
     return True
 
 
-def get_state(
-    _state: State, account: Account, _request: functions.updates.GetStateRequest, now: float
-) -> types.updates.State:
-    """updates.getState."""
-    date = datetime.fromtimestamp(int(now), UTC)
-    return types.updates.State(pts=_pts(account.box), qts=0, date=date, seq=0, unread_count=0)
-
-
-def get_difference(
-    _state: State, _account: Account, _request: functions.updates.GetDifferenceRequest, now: float
-) -> types.updates.DifferenceEmpty:
-    """updates.getDifference: nobody writes to us, so that nothing is ever missed."""
-    return types.updates.DifferenceEmpty(date=datetime.fromtimestamp(int(now), UTC), seq=0)
-
-
-def get_channel_difference(
-    state: State,
-    account: Account,
-    request: functions.updates.GetChannelDifferenceRequest,
-    _now: float,
-) -> types.updates.ChannelDifferenceEmpty:
-    """updates.getChannelDifference."""
-    box = state.box_of(account, address(account, request.channel))
-    return types.updates.ChannelDifferenceEmpty(pts=_pts(box), final=True, timeout=30)
+def channel_box(state: State, account: Account, channel: object) -> Box:
+    """The messages of an input channel. Raises RpcError CHANNEL_INVALID."""
+    marked_id = address(account, channel)
+    if marked_id >= -CHANNEL_MARK:
+        raise RpcError(400, "CHANNEL_INVALID")
+    return state.box_of(account, marked_id)
 
 
 def message_of(state: State, account: Account, box: Box, number: int) -> types.Message:
@@ -147,6 +131,7 @@ def message_of(state: State, account: Account, box: Box, number: int) -> types.M
     sender, peer = (other, box.owner) if box.is_channel else (box.owner, other)
     is_post = state.entry(peer).kind is phonebook.Kind.CHANNEL
     text, entities = state.body(box, number)
+    edited = box.edited_at(number)
     return types.Message(
         id=number,
         peer_id=peer_of(peer),
@@ -156,20 +141,29 @@ def message_of(state: State, account: Account, box: Box, number: int) -> types.M
         post=is_post,
         from_id=None if is_post else types.PeerUser(sender),
         entities=[BinaryReader(entity).tgread_object() for entity in entities] or None,
+        edit_date=None if edited is None else datetime.fromtimestamp(int(edited), UTC),
     )
 
 
-def _pts(box: Box) -> int:
-    # Every message is one event, and a fresh account starts at 1.
-    return len(box) + 1
-
-
-def _pace(account: Account, messages_per_second: float, now: float) -> None:
+def pace(state: State, account: Account, now: float) -> None:
+    """Raise FLOOD_WAIT_x when the account is too fast."""
     # GCRA with a burst of one second: `next_free` is when the account will have paid its debt.
-    next_free = max(account.next_free, now) + 1 / messages_per_second
+    if not state.limits.messages_per_second:
+        return
+    next_free = max(account.next_free, now) + 1 / state.limits.messages_per_second
     if next_free - now > 1 + 1e-9:
         raise RpcError(420, f"FLOOD_WAIT_{ceil(next_free - now - 1)}")
     account.next_free = next_free
+
+
+def checked_body(
+    limits: Limits,
+    account: Account,
+    text: str,
+    entities: list[types.TypeMessageEntity] | None,
+) -> Body:
+    """A text and its entities as they are kept. Raises what is wrong with them."""
+    return _body(text, _checked(limits, account, text, entities))
 
 
 def _refuse(
@@ -207,7 +201,12 @@ def _slow_down(account: Account, box: Box, now: float) -> None:
             raise RpcError(420, f"SLOWMODE_WAIT_{ceil(left)}")
 
 
+def _body(text: str, entities: list[types.TypeMessageEntity] | None) -> Body:
+    return text, tuple(bytes(entity) for entity in entities) if entities else ()
+
+
 def _checked(
+    limits: Limits,
     account: Account,
     text: str,
     entities: list[types.TypeMessageEntity] | None,
@@ -215,13 +214,13 @@ def _checked(
     """The entities as they are kept. Raises what is wrong with the message itself."""
     if not text.strip():
         raise RpcError(400, "MESSAGE_EMPTY")
-    if not entities and len(text) <= MAX_LENGTH // 2:
+    if not entities and len(text) <= limits.text_length // 2:
         return None
     length = len(text.encode("utf-16-le")) // 2
-    if length > MAX_LENGTH:
+    if length > limits.text_length:
         raise RpcError(400, "MESSAGE_TOO_LONG")
     kept: list[types.TypeMessageEntity] = []
-    for entity in (entities or ())[:MAX_ENTITIES]:
+    for entity in (entities or ())[: limits.entities]:
         if entity.offset < 0 or entity.length < 1 or entity.offset + entity.length > length:
             raise RpcError(400, "ENTITY_BOUNDS_INVALID")
         if isinstance(entity, types.InputMessageEntityMentionName):
@@ -233,19 +232,24 @@ def _checked(
 
 
 def _updates(state: State, account: Account, peer: int, box: Box, number: int) -> types.Updates:
-    message = message_of(state, account, box, number)
-    new = types.UpdateNewChannelMessage if box.is_channel else types.UpdateNewMessage
+    """The answer to a message; for a deleted one that is sent again, only that it had this id."""
+    updates: list[types.TypeUpdate] = [
+        types.UpdateMessageID(id=number, random_id=box.random_ids[number - 1])
+    ]
+    if box.shows(number):
+        message = message_of(state, account, box, number)
+        new = types.UpdateNewChannelMessage if box.is_channel else types.UpdateNewMessage
+        updates.append(new(message=message, pts=box.pts_of(number), pts_count=1))
+    return updates_of(state, account, peer, updates, box.dates[number - 1])
+
+
+def updates_of(
+    state: State, account: Account, peer: int, updates: list[types.TypeUpdate], when: float
+) -> types.Updates:
+    """Updates about one peer, with those who are named in them."""
     users, chats = users_and_chats(state, account, (account.id, peer))
-    return types.Updates(
-        updates=[
-            types.UpdateMessageID(id=number, random_id=box.random_ids[number - 1]),
-            new(message=message, pts=number + 1, pts_count=1),
-        ],
-        users=users,
-        chats=chats,
-        date=message.date,
-        seq=0,
-    )
+    date = datetime.fromtimestamp(int(when), UTC)
+    return types.Updates(updates=updates, users=users, chats=chats, date=date, seq=0)
 
 
 def _asked_for(ids: Iterable[object]) -> list[int]:
@@ -257,20 +261,18 @@ def _messages(
 ) -> Messages:
     found = [
         message_of(state, account, box, number)
-        if 0 < number <= len(box)
+        if box.shows(number)
         else types.MessageEmpty(number, peer_id=None)
         for number in numbers
     ]
     senders_and_peers = {account.id}
-    for number in numbers:
-        if 0 < number <= len(box):
-            senders_and_peers.add(box.others[number - 1])
+    senders_and_peers.update(box.others[number - 1] for number in numbers if box.shows(number))
     if box.is_channel:
         senders_and_peers.add(box.owner)
     users, chats = users_and_chats(state, account, sorted(senders_and_peers))
     if box.is_channel:
         return types.messages.ChannelMessages(
-            pts=_pts(box),
+            pts=box.pts,
             count=len(box) if total is None else total,
             messages=found,
             topics=[],

@@ -115,7 +115,7 @@ def chat_of(state: State, account: Account, marked_id: int) -> Chat:
             version=1,
         )
     is_channel = entry.kind is Kind.CHANNEL
-    may_post = is_channel and (rule is None or rule.chat is None)
+    rights = types.ChatAdminRights(post_messages=True, edit_messages=True, delete_messages=True)
     return types.Channel(
         id=-marked_id - CHANNEL_MARK,
         title=entry.title,
@@ -124,9 +124,31 @@ def chat_of(state: State, account: Account, marked_id: int) -> Chat:
         broadcast=is_channel,
         megagroup=not is_channel,
         slowmode_enabled=rule is phonebook.SLOWMODE,
-        admin_rights=types.ChatAdminRights(post_messages=True) if may_post else None,
+        admin_rights=rights if administers(state, marked_id) else None,
         access_hash=phonebook.access_hash(account.id, marked_id),
         username=entry.username,
+    )
+
+
+def administers(state: State, marked_id: int) -> bool:
+    """Whether every account is an administrator here: in the channels that let one post."""
+    rule = phonebook.rule_of(marked_id)
+    return state.entry(marked_id).kind is Kind.CHANNEL and (rule is None or rule.chat is None)
+
+
+def dialog_of(peer: int, top_message: int, pts: int | None) -> types.Dialog:
+    """A dialog of which nothing is unread."""
+    return types.Dialog(
+        peer=peer_of(peer),
+        top_message=top_message,
+        read_inbox_max_id=0,
+        read_outbox_max_id=0,
+        unread_count=0,
+        unread_mentions_count=0,
+        unread_reactions_count=0,
+        unread_poll_votes_count=0,
+        notify_settings=types.PeerNotifySettings(),
+        pts=pts,
     )
 
 

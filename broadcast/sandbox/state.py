@@ -6,11 +6,11 @@ columns of numbers: a million of them to a million people take about 240 MB.
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from broadcast.sandbox import phonebook
+from broadcast.sandbox.box import FIRST_PTS, Box, Kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,20 +29,62 @@ class RpcError(Exception):
         self.name = name
 
 
+_TWO_DAYS = 172_800.0
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the sandbox allows, beside the rules of the names. None: as much as arrives.
 
-    More than `messages_per_second` from one account, bursts of a second's worth excepted, is
-    answered with FLOOD_WAIT_x.
+    The numbers are Telegram's where Telegram publishes one; the comment says where.
     """
 
+    # More sends and edits of one account, bursts of a second's worth excepted, are answered with
+    # FLOOD_WAIT_x. Telegram's own rates are not published.
     messages_per_second: float | None = None
+
+    # UTF-16 units of a text: `message_length_max` of https://core.telegram.org/constructor/config
+    text_length: int = 4096
+
+    # Formatted places of a text, the rest is dropped: https://limits.tginfo.me
+    entities: int = 100
+
+    # Seconds in which a person may edit: https://core.telegram.org/method/messages.editMessage and
+    # `edit_time_limit` of the configuration. None hold for a note to oneself and in a channel that
+    # one administers.
+    edit_seconds: float | None = _TWO_DAYS
+
+    # The same for a bot: TDLib's MessagesManager::can_edit_message lets it edit its own for ever.
+    bot_edit_seconds: float | None = None
+
+    # Seconds in which a person may delete for everybody: `revoke_time_limit` and
+    # `revoke_pm_time_limit` of the configuration, which are 2147483647.
+    delete_seconds: float | None = None
+
+    # The same for a bot: https://core.telegram.org/bots/api#deletemessage
+    bot_delete_seconds: float | None = _TWO_DAYS
+
+    # Messages deleted by one request: https://core.telegram.org/bots/api#deletemessages
+    delete_at_once: int = 100
+
+    # Messages or dialogs in one answer: https://core.telegram.org/api/offsets
+    page: int = 100
+
+    # Events in one answer to updates.getDifference and getChannelDifference. A person's client is
+    # to ask for 10 to 100: https://core.telegram.org/method/updates.getChannelDifference
+    difference: int = 100
+
+    # A client that is further behind is told differenceTooLong: `pts_total_limit` of
+    # https://core.telegram.org/method/updates.getDifference
+    gap: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """A message that arrived: `peer` is a marked id, `entities` TL's bytes, `date` Unix time."""
+    """A message that arrived: `peer` is a marked id, `entities` TL's bytes, the times Unix time.
+
+    `edited` and `deleted` say when that was done last, for everybody. The text is the latest.
+    """
 
     sender: int
     peer: int
@@ -52,56 +94,11 @@ class Delivered:
     text: str
     entities: tuple[bytes, ...]
     date: float
+    edited: float | None = None
+    deleted: float | None = None
 
 
 Body = tuple[str, tuple[bytes, ...]]
-
-
-class Box:
-    """One sequence of messages, numbered from 1: an account's private chats, or one channel.
-
-    `others` holds the recipients in an account's box and the senders in a channel's.
-    """
-
-    __slots__ = ("bodies", "dates", "drained", "numbers", "others", "owner", "random_ids")
-
-    def __init__(self, owner: int) -> None:
-        self.owner = owner
-        self.others = array("q")
-        self.random_ids = array("q")
-        self.dates = array("d")
-        self.bodies = array("q")
-        self.numbers: dict[int, int] = {}
-        self.drained = 0
-
-    def __len__(self) -> int:
-        return len(self.others)
-
-    @property
-    def is_channel(self) -> bool:
-        """Whether this is a channel's or a supergroup's box."""
-        return self.owner < 0
-
-    def find(self, other: int, random_id: int) -> int | None:
-        """The number of the message that has this random_id, to or from `other`."""
-        return self.numbers.get((other << 64) + random_id)
-
-    def add(self, other: int, random_id: int, body: int, now: float) -> int:
-        """Append a message and return its number."""
-        self.others.append(other)
-        self.random_ids.append(random_id)
-        self.bodies.append(body)
-        self.dates.append(now)
-        number = len(self.others)
-        self.numbers[(other << 64) + random_id] = number
-        return number
-
-    def newest_first(self, other: int | None = None) -> Iterator[int]:
-        """The numbers of all messages, or of those to or from `other`."""
-        others = self.others
-        for index in range(len(others) - 1, -1, -1):
-            if other is None or others[index] == other:
-                yield index + 1
 
 
 @dataclass(slots=True, eq=False)
@@ -162,22 +159,29 @@ class State:
         """The text and the entities of a message."""
         return self._bodies[box.bodies[number - 1]]
 
-    def inbox(self, box: Box) -> Iterator[Delivered]:
-        """The messages of one box, oldest first."""
+    def delivered(self, box: Box, number: int) -> Delivered:
+        """What arrived with this message."""
+        other = box.others[number - 1]
+        sender, peer = (other, box.owner) if box.is_channel else (box.owner, other)
+        text, entities = self.body(box, number)
+        return Delivered(
+            sender=sender,
+            peer=peer,
+            title=self.title(peer),
+            message_id=number,
+            random_id=box.random_ids[number - 1],
+            text=text,
+            entities=entities,
+            date=box.dates[number - 1],
+            edited=box.edited_at(number),
+            deleted=box.deleted_at(number),
+        )
+
+    def inbox(self, box: Box, *, deleted: bool) -> Iterator[Delivered]:
+        """The messages of one box, oldest first; with `deleted` also those that are gone."""
         for number in range(1, len(box) + 1):
-            other = box.others[number - 1]
-            sender, peer = (other, box.owner) if box.is_channel else (box.owner, other)
-            text, entities = self.body(box, number)
-            yield Delivered(
-                sender=sender,
-                peer=peer,
-                title=self.title(peer),
-                message_id=number,
-                random_id=box.random_ids[number - 1],
-                text=text,
-                entities=entities,
-                date=box.dates[number - 1],
-            )
+            if deleted or box.deleted_at(number) is None:
+                yield self.delivered(box, number)
 
     # -- changing --
 
@@ -189,12 +193,18 @@ class State:
 
     def store(self, box: Box, other: int, random_id: int, body: Body, now: float) -> int:
         """Keep a message and return its number. Equal texts are kept once."""
-        number = self._body_numbers.get(body)
-        if number is None:
-            number = self._body_numbers[body] = len(self._bodies)
-            self._bodies.append(body)
         self._unsaved[box.owner] = box
-        return box.add(other, random_id, number, now)
+        return box.add(other, random_id, self._body_number(body), now)
+
+    def edit(self, box: Box, number: int, body: Body, now: float) -> None:
+        """Give a message another text."""
+        box.bodies[number - 1] = self._body_number(body)
+        self._change_message(box, Kind.EDITED, number, now)
+
+    def delete(self, box: Box, number: int, now: float, *, for_all: bool) -> None:
+        """Take a message away: from everybody, or from its sender's own view."""
+        kind = Kind.DELETED if for_all else Kind.HIDDEN
+        self._change_message(box, kind, number, now)
 
     def learn(self, entry: phonebook.Entry) -> None:
         """Remember how somebody was found: an id does not tell it."""
@@ -240,9 +250,16 @@ class State:
         records, self._notes = self._notes, []
         boxes, self._unsaved = self._unsaved, {}
         for box in boxes.values():
-            records += self._messages(box, box.drained)
-            box.drained = len(box)
+            records += self._events(box, box.drained)
+            box.drained = box.pts
         return records
+
+    def discard(self) -> None:
+        """Forget what a drain would tell: nobody keeps it."""
+        self._notes.clear()
+        for box in self._unsaved.values():
+            box.drained = box.pts
+        self._unsaved.clear()
 
     def dump(self) -> list[Record]:
         """The whole state as records: two worlds are equal when their dumps are."""
@@ -265,7 +282,7 @@ class State:
             for account, peer in sorted(self.tripped)
         )
         for box in self.all_boxes():
-            records += self._messages(box, 0)
+            records += self._events(box, FIRST_PTS)
         return records
 
     def all_boxes(self) -> Iterable[Box]:
@@ -276,14 +293,10 @@ class State:
     def apply(self, record: Record) -> None:
         """Play back one record; it is not drained again. Raises ValueError for a strange one."""
         match record:
-            case {"t": "message", "owner": owner, "id": number}:
+            case {"t": "message" | "edit" | "delete", "owner": owner, "id": number}:
                 box = self.accounts[owner].box if owner > 0 else self._channel_box(owner)
-                if number != len(box) + 1:
-                    raise ValueError(f"message {number} of {owner} follows message {len(box)}")
-                entities = tuple(bytes.fromhex(entity) for entity in record["entities"])
-                text, date = record["text"], record["date"]
-                self.store(box, record["other"], record["random_id"], (text, entities), date)
-                box.drained = number
+                self._replay(box, number, record)
+                box.drained = box.pts
             case {"t": "spelling", "peer": peer, "spelling": spelling}:
                 self.spellings[peer] = spelling
             case {"t": "account", "account": user_id}:
@@ -312,19 +325,54 @@ class State:
             box = self.boxes[channel] = Box(channel)
         return box
 
-    def _messages(self, box: Box, start: int) -> Iterator[Record]:
-        for number in range(start + 1, len(box) + 1):
-            text, entities = self.body(box, number)
-            yield {
-                "t": "message",
-                "owner": box.owner,
-                "id": number,
-                "other": box.others[number - 1],
-                "random_id": box.random_ids[number - 1],
-                "text": text,
-                "entities": [entity.hex() for entity in entities],
-                "date": box.dates[number - 1],
-            }
+    def _change_message(self, box: Box, kind: Kind, number: int, now: float) -> None:
+        self._unsaved[box.owner] = box
+        box.change(kind, number, now)
+
+    def _body_number(self, body: Body) -> int:
+        number = self._body_numbers.get(body)
+        if number is None:
+            number = self._body_numbers[body] = len(self._bodies)
+            self._bodies.append(body)
+        return number
+
+    def _replay(self, box: Box, number: int, record: Record) -> None:
+        is_new = record["t"] == "message"
+        if number != len(box) + 1 if is_new else not box.shows(number):
+            raise ValueError(f"{record['t']} {number} of {box.owner} follows message {len(box)}")
+        if record["t"] == "delete":
+            self.delete(box, number, record["date"], for_all=record["for_all"])
+            return
+        body = record["text"], tuple(bytes.fromhex(entity) for entity in record["entities"])
+        if is_new:
+            self.store(box, record["other"], record["random_id"], body, record["date"])
+        else:
+            self.edit(box, number, body, record["date"])
+
+    def _events(self, box: Box, after: int) -> Iterator[Record]:
+        """What happened after this pts. A message comes with its latest text from the first on."""
+        owner = box.owner
+        for _, kind, number, date in box.events(after):
+            if kind is Kind.DELETED or kind is Kind.HIDDEN:
+                for_all = kind is Kind.DELETED
+                yield {
+                    "t": "delete",
+                    "owner": owner,
+                    "id": number,
+                    "for_all": for_all,
+                    "date": date,
+                }
+                continue
+            text, entities = self._bodies[box.bodies[number - 1]]
+            record: Record = {"t": "edit", "owner": owner, "id": number}
+            if kind is Kind.NEW:
+                record["t"] = "message"
+                record["other"] = box.others[number - 1]
+                record["random_id"] = box.random_ids[number - 1]
+            record["text"] = text
+            record["entities"] = [entity.hex() for entity in entities]
+            record["date"] = date
+            yield record
 
 
 def _account_record(account: Account) -> Record:

@@ -4,8 +4,10 @@
                -> _LOGIN      accounts.py       who may sign in, with what
                -> _SIGNED_IN  directory.py      who is who
                               messages.py       what is sent and shown again
+                              editing.py        what is changed and taken back
+                              difference.py     what a client has missed
 
-What exists is phonebook.py's table, what happened is state.py's columns and records.
+What exists is phonebook.py's table, what happened is box.py's columns and state.py's records.
 """
 
 # Telethon ships no stubs; pyright reads its source.
@@ -19,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from telethon.tl import TLRequest, functions
 
-from broadcast.sandbox import accounts, configuration, directory, messages
+from broadcast.sandbox import accounts, configuration, difference, directory, editing, messages
 from broadcast.sandbox.state import Account, Delivered, Limits, Record, RpcError, State
 
 if TYPE_CHECKING:
@@ -31,7 +33,7 @@ __all__ = ["Delivered", "Limits", "Record", "RpcError", "World", "methods"]
 
 Answer = object  # a TLObject, bool, int or a list of them: what the method's type says
 
-_ANYBODY: dict[type[TLRequest], Callable[[tuple[str, int], float], Answer]] = {
+_ANYBODY: dict[type[TLRequest], Callable[[tuple[str, int], Limits, float], Answer]] = {
     functions.help.GetConfigRequest: configuration.get_config,
     functions.help.GetNearestDcRequest: configuration.get_nearest_dc,
     functions.help.GetAppConfigRequest: configuration.get_app_config,
@@ -54,9 +56,12 @@ _SIGNED_IN: dict[type[TLRequest], Callable[[State, Account, Any, float], Answer]
     functions.messages.GetHistoryRequest: messages.get_history,
     functions.messages.GetMessagesRequest: messages.get_messages,
     functions.channels.GetMessagesRequest: messages.get_channel_messages,
-    functions.updates.GetStateRequest: messages.get_state,
-    functions.updates.GetDifferenceRequest: messages.get_difference,
-    functions.updates.GetChannelDifferenceRequest: messages.get_channel_difference,
+    functions.messages.EditMessageRequest: editing.edit_message,
+    functions.messages.DeleteMessagesRequest: editing.delete_messages,
+    functions.channels.DeleteMessagesRequest: editing.delete_channel_messages,
+    functions.updates.GetStateRequest: difference.get_state,
+    functions.updates.GetDifferenceRequest: difference.get_difference,
+    functions.updates.GetChannelDifferenceRequest: difference.get_channel_difference,
     functions.users.GetUsersRequest: directory.get_users,
     functions.users.GetFullUserRequest: directory.get_full_user,
     functions.contacts.ResolveUsernameRequest: directory.resolve_username,
@@ -112,12 +117,24 @@ class World:
         if login := _LOGIN.get(type(request)):
             return login(self._state, key_id, request, now)
         if anybody := _ANYBODY.get(type(request)):
-            return anybody(self.address, now)
+            return anybody(self.address, self._state.limits, now)
         raise RpcError(400, "INPUT_METHOD_INVALID")
+
+    def repeats(self, key_id: int, request: TLRequest) -> Delivered | None:
+        """The message that this request sends once more, under the same random_id."""
+        account, let_in = self._state.logins.get(key_id, (0, False))
+        if not let_in or not isinstance(request, functions.messages.SendMessageRequest):
+            return None
+        found = messages.repeated(self._state, self._state.accounts[account], request)
+        return self._state.delivered(*found) if found else None
 
     def drain(self) -> list[Record]:
         """What changed since the last drain, as JSON-able records in the order to apply them."""
         return self._state.drain()
+
+    def discard(self) -> None:
+        """Forget what `drain` would tell, where nobody keeps it."""
+        self._state.discard()
 
     def dump(self) -> list[Record]:
         """The whole state as records. Two worlds in the same state give equal dumps."""
@@ -130,9 +147,13 @@ class World:
         """
         self._state.apply(record)
 
-    def inbox(self) -> Iterable[Delivered]:
-        """Every message that arrived, oldest first."""
-        inboxes = (self._state.inbox(box) for box in self._state.all_boxes())
+    def inbox(self, *, deleted: bool = False) -> Iterable[Delivered]:
+        """Every message that arrived, oldest first, with the text that it has now.
+
+        With `deleted` also those that were deleted for everybody.
+        """
+        state = self._state
+        inboxes = (state.inbox(box, deleted=deleted) for box in state.all_boxes())
         return merge(*inboxes, key=attrgetter("date"))
 
     def account_of(self, key_id: int) -> int | None:

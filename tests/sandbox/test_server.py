@@ -53,11 +53,16 @@ class StubWorld:
                 raise RpcError(420, "FLOOD_WAIT_31")
             case functions.help.GetNearestDcRequest():
                 raise LookupError("a bug")
+            case functions.help.GetSupportRequest():
+                return object()  # another: nothing that can be sent
         return True
 
     def drain(self):
         changes, self._changes = self._changes, []
         return changes
+
+    def discard(self):
+        self._changes.clear()
 
     def apply(self, record):
         if "id" not in record:
@@ -144,15 +149,18 @@ async def test_errors_reach_telethon():
         assert flood.value.seconds == 31
 
 
-async def test_a_bug_of_the_world_is_logged_and_harms_nobody(caplog):
+@pytest.mark.parametrize(
+    "request_", [functions.help.GetNearestDcRequest(), functions.help.GetSupportRequest()]
+)
+async def test_a_bug_of_the_world_is_logged_and_harms_nobody(caplog, request_):
     async with SandboxServer(StubWorld()) as server, connected(server) as client:
         with pytest.raises(RPCError, match="INTERNAL"):  # past the retries of client(...)
-            await client._sender.send(functions.help.GetNearestDcRequest())
+            await client._sender.send(request_)
         assert (await client(get_config)).this_dc == 2
     [record] = [record for record in caplog.records if record.name.startswith("broadcast")]
     assert (record.levelno, record.message) == (
         logging.ERROR,
-        "the sandbox failed to answer GetNearestDcRequest",
+        f"the sandbox failed to answer {type(request_).__name__}",
     )
 
 
@@ -228,6 +236,8 @@ async def test_an_unknown_auth_key_is_told_to_the_client():
         client = TelegramClient(session, 1, "hash", retry_delay=0)
         with pytest.raises(AuthKeyNotFound):
             await client.connect()
+        with pytest.raises(AuthKeyNotFound):  # or asyncio complains, at a time of its own
+            await client.disconnected
         await client.disconnect()
 
 

@@ -1,7 +1,11 @@
 from __future__ import annotations
 
 import json
+import re
+import subprocess
+import sys
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,7 +15,8 @@ from telethon.tl import functions, types
 
 from broadcast.core.peers import parse_peer
 from broadcast.sandbox import accounts, phonebook, srp
-from broadcast.sandbox.world import RpcError, World, methods
+from broadcast.sandbox.faults import parse_faults
+from broadcast.sandbox.world import Limits, RpcError, World, methods
 from tests.sandbox.asking import PHONE, Client, bot, user
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
@@ -40,6 +45,22 @@ class _Life:
             bold = types.MessageEntityBold(0, 2)
             client.send(client.find(name), f"to {name}", random_id, entities=[bold])
 
+    def edit(self, name: str, random_id: int) -> None:
+        text = f"edited {name}"
+        for client in (self.user, self.bot):
+            peer = client.find(name)
+            client.ask(functions.messages.EditMessageRequest(peer, random_id, message=text))
+
+    def delete(self, name: str, random_id: int) -> None:
+        for client in (self.user, self.bot):
+            peer = client.find(name)
+            if isinstance(peer, types.InputPeerChannel):
+                client.ask(functions.channels.DeleteMessagesRequest(peer, [random_id]))
+            else:
+                revoke = random_id % 2 == 0
+                ids = [random_id, random_id + 1]
+                client.ask(functions.messages.DeleteMessagesRequest(ids, revoke=revoke))
+
     def import_(self, name: str, random_id: int) -> None:
         contact = types.InputPhoneContact(1, f"+3460000{random_id:04}", name, "")
         self.user.ask(functions.contacts.ImportContactsRequest([contact]))
@@ -57,7 +78,17 @@ class _Life:
 names = st.sampled_from(
     ["ana", "flood_ana", "busy_group", "news_channel", "slowmode_group", "blocked_ana"]
 )
-deeds = st.sampled_from([_Life.write, _Life.import_, _Life.sign_in, _Life.leave, _Life.look])
+deeds = st.sampled_from(
+    [
+        _Life.write,
+        _Life.edit,
+        _Life.delete,
+        _Life.import_,
+        _Life.sign_in,
+        _Life.leave,
+        _Life.look,
+    ]
+)
 
 
 @given(st.lists(st.tuples(deeds, names, st.integers(1, 9), st.booleans())))
@@ -74,7 +105,19 @@ def test_what_was_drained_makes_an_equal_world(story):
     for copy in (copy_of(records), copy_of(life.world.dump())):
         assert copy.drain() == []
         assert copy.dump() == life.world.dump()
-        assert list(copy.inbox()) == list(life.world.inbox())
+        assert list(copy.inbox(deleted=True)) == list(life.world.inbox(deleted=True))
+
+
+@given(st.lists(st.tuples(deeds, names, st.integers(1, 9))))
+def test_what_was_discarded_is_not_drained(story):
+    life = _Life()
+    for deed, name, random_id in story:
+        with suppress(RpcError):
+            deed(life, name, random_id)
+    before = life.world.dump()
+    life.world.discard()
+    assert life.world.drain() == []
+    assert life.world.dump() == before
 
 
 def test_a_copy_goes_on_where_the_first_world_stopped():
@@ -93,6 +136,30 @@ def test_a_copy_goes_on_where_the_first_world_stopped():
 def test_a_strange_record_is_refused(record):
     with pytest.raises(ValueError, match="not a record of the sandbox"):
         World().apply(record)
+
+
+def test_changes_go_through_the_records_in_their_order():
+    client = user()
+    ana = client.find("ana")
+    client.send(ana, "one", random_id=1)
+    client.ask(functions.messages.EditMessageRequest(ana, 1, message="two"))
+    records = client.world.drain()
+    client.send(ana, "three", random_id=2)
+    client.ask(functions.messages.DeleteMessagesRequest([1], revoke=True))
+    records += client.world.drain()
+    assert [r["t"] for r in records if "id" in r] == ["message", "edit", "message", "delete"]
+    copy = Client(copy_of(records))
+    assert copy.ask(functions.updates.GetStateRequest()).pts == 5
+    assert copy.send(ana, "one", random_id=1).updates == [types.UpdateMessageID(1, 1)]
+
+
+@pytest.mark.parametrize("kind", ["edit", "delete"])
+def test_a_change_of_what_is_not_there_is_refused(kind):
+    client = user()
+    client.send(self_)
+    record = client.world.drain()[-1] | {"t": kind, "id": 2, "for_all": True}
+    with pytest.raises(ValueError, match=f"{kind} 2 of"):
+        client.world.apply(record)
 
 
 def test_a_message_out_of_turn_is_refused():
@@ -145,3 +212,33 @@ def test_the_page_tells_the_codes_and_passwords():
     assert f"`{accounts.PASSWORD_DIGITS}`" in page
     assert f"`{srp.PASSWORD}`" in page
     assert f"`{PHONE}`" in page
+
+
+def test_the_page_lists_every_limit_with_its_default():
+    page = PAGE.read_text()
+    for field in fields(Limits):
+        default = "None" if field.default is None else f"{field.default:,.0f}"
+        assert f"| `{field.name}` | {default} |" in page
+
+
+def test_the_faults_of_the_page_can_be_read():
+    (block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    faults = parse_faults(block, str(PAGE))
+    assert all(getattr(faults, field.name) is not None for field in fields(faults))
+    named = [line.partition(":")[0] for line in block.splitlines()]
+    assert named == [field.name for field in fields(faults)]  # their order decides
+
+
+def test_the_program_of_the_page_runs(tmp_path):
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    *_, ana, bruno, carla = done.stdout.splitlines()
+    assert ana == "Ana Maria 1 I bought a car!"
+    assert bruno == "Bruno 2 I bought a car!"
+    assert carla == "Carla 3 I bought a bike!"
