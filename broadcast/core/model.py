@@ -79,6 +79,19 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
+TRANSITIONS: Mapping[tuple[Status, Status], str] = MappingProxyType(
+    {
+        (Status.PENDING, Status.SENDING): "claim",
+        (Status.PENDING, Status.SKIPPED): "cancel",
+        (Status.SENDING, Status.SENT): "settle",
+        (Status.SENDING, Status.FAILED): "settle",
+        (Status.SENDING, Status.PENDING): "defer, release, crash",
+        (Status.FAILED, Status.PENDING): "retry",
+    }
+)
+"""Every step that a delivery can take, and what takes it; README draws this table."""
+
+
 class Scope(StrEnum):
     """Whom a wait concerns."""
 

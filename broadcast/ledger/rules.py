@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from broadcast.core.errors import InputError, LockedError
 from broadcast.core.model import Action, State
 from broadcast.ledger.owner import in_words
-from broadcast.ledger.rows import is_alive, state_of
+from broadcast.ledger.rows import is_alive, keys, state_of
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -91,5 +91,6 @@ def require_changeable(sql: Statements, row: Any, action: Action, now: datetime)
             f"broadcast {identity} is unfinished, {pending} are pending: first "
             f"`broadcast resume {identity}` or `broadcast cancel {identity}`"
         )
-    if not row["sent"]:
+    (in_doubt,) = sql.run("in_doubt", **keys(row["number"]), shift=0).fetchone()
+    if not row["sent"] and not (in_doubt and action is Action.RECALL):
         raise InputError(f"nobody has received broadcast {identity}: there is nothing to change")

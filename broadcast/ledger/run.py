@@ -178,16 +178,22 @@ class SqliteRun:
                 f"`broadcast status {identity}`"
             )
 
-    async def beat(self, on_stop: Callable[[], None]) -> None:
+    async def beat(
+        self,
+        on_stop: Callable[[], None],
+        *,
+        every: float = HEARTBEAT,
+        renew_after: float = LEASE.seconds / 3,
+    ) -> None:
         """Keep the lease alive, and call `on_stop` when another process asks to stop."""
         loop = asyncio.get_running_loop()
         renewed = loop.time()
         while True:
-            await asyncio.sleep(HEARTBEAT)
+            await asyncio.sleep(every)
             (row,) = self._database.read("broadcast_by_number", number=self.broadcast.number)
             if row["wanted"]:
                 on_stop()
-            if row["epoch"] != self._epoch or loop.time() - renewed > LEASE.seconds / 3:
+            if row["epoch"] != self._epoch or loop.time() - renewed > renew_after:
                 renewed = loop.time()
                 await self._database.write(lambda sql: self._renew(sql, self._clock()))
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from broadcast.core.classify import may_help_to_retry
 from broadcast.core.errors import HaltedError, InputError
-from broadcast.core.model import Action, Broadcast, Message, State
+from broadcast.core.model import Action, Broadcast, Deferred, Message, State
 from broadcast.ledger.database import BUSY_TIMEOUT, Database
 from broadcast.ledger.owner import this_process
 from broadcast.ledger.rows import (
@@ -29,6 +29,7 @@ from broadcast.ledger.rows import (
 )
 from broadcast.ledger.rules import (
     require_changeable,
+    require_idle,
     require_resumable,
     require_retryable,
 )
@@ -303,6 +304,40 @@ class SqliteLedger:
         rows = [(message_id, low + position) for position, message_id in found.items()]
         await self._database.write(lambda sql: sql.many("set_message_id", rows))
 
+    def in_doubt(self, broadcast: Broadcast) -> list[Delivery]:
+        """What a process that has died may have sent, and nobody knows."""
+        span = keys(broadcast.number)
+        ((count,),) = self._database.read("in_doubt", **span, shift=shift(broadcast))
+        if broadcast.owner is not None or not count:
+            return []
+        return [
+            record.delivery
+            for record in self.records(broadcast)
+            if isinstance(record.outcome, Deferred) and record.outcome.error == "IN_DOUBT"
+        ]
+
+    async def learn_sent(self, broadcast: Broadcast, found: Mapping[int, int]) -> None:
+        """Record as sent, with message ids by position, what was in doubt and has arrived."""
+        low = keys(broadcast.number)["low"]
+        at = milliseconds(self._clock()) - milliseconds(broadcast.created_at)
+
+        def work(sql: Statements) -> None:
+            require_idle(self._row(sql, broadcast), self._clock())
+            self._requeue_in_doubt(sql, broadcast)
+            rows = [(low + position, 1, found[position], at, None) for position in sorted(found)]
+            sql.many("insert_outcome", rows)
+            sql.many("delete_waiting", ((row[0],) for row in rows))
+            sql.run("count_found", number=broadcast.number, sent=len(rows))
+
+        await self._database.write(work)
+
+    @staticmethod
+    def _requeue_in_doubt(sql: Statements, broadcast: Broadcast) -> None:
+        span = keys(broadcast.number)
+        sql.run("requeue_in_doubt", **span, shift=shift(broadcast))
+        sql.run("drop_slices", **span)
+        sql.run("unclaim_waiting", **span)
+
     @asynccontextmanager
     async def start(
         self,
@@ -314,14 +349,10 @@ class SqliteLedger:
     ) -> AsyncGenerator[SqliteRun]:
         """Run `broadcast` in this process, alone; `on_stop` is called when somebody asks to stop.
 
-        What an earlier process left in doubt is pending again. Raises LockedError when a living
-        process runs it, and InputError when nothing of it may be sent any more, or when it was
-        started as another account: the random_ids of that one would be others.
+        Raises what `take_over` raises. LockedError also when another process takes over, within an
+        exception group.
         """
-        epoch = await self._database.write(
-            lambda sql: self._take_over(sql, broadcast, account, server)
-        )
-        run = SqliteRun(self._database, self.reload(broadcast), epoch, self._clock)
+        run = await self.take_over(broadcast, account=account, server=server)
         try:
             async with asyncio.TaskGroup() as group:
                 heart = group.create_task(run.beat(on_stop))
@@ -330,6 +361,20 @@ class SqliteLedger:
         finally:
             with suppress(HaltedError):  # a lease that cannot be given back ends by itself
                 await run.finish()
+
+    async def take_over(
+        self, broadcast: Broadcast, *, account: int, server: str | None = None
+    ) -> SqliteRun:
+        """Take the lease of `broadcast`, which ends soon unless the run's `beat` keeps it alive.
+
+        What an earlier process left in doubt is pending again. Raises LockedError when a living
+        process runs it, and InputError when nothing of it may be sent any more, or when it was
+        started as another account: the random_ids of that one would be others.
+        """
+        epoch = await self._database.write(
+            lambda sql: self._take_over(sql, broadcast, account, server)
+        )
+        return SqliteRun(self._database, self.reload(broadcast), epoch, self._clock)
 
     def _take_over(
         self, sql: Statements, broadcast: Broadcast, account: int, server: str | None
@@ -343,9 +388,7 @@ class SqliteLedger:
                 f"{row['server'] or 'Telegram'}: sign in there to go on, so that nobody gets it "
                 "twice"
             )
-        sql.run("requeue_in_doubt", **keys(number), shift=shift(broadcast))
-        sql.run("drop_slices", **keys(number))
-        sql.run("unclaim_waiting", **keys(number))
+        self._requeue_in_doubt(sql, broadcast)
         sql.run(
             "take_over",
             number=number,

@@ -163,6 +163,12 @@ UPDATE broadcast SET update_state = :update_state WHERE number = :number AND upd
 SELECT r.key, r.peer, r.contact FROM outcome o JOIN recipient r ON r.key = o.key
 WHERE o.key BETWEEN :low AND :high AND o.sent = 1 AND o.message_id IS NULL;
 
+-- name: count_found
+-- Some of those in doubt were sent after all.
+UPDATE broadcast
+SET sent = sent + :sent, state = CASE WHEN sent + :sent + failed >= total THEN 'done' ELSE state END
+WHERE number = :number;
+
 -- name: set_message_id
 UPDATE outcome SET message_id = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import json
+import socket
+import sqlite3
+import tempfile
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, Self
 
 import pytest
 from hypothesis import settings
@@ -23,6 +28,7 @@ from hypothesis.stateful import (
 )
 
 from broadcast.core.model import (
+    TRANSITIONS,
     Contact,
     Counts,
     Deferred,
@@ -39,10 +45,13 @@ from broadcast.core.model import (
 from broadcast.core.peers import parse_peer
 from broadcast.core.ports import Run
 from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.sqlite import SqliteLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
+
+    from broadcast.ledger.run import SqliteRun
 
     Opening = Callable[[int], AbstractAsyncContextManager["Ledger"]]
 
@@ -60,11 +69,57 @@ def deferred(seconds: float | None) -> Deferred:
 
 
 class Ledger(Run, Protocol):
-    """The port, and the two looks at a ledger that the tests need."""
+    """The port, and the looks at a ledger that the tests need."""
 
     def records(self) -> Iterable[Record]: ...
 
     def counts(self) -> Counts: ...
+
+
+class Durable:
+    """The durable ledger, as a run over its one broadcast; each `crash` starts another."""
+
+    def __init__(self, path: Path, size: int) -> None:
+        self._path, self._size = path, size
+
+    async def __aenter__(self) -> Self:
+        self._ledger = SqliteLedger(self._path, clock=lambda: NOW).__enter__()
+        others = await self._ledger.create("b0", Message("before"), audience(2))
+        self._broadcast = await self._ledger.create(
+            "b1", Message("I bought a car!"), audience(self._size)
+        )
+        await self._ledger.create("b2", Message("after"), audience(2))
+        self._other = await self._ledger.take_over(others, account=1)
+        await self._other.claim(1, NOW)  # what another run does is never met
+        await self._start()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._ledger.__exit__(*error)
+
+    async def _start(self) -> None:
+        self._run: SqliteRun = await self._ledger.take_over(self._broadcast, account=1)
+        self.claim, self.settle = self._run.claim, self._run.settle
+        self.release, self.next_due = self._run.release, self._run.next_due
+
+    async def crash(self) -> None:
+        """The process dies, and another goes on."""
+        dead = json.dumps({"host": socket.gethostname(), "pid": 2**31 - 1, "started": "1"})
+        with closing(sqlite3.connect(self._path)) as connection, connection:
+            connection.execute("UPDATE broadcast SET owner = ?", [dead])
+        await self._start()
+
+    async def retry(self) -> None:
+        """The run ends, and another tries those again that failed."""
+        await self._run.finish()
+        await self._ledger.requeue_failed(self._broadcast, insist=True)
+        await self._start()
+
+    def records(self) -> Iterable[Record]:
+        return self._ledger.records(self._ledger.reload(self._broadcast))
+
+    def counts(self) -> Counts:
+        return self._ledger.reload(self._broadcast).counts
 
 
 def audience(size: int) -> list[Contact]:
@@ -76,9 +131,21 @@ async def memory(size: int) -> AsyncGenerator[Ledger]:
     yield MemoryLedger("b1", Message("I bought a car!"), audience(size))
 
 
+# In memory where there is such a place: the machine does not lose its power in these tests.
+PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
+
+
+@asynccontextmanager
+async def sqlite(size: int) -> AsyncGenerator[Ledger]:
+    with tempfile.TemporaryDirectory(dir=PLACE) as directory:
+        async with Durable(Path(directory) / "ledger.db", size) as ledger:
+            yield ledger
+
+
 # Every ledger is a line here: a function that opens one with so many deliveries.
 LEDGERS = {
     "memory": memory,
+    "sqlite": sqlite,
 }
 
 
@@ -278,6 +345,9 @@ class AnyUse(RuleBasedStateMachine):
         self.now = NOW
         self.model = dict.fromkeys(range(size), Status.PENDING)
         self.due: dict[int, datetime] = {}
+        self.holding: dict[int, Delivery] = {}  # claimed by this run, and neither settled nor back
+        self.seen = statuses(self.ledger)
+        self.step = ""  # what was done last, in the words of TRANSITIONS
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
@@ -307,14 +377,25 @@ class AnyUse(RuleBasedStateMachine):
         assert set(taken[:first]) <= set(due)
         assert taken[first:] == pending[: limit - first]
         assert len(set(taken)) == len(taken)
-        for position in taken:
-            self.model[position] = Status.SENDING
-            self.due.pop(position, None)
+        assert not self.holding.keys() & set(taken), "it is handed out twice at the same time"
+        for delivery in claimed:
+            self.holding[delivery.position] = delivery
+            self.model[delivery.position] = Status.SENDING
+            self.due.pop(delivery.position, None)
+        self.step = "claim"
         return multiple(*claimed)
+
+    def take_back(self, deliveries: list[Delivery]) -> list[Delivery]:
+        """Those of `deliveries` that this run holds; others are of a run that has died."""
+        mine = [d for d in deliveries if self.holding.get(d.position) is d]
+        for delivery in mine:
+            del self.holding[delivery.position]
+        return mine
 
     @rule(deliveries=st.lists(consumes(held), max_size=4), data=st.data())
     def settle(self, deliveries: list[Delivery], data: st.DataObject) -> None:
-        results = [(delivery, data.draw(OUTCOMES)) for delivery in deliveries]
+        results = [(d, data.draw(OUTCOMES)) for d in self.take_back(deliveries)]
+        self.step = "settle, defer, release"
         self.runner.run(self.ledger.settle(results, self.now))
         for delivery, outcome in results:
             match outcome:
@@ -331,6 +412,8 @@ class AnyUse(RuleBasedStateMachine):
 
     @rule(deliveries=st.lists(consumes(held), max_size=4))
     def release(self, deliveries: list[Delivery]) -> None:
+        deliveries = self.take_back(deliveries)
+        self.step = "release"
         self.runner.run(self.ledger.release(deliveries))
         for delivery in deliveries:
             self.model[delivery.position] = Status.PENDING
@@ -338,6 +421,15 @@ class AnyUse(RuleBasedStateMachine):
     @invariant()
     def what_is_final_stays_final_and_nothing_is_lost(self) -> None:
         assert statuses(self.ledger) == list(self.model.values())
+
+    @invariant()
+    def every_step_is_one_of_the_table(self) -> None:
+        before, self.seen = self.seen, statuses(self.ledger)
+        for old, new in zip(before, self.seen, strict=True):
+            if old is not new:
+                causes = set(TRANSITIONS[old, new].split(", "))
+                assert causes & set(self.step.split(", ")), (old, new, self.step)
+        self.step = ""
 
     @invariant()
     def the_counts_add_up(self) -> None:
@@ -354,6 +446,46 @@ class AnyUse(RuleBasedStateMachine):
     def the_next_due_is_the_earliest(self) -> None:
         due = self.runner.run(self.ledger.next_due())
         assert due == min(self.due.values(), default=None)
+
+
+class AnyUseAndCrash(AnyUse):
+    """The same of a ledger that survives its process."""
+
+    @rule()
+    def crash(self) -> None:
+        self.step = "crash"
+        self.runner.run(self.ledger.crash())
+        self.holding.clear()
+        for position, status in self.model.items():
+            if status is Status.SENDING:
+                self.model[position] = Status.PENDING
+
+    @rule()
+    def send_all_and_crash(self) -> None:
+        """What is final is not in doubt, wherever it was claimed from."""
+        results = [(delivery, Sent(1)) for delivery in self.holding.values()]
+        self.step = "settle"
+        self.runner.run(self.ledger.settle(results, self.now))
+        for delivery, _ in results:
+            self.model[delivery.position] = Status.SENT
+        self.crash()
+        self.step = "settle"
+
+    @precondition(lambda self: all(status in FINAL for status in self.model.values()))
+    @rule()
+    def retry(self) -> None:
+        self.step = "retry"
+        self.runner.run(self.ledger.retry())
+        for position, status in self.model.items():
+            if status is Status.FAILED:
+                self.model[position] = Status.PENDING
+
+
+def test_no_sequence_with_crashes_takes_a_delivery_out_of_a_final_state() -> None:
+    run_state_machine_as_test(
+        type("AnyUseOfADurableLedger", (AnyUseAndCrash,), {"opening": staticmethod(sqlite)}),
+        settings=settings(max_examples=60, stateful_step_count=30, deadline=None),
+    )
 
 
 def test_no_sequence_takes_a_delivery_out_of_a_final_state(opening: Opening) -> None:

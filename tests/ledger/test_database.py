@@ -1,0 +1,316 @@
+"""The file of the ledger: its versions, and what is said when it cannot be used."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broadcast.core.errors import BroadcastError, HaltedError, SettingsError
+from broadcast.core.model import Action, Sent, State
+from broadcast.ledger.database import Database, read_migrations
+from broadcast.ledger.sqlite import SqliteLedger
+from tests.ledger.opened import (
+    ACCOUNT,
+    HELLO,
+    NOW,
+    audience,
+    create,
+    everything,
+    new_id,
+    send_all,
+    settle_all,
+)
+from tests.test_cli import obey_permissions
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+FIRST = "CREATE TABLE one (a); -- a comment; with a semicolon\nINSERT INTO one VALUES (1);\n"
+SECOND = "-- the second\nCREATE TABLE two (\n    b TEXT DEFAULT ';'\n);\nINSERT INTO one VALUES (2)"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "ledger.db"
+
+
+@contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Another program is in the middle of a transaction."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def values(path: Path) -> list[int]:
+    with closing(sqlite3.connect(path)) as connection:
+        return [value for (value,) in connection.execute("SELECT a FROM one ORDER BY a")]
+
+
+def version(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute("PRAGMA user_version").fetchone()[0]
+
+
+# --- versions
+
+
+def test_a_new_file_has_the_newest_version_and_there_is_nothing_to_back_up(path: Path) -> None:
+    with Database(path, migrations=[FIRST, SECOND]):
+        pass
+    assert (version(path), values(path)) == (2, [1, 2])
+    with SqliteLedger(path.with_name("real.db")):
+        pass
+    assert version(path.with_name("real.db")) == len(read_migrations())
+    assert {file.name for file in path.parent.iterdir()} == {"ledger.db", "real.db"}
+
+
+def test_an_older_file_is_migrated_with_a_backup_beside_it(path: Path) -> None:
+    with Database(path, migrations=[FIRST]):
+        pass
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO one VALUES (9)")
+    for _ in range(2):
+        with Database(path, migrations=[FIRST, SECOND]):
+            pass
+        backup = path.with_name("ledger.db.v1.bak")
+        assert (version(path), values(path)) == (2, [1, 2, 9])
+        assert (version(backup), values(backup)) == (1, [1, 9])
+        assert stat.S_IMODE(backup.stat().st_mode) == 0o600
+
+
+def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
+    with Database(path, migrations=[FIRST]):
+        pass
+    broken = [FIRST, SECOND, "INSERT INTO one VALUES (3);\nINSERT INTO nowhere VALUES (1);"]
+    with (
+        pytest.raises(HaltedError, match="no such table: nowhere"),
+        Database(path, migrations=broken),
+    ):
+        pass
+    assert (version(path), values(path)) == (1, [1])
+    with Database(path, migrations=[FIRST, SECOND]):
+        pass
+    assert (version(path), values(path)) == (2, [1, 2])
+
+
+def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> None:
+    with Database(path, migrations=[*read_migrations(), "CREATE TABLE later (a);"]):
+        pass
+    before = path.read_bytes()
+    with pytest.raises(SettingsError, match=r"ledger\.db.*newer broadcast.*Upgrade"):
+        SqliteLedger(path).__enter__()
+    assert path.read_bytes() == before
+
+
+def test_many_processes_may_open_a_new_file_at_once(path: Path) -> None:
+    """Each makes the schema, or sees that another has made it."""
+    code = (
+        "import sys; from pathlib import Path; from broadcast.ledger.sqlite import SqliteLedger\n"
+        "input()\n"
+        "with SqliteLedger(Path(sys.argv[1]), busy_timeout=50) as ledger: ledger.newest()\n"
+    )
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code, str(path)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(6)
+    ]
+    try:
+        for process in processes:
+            assert process.stdin is not None
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        said = [process.communicate(timeout=50)[1] for process in processes]
+        assert said == [""] * len(processes)
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait(30)
+    assert version(path) == len(read_migrations())
+
+
+# --- trouble
+
+
+def try_everything(path: Path) -> list[BroadcastError]:
+    """What each use of the ledger at `path` says; anything that no person understands is raised."""
+    said: list[BroadcastError] = []
+    try:
+        with SqliteLedger(path, busy_timeout=0.0) as ledger:
+            for use in (
+                lambda: [*ledger.newest(), ledger.find()],
+                lambda: ledger.find(unfinished=True),
+                lambda: ledger.by_once("menu"),
+                lambda: [list(ledger.records(each)) for each in ledger.newest()],
+                lambda: create(ledger, 400),
+                lambda: asyncio.run(ledger.ask(ledger.find(), State.CANCELLED)),
+                lambda: send_all(ledger, ledger.find()),
+                lambda: asyncio.run(ledger.requeue_failed(ledger.find(), insist=True)),
+                lambda: asyncio.run(
+                    ledger.create_change(new_id(), Action.EDIT, ledger.find(), HELLO)
+                ),
+            ):
+                try:
+                    use()
+                except BroadcastError as error:
+                    said.append(error)
+                except BaseExceptionGroup as group:
+                    known, other = group.split(BroadcastError)
+                    assert other is None
+                    assert known is not None
+                    said += [e for e in known.exceptions if isinstance(e, BroadcastError)]
+    except BroadcastError as error:
+        said.append(error)
+    return said
+
+
+def filled(path: Path) -> int:
+    """A ledger with three broadcasts in all; its size."""
+    with SqliteLedger(path) as ledger:
+        for _ in range(3):
+            send_all(ledger, create(ledger, 500), 1, 2, 3)
+    return path.stat().st_size
+
+
+@pytest.mark.parametrize("garbage", [b"garbage" * 1000, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_ledger_says_what_to_do(path: Path, garbage: bytes) -> None:
+    path.write_bytes(garbage)
+    with pytest.raises(HaltedError, match=r"ledger\.db: the file is damaged.*Restore a copy"):
+        SqliteLedger(path).__enter__()
+    assert path.read_bytes() == garbage
+
+
+@pytest.mark.parametrize("part", [0.1, 0.3, 0.5, 0.7, 0.9])
+def test_a_file_that_was_cut_says_what_to_do(path: Path, part: float) -> None:
+    size = filled(path)
+    os.truncate(path, int(size * part) // 4096 * 4096 + 100)
+    said = try_everything(path)
+    assert any("the file is damaged" in str(error) for error in said)
+
+
+@pytest.mark.parametrize("page", range(1, 12))
+def test_a_page_full_of_noise_says_what_to_do_or_is_never_met(path: Path, page: int) -> None:
+    filled(path)
+    with path.open("r+b") as file:
+        file.seek(page * 4096)
+        file.write(bytes(range(256)) * 16)
+    for error in try_everything(path):
+        assert isinstance(error, BroadcastError)
+
+
+def test_a_directory_in_its_place_says_what_to_do(path: Path) -> None:
+    path.mkdir()
+    with pytest.raises(HaltedError, match=r"cannot be written.*permissions"):
+        SqliteLedger(path).__enter__()
+
+
+def test_a_file_that_another_program_holds_stops_writing_and_not_reading(path: Path) -> None:
+    with SqliteLedger(path, busy_timeout=0.0) as ledger:
+        broadcast = create(ledger)
+        with held(path):
+            assert ledger.find() == broadcast
+            with pytest.raises(HaltedError, match=r"another program holds it.*Close that program"):
+                create(ledger)
+            with SqliteLedger(path, busy_timeout=0.0) as other:
+                assert other.newest() == [broadcast]
+                assert len(list(other.records(broadcast))) == 3
+        create(ledger)
+
+
+def test_a_run_stops_before_it_sends_what_it_could_not_record(path: Path) -> None:
+    with SqliteLedger(path, busy_timeout=0.0) as ledger:
+        broadcast = create(ledger, 3)
+        run = asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
+        before = everything(ledger)
+        with held(path), pytest.raises(HaltedError, match="another program holds it"):
+            asyncio.run(run.claim(2, NOW))
+        assert everything(ledger) == before
+        assert len(asyncio.run(run.claim(3, NOW))) == 3
+
+
+def test_a_full_disk_says_what_to_do_and_half_of_nothing_is_written(path: Path) -> None:
+    with SqliteLedger(path) as ledger:
+        broadcast = create(ledger, 3000)
+        run = asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
+        writer = ledger._database._writer
+        (pages,) = writer.execute("PRAGMA page_count").fetchone()
+        writer.execute(f"PRAGMA max_page_count = {pages}")
+        before = everything(ledger)
+        results = [Sent(2**40)] * 3000
+        with pytest.raises(HaltedError, match=r"the disk is full.*Free some space.*resume"):
+            asyncio.run(settle_all(run, results))
+        after = everything(ledger)
+        assert after["outcome"] == before["outcome"] == []
+        with pytest.raises(HaltedError, match="the disk is full"):
+            asyncio.run(ledger.create(new_id(), HELLO, audience(3000)))
+        assert everything(ledger) == after
+        writer.execute(f"PRAGMA max_page_count = {pages * 10}")
+        asyncio.run(run.finish())
+    with SqliteLedger(path) as ledger:
+        asyncio.run(run_again(ledger))
+
+
+async def run_again(ledger: SqliteLedger) -> None:
+    broadcast = ledger.find()
+    async with ledger.start(broadcast, account=ACCOUNT) as run:
+        while claimed := await run.claim(500, NOW):
+            await run.settle([(delivery, Sent(1)) for delivery in claimed], NOW)
+    assert ledger.reload(broadcast).counts.sent == 3000
+
+
+READ_ONLY = """
+import asyncio, sys
+from pathlib import Path
+from broadcast.core.errors import BroadcastError
+from broadcast.core.model import Message
+from broadcast.ledger.sqlite import SqliteLedger
+try:
+    with SqliteLedger(Path(sys.argv[1])) as ledger:
+        asyncio.run(ledger.create("b1", Message("I bought a car!"), ()))
+except BroadcastError as error:
+    print(type(error).__name__, error)
+"""
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_a_ledger_that_may_not_be_written_says_what_to_do(path: Path, what: str) -> None:
+    filled(path)
+    locked = path if what == "file" else path.parent
+    locked.chmod(0o400 if what == "file" else 0o500)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, str(path)],
+            capture_output=True,
+            text=True,
+            timeout=50,
+            check=True,
+            preexec_fn=obey_permissions,
+        )
+    finally:
+        locked.chmod(0o700)
+    assert ended.stderr == ""
+    assert ended.stdout.startswith(("HaltedError", "SettingsError"))
+    assert "cannot be written" in ended.stdout
+    assert str(path.parent) in ended.stdout
+
+
+def test_many_threads_of_work_are_one_writer(path: Path) -> None:
+    """Commits that are asked for at once come one after the other, and none is lost."""
+    with SqliteLedger(path) as ledger, ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: create(ledger, 2), range(12)))
+        assert len(ledger.newest()) == 12
