@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.audience import select
 from broadcast.core.contacts import Problem, kind_of, read_contacts
-from broadcast.core.errors import ContactsError, InputError, SelectorError
+from broadcast.core.errors import ContactsError, InputError, LockedError, SelectorError
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Pacer
 from broadcast.core.peers import parse_peer
@@ -381,11 +381,17 @@ def earlier(ledger: SqliteLedger, message: Message, once: str | None) -> Broadca
 
     Raises InputError when that one says something else, when it was cancelled or recalled, or when
     an unfinished broadcast has the very same text: sending anew would reach some people twice.
+    LockedError when a process is sending that one right now.
     """
     if once is None:
         for other in ledger.unfinished():
             if other.action is Action.SEND and other.message == message:
                 sent, total = other.counts.sent, other.counts.total
+                if other.owner is not None:
+                    raise LockedError(
+                        f"broadcast {other.id} with this very text is being sent by {other.owner}, "
+                        f"{sent} of {total} have it. `broadcast status {other.id} --watch` shows it"
+                    )
                 raise InputError(
                     f"broadcast {other.id} with this very text is unfinished, {sent} of {total} "
                     f"have it. Go on with it: `broadcast resume {other.id}`; or give it up, and "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import re
 import sys
 import traceback
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -27,6 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["account", "cli", "history", "main", "run", "sandbox", "sending"]
 
 
+_ABOUT_BROADCASTS = re.compile(
+    r"`(broadcast (?:list|status|show|resume|retry|pause|cancel|edit|recall)\b[^`]*)`"
+)
+
+
 def main() -> NoReturn:
     """Run the command line and exit; the one place where errors become exit codes."""
     for stream in (sys.stdout, sys.stderr):
@@ -48,7 +54,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the process edge
         known = _only_ours(error)
         if known is not None:
-            return _tell(known)
+            return _tell(known, sandbox="--sandbox" in arguments)
         traceback.print_exc()
         click.echo(
             "This is a bug in broadcast; please report the lines above. Nothing is lost: "
@@ -67,12 +73,15 @@ def _only_ours(error: Any) -> BroadcastError | None:
     return None if None in ours else ours[0]
 
 
-def _tell(error: BroadcastError) -> int:
+def _tell(error: BroadcastError, *, sandbox: bool) -> int:
     if isinstance(error, ContactsError) and error.problems:
         from broadcast import console  # noqa: PLC0415
 
         console.show_problems(error.problems)
-    click.echo(f"Error: {error}", err=True)
+    text = str(error)
+    if sandbox:  # what is proposed must find the same broadcasts
+        text = _ABOUT_BROADCASTS.sub(r"`\1 --sandbox`", text)
+    click.echo(f"Error: {text}", err=True)
     match error:
         case InputError() | LoginRequiredError():
             return USAGE

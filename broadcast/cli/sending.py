@@ -129,24 +129,19 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     if given["once"] is not None and not (given["once"] and given["once"].isprintable()):
         raise click.UsageError("the key of --once is empty, or no text; nothing was sent")
     settings = _settings(given)
+    if given["dry_run"]:
+        console.show_dry_run(body, _audience(settings, given), as_json=given["json"])
+        return DONE
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
-        if not given["dry_run"]:
-            earlier = app.earlier(ledger, body, given["once"])
-            if earlier is not None and earlier.state is State.DONE:
-                console.say(f"{earlier.id} was sent already under the key {given['once']}")
-                if given["json"]:
-                    console.show_records(earlier, (), as_json=True)
-                return DONE
-            if earlier is not None:
-                return _run(settings, ledger, given, lambda _: _resolved(earlier))
-        chosen = given["contacts"]
-        path = app.find_contacts(settings, Path.cwd(), user_path(chosen) if chosen else None)
-        audience = app.load_audience(path, given["to"], given["exclude"])
-        console.show_problems(audience.warnings)
-        contacts = audience.contacts
-        if given["dry_run"]:
-            console.show_dry_run(body, contacts, as_json=given["json"])
+        earlier = app.earlier(ledger, body, given["once"])
+        if earlier is not None and earlier.state is State.DONE:
+            console.say(f"{earlier.id} was sent already under the key {given['once']}")
+            if given["json"]:
+                console.show_records(earlier, (), as_json=True)
             return DONE
+        if earlier is not None:
+            return _run(settings, ledger, given, lambda _: _resolved(earlier))
+        contacts = _audience(settings, given)
         if len(contacts) > ASK_ABOVE and not given["yes"] and console.can_ask():
             console.show_question(body, contacts)
             if not _confirmed(f"Send it to {len(contacts)} people?"):
@@ -158,6 +153,16 @@ def send(message: tuple[str, ...], **given: Any) -> int:
             lambda _: ledger.create(app.new_id(), body, contacts, once=given["once"]),
             contacts=contacts,
         )
+
+
+def _audience(settings: Settings, given: dict[str, Any]) -> Sequence[Contact]:
+    from broadcast import app, console  # noqa: PLC0415
+
+    chosen = given["contacts"]
+    path = app.find_contacts(settings, Path.cwd(), user_path(chosen) if chosen else None)
+    audience = app.load_audience(path, given["to"], given["exclude"])
+    console.show_problems(audience.warnings)
+    return audience.contacts
 
 
 @cli.command()

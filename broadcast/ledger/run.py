@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import LockedError
-from broadcast.core.model import Broadcast, Deferred, Failed, Outcome, Sent
+from broadcast.core.model import Broadcast, Deferred, Failed, Halted, Outcome, Sent
 from broadcast.ledger.owner import in_words
 from broadcast.ledger.rows import delivery_of, keys, milliseconds, moment, shift
 
@@ -115,8 +115,8 @@ class SqliteRun:
                 case Deferred(error):
                     due = at + round(1000 * (outcome.retry_after or 0.0))
                     again.append((key, due, delivery.attempts + 1, error))
-                case _:
-                    again.append((key, 0, delivery.attempts, None))
+                case Halted(error):
+                    again.append((key, 0, delivery.attempts, error))
         sent = sum(row[1] for row in final)
         self._renew(sql, now, sent=sent, failed=len(final) - sent)
         final.sort()  # rows that come in order of their keys fill their pages
