@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.audience import select
-from broadcast.core.contacts import Problem, kind_of, read_contacts
-from broadcast.core.errors import ContactsError, InputError, LockedError, SelectorError
+from broadcast.core.contacts import kind_of, read_contacts
+from broadcast.core.errors import ContactsError, InputError, LockedError, Problem, SelectorError
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Pacer
 from broadcast.core.peers import parse_peer

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from broadcast.app import InboxRow
-    from broadcast.core.contacts import Problem
+    from broadcast.core.errors import Problem
 
 PROBLEMS_LIMIT = 50
 

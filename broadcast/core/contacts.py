@@ -12,7 +12,6 @@ import re
 import unicodedata
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 from difflib import get_close_matches
 from hashlib import blake2b
 from itertools import chain
@@ -20,7 +19,7 @@ from typing import BinaryIO, Literal, NamedTuple, cast
 
 import yaml
 
-from broadcast.core.errors import ContactsError
+from broadcast.core.errors import ContactsError, Problem
 from broadcast.core.model import NO_FIELDS, Contact, Peer
 from broadcast.core.peers import PeerError, parse_peer
 
@@ -48,19 +47,6 @@ _ALSO_PEER = frozenset({"chat", "id", "link", "number", "phone", "to", "user", "
 _FORM = 'expected "contacts:" and below it one "- @username" a line, the @username in quotes'
 _SHOWN = 60  # characters of a wrong text in its complaint
 _DEEPEST = 8  # a list needs four levels; libyaml gets very slow below a few thousand
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One complaint about a contact list. Only an error forbids the broadcast."""
-
-    source: str
-    line: int
-    message: str
-    is_error: bool = True
-
-    def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.message}"
 
 
 def kind_of(name: str) -> Kind:

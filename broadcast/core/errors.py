@@ -15,12 +15,24 @@ Expected trouble with one recipient is never an exception: it is an `Outcome` (c
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from broadcast.core.contacts import Problem
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One complaint about a contact list. Only an error forbids the broadcast."""
+
+    source: str
+    line: int
+    message: str
+    is_error: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.line}: {self.message}"
 
 
 class BroadcastError(Exception):

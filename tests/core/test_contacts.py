@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast.core import contacts as module
-from broadcast.core.contacts import Kind, Problem, kind_of, read_contacts
-from broadcast.core.errors import ContactsError
+from broadcast.core.contacts import Kind, kind_of, read_contacts
+from broadcast.core.errors import ContactsError, Problem
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 
