@@ -29,13 +29,14 @@ from broadcast.core.errors import ContactsError, InputError, LockedError, Proble
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Pacer
 from broadcast.core.peers import parse_peer
-from broadcast.core.plan import broadcast_id
+from broadcast.core.plan import broadcast_id, once_id
 from broadcast.dispatch import Engine
 from broadcast.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
 
+    from broadcast.core.breaker import Breaker
     from broadcast.core.model import Broadcast, Delivery, Outcome
     from broadcast.core.ports import Run, Transport, Watcher
     from broadcast.ledger.sqlite import SqliteLedger
@@ -69,16 +70,17 @@ class _Nobody:
 class Report:
     """What became of a broadcast. `counts` are those of the whole, `seconds` those of this run.
 
-    `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it,
-    and `cancelled` when the rest is never to be sent.
+    `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it.
+    `state` is what the broadcast was left in.
     """
 
     broadcast: str
+    action: Action
     counts: Counts
     seconds: float
+    state: State
     halted: Halted | None
     stopped: bool
-    cancelled: bool
     _records: Callable[[], Iterator[Record]]
 
     def records(self) -> Iterator[Record]:
@@ -159,9 +161,15 @@ def pacer_for(rate: float | None, *, is_bot: bool) -> Pacer:
     return Pacer(rate or None, max(1, min(round(rate), BOT_BURST)))
 
 
-def new_id() -> str:
-    """An id for a new broadcast: short, and sorted by time."""
-    return broadcast_id(time.time(), secrets.randbits(20))
+def new_id(once: str | None = None, message: Message | None = None) -> str:
+    """An id for a new broadcast: short, and sorted by time.
+
+    Under a key of `--once` it is made from the key and the message, so that every message has the
+    same random_id again even when the ledger was lost in between.
+    """
+    if once is None or message is None:
+        return broadcast_id(time.time(), secrets.randbits(20))
+    return once_id(once, f"{message.format}\0{message.text}")
 
 
 async def send(
@@ -186,11 +194,12 @@ async def send(
     counts = ledger.counts()
     return Report(
         ledger.broadcast,
+        Action.SEND,
         counts,
         seconds,
+        state=State.OPEN if counts.pending else State.DONE,
         halted=engine.halted,
         stopped=False,
-        cancelled=False,
         _records=ledger.records,
     )
 
@@ -203,6 +212,7 @@ async def run(
     server: str | None = None,
     pacer: Pacer | None = None,
     concurrency: int | None = None,
+    breaker: Breaker | None = None,
     watcher: Watcher | None = None,
     stopping: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
 ) -> Report:
@@ -224,7 +234,7 @@ async def run(
     async with ledger.start(
         broadcast, account=transport.account.id, server=server, on_stop=stop
     ) as work:
-        engine = _engine(work, transport, pacer, watcher, concurrency)
+        engine = _engine(work, transport, pacer, watcher, concurrency, breaker=breaker)
         engines.append(engine)
         state = await transport.update_state()
         if state is not None:
@@ -236,11 +246,12 @@ async def run(
     after = ledger.reload(broadcast)
     return Report(
         after.id,
+        after.action,
         after.counts,
         seconds,
+        state=after.state,
         halted=engine.halted,
         stopped=asked,
-        cancelled=after.state is State.CANCELLED,
         _records=lambda: ledger.records(after),
     )
 
@@ -251,11 +262,15 @@ def _engine(
     pacer: Pacer | None,
     watcher: Watcher | None,
     concurrency: int | None,
+    *,
+    breaker: Breaker | None = None,
 ) -> Engine:
     pacer = pacer or Pacer(None)
     if concurrency is None:
         concurrency = FULL_CONCURRENCY if pacer.rate is None else CONCURRENCY
-    return Engine(work, transport, pacer, watcher or _Nobody(), concurrency=concurrency)
+    return Engine(
+        work, transport, pacer, watcher or _Nobody(), concurrency=concurrency, breaker=breaker
+    )
 
 
 async def _find_ids(
@@ -489,9 +504,10 @@ async def serve_sandbox(
 
 
 class InboxRow(NamedTuple):
-    """A message that arrived in the sandbox. `at` is in UTC."""
+    """A message that arrived in the sandbox: to whom, by name and by id. `at` is in UTC."""
 
     to: str
+    id: int
     message_id: int
     text: str
     at: datetime
@@ -511,7 +527,7 @@ def sandbox_inbox(settings: Settings) -> Iterator[InboxRow]:
             world.apply(record)
     for message in world.inbox():
         at = datetime.fromtimestamp(message.date, UTC)
-        yield InboxRow(message.title, message.message_id, message.text, at)
+        yield InboxRow(message.title, message.peer, message.message_id, message.text, at)
 
 
 def clear_sandbox(settings: Settings) -> None:

@@ -5,7 +5,7 @@ The promise, each recipient exactly once, rests on three rules that hold on ever
 1. A delivery is marked `sending` in the ledger, durably, before anything goes out (claim).
 2. What the transport does not know for certain is never called sent or failed: it is sent again
    with the same random_id, which Telegram answers with the first message (settle as deferred).
-3. Only what was certainly not sent is given back as untouched (release).
+3. What was claimed and not tried is given back (release); that it was in doubt before is kept.
 """
 
 from __future__ import annotations
@@ -43,10 +43,7 @@ def backoff(attempts: int) -> float:
 
 
 class Engine:
-    """One run over one broadcast: make it, `await run()`, read `halted`; `stop()` ends it early.
-
-    `limit` bounds the deliveries that are tried; what is deferred then stays with the ledger.
-    """
+    """One run over one broadcast: make it, `await run()`, read `halted`; `stop()` ends it early."""
 
     def __init__(
         self,
@@ -57,7 +54,6 @@ class Engine:
         *,
         concurrency: int = 10,
         breaker: Breaker | None = None,
-        limit: int | None = None,
         max_wait: float = MAX_WAIT,
         patience: float = PATIENCE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -66,7 +62,6 @@ class Engine:
         self._run, self._transport, self._pacer, self._watcher = run, transport, pacer, watcher
         self._concurrency, self._max_wait, self._patience = concurrency, max_wait, patience
         self._breaker = breaker or Breaker()
-        self._left = math.inf if limit is None else limit  # deliveries that may still be claimed
         self._clock = clock
         self._turn = asyncio.Lock()  # one worker at a time paces and claims; the others queue here
         self._claimed: deque[Delivery] = deque()
@@ -76,7 +71,8 @@ class Engine:
         self._arrived = asyncio.Event()  # there are outcomes to commit, or there will be none
         self._hurry = asyncio.Event()  # somebody waits for the commit: do not gather any longer
         self._stopping = self._finished = False
-        self._offline_since: float | None = None
+        self._outage_since: float | None = None
+        self._troubles = 0  # answers in a row that were none, or that named no time
         self._last_wait = ""
 
     async def run(self) -> None:
@@ -109,17 +105,15 @@ class Engine:
             while not self._stopping:
                 self._news.clear()  # before looking, so that what comes meanwhile is not missed
                 unsettled = self._unsettled
-                if not self._claimed and self._left > 0:
-                    self._claimed.extend(await self._run.claim(self._slice(), self._clock()))
-                    self._left -= len(self._claimed)
-                    if self._stopping:
-                        break
+                await self._claim_ahead()
+                if self._stopping:
+                    break
                 if self._claimed:
                     wait = self._pacer.take(self._now())
                     if wait == 0.0:
                         self._unsettled += 1
                         return self._claimed.popleft()
-                elif self._left > 0 and (due := await self._run.next_due()) is not None:
+                elif (due := await self._run.next_due()) is not None:
                     wait = max((due - self._clock()).total_seconds(), 0.0)
                     if unsettled:  # which may bring something to do before that
                         wait = min(wait, self._max_wait)
@@ -132,9 +126,17 @@ class Engine:
                 await self._wait(wait)
         return None
 
+    async def _claim_ahead(self) -> None:
+        """Have something claimed, and be sure that it is still ours."""
+        now = self._clock()
+        if not self._claimed:
+            self._claimed.extend(await self._run.claim(self._slice(), now))
+        elif self._run.has_lapsed(now):  # this process was frozen meanwhile
+            await self._run.renew(now)
+
     async def _wait(self, seconds: float | None) -> None:
         """Until `seconds` are over or there is news: whoever waits looks again."""
-        if seconds is not None and seconds > self._max_wait:
+        if seconds is not None and seconds > self._max_wait and self._last_wait:
             until = (self._clock() + timedelta(seconds=seconds)).astimezone()
             reason = f"{self._last_wait}: nothing can be sent before {until:%Y-%m-%d %H:%M}"
             self._halt(Halted("WAIT_TOO_LONG", reason))
@@ -146,36 +148,36 @@ class Engine:
     def _heed(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
         if not isinstance(outcome, Deferred):
-            self._offline_since = None
+            self._troubles, self._outage_since = 0, None
             halted = outcome if isinstance(outcome, Halted) else self._breaker.took(outcome)
             if halted is not None:
                 self._halt(halted)
             return outcome
         self._last_wait = outcome.reason
+        if outcome.retry_after is not None:  # Telegram has named a time
+            if outcome.scope is Scope.ACCOUNT:
+                self._hold(outcome.retry_after, outcome.reason)
+            return outcome
+        self._troubles += 1
+        if not outcome.reached or self._troubles >= 2 * self._concurrency:
+            self._hold(self._outage(outcome.reason), outcome.reason)
         if not outcome.reached:
-            self._hold(self._offline(), outcome.reason)
             return replace(outcome, retry_after=0.0)  # the hold is for everybody
-        self._offline_since = None
-        seconds = outcome.retry_after
-        if seconds is None:
-            seconds = backoff(delivery.attempts)
-        if outcome.scope is Scope.ACCOUNT:
-            self._hold(seconds, outcome.reason)
-        return replace(outcome, retry_after=seconds)
+        return replace(outcome, retry_after=backoff(delivery.attempts), counts=True)
 
     def _hold(self, seconds: float, reason: str) -> None:
         self._pacer.hold(self._now() + seconds)
         self._watcher.held(seconds, reason)
 
-    def _offline(self) -> float:
-        """The pause before the next try to connect: as long as the outage, 1 to 30 seconds."""
+    def _outage(self, reason: str) -> float:
+        """The pause before the next try: as long as nothing has gone through, 1 to 30 seconds."""
         now = self._now()
-        if self._offline_since is None:
-            self._offline_since = now
-        outage = now - self._offline_since
+        if self._outage_since is None:
+            self._outage_since = now
+        outage = now - self._outage_since
         if outage >= self._patience:
             since = (self._clock() - timedelta(seconds=outage)).astimezone()
-            self._halt(Halted("OFFLINE", f"no connection to Telegram since {since:%H:%M:%S}"))
+            self._halt(Halted("OFFLINE", f"{reason}, since {since:%H:%M:%S}"))
         return min(max(outage, 1.0), 30.0)
 
     def _halt(self, halted: Halted) -> None:
@@ -203,7 +205,7 @@ class Engine:
     def _slice(self) -> int:
         rate = self._pacer.rate
         ahead = SLICE_LIMIT if rate is None else max(math.ceil(rate * WINDOW), 1)
-        return int(min(ahead, SLICE_LIMIT, self._left))
+        return min(ahead, SLICE_LIMIT)
 
     @staticmethod
     def _now() -> float:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dotenv import dotenv_values
+from dotenv.parser import parse_stream
 from platformdirs import user_config_path, user_data_path
 
 from broadcast.core.access import Access, Credentials, Server
@@ -59,7 +60,15 @@ class Settings:
             verb = "is" if len(self.missing) == 1 else "are"
             missing = f"{' and '.join(self.missing)} {verb}"
             raise SettingsError(WHERE_TO_GET_CREDENTIALS.format(missing=missing))
-        return Access(self.credentials, self._session(), self.home / "addresses.db", self.server)
+        # Apart for each server: an id or a hash of one names nobody, or somebody else, at another.
+        addresses = self._folder() / "addresses.db"
+        return Access(self.credentials, self._session(), addresses, self.server)
+
+    def _folder(self) -> Path:
+        folder = self.home / "sessions"
+        if self.server is None:
+            return folder
+        return folder / re.sub(r"[^0-9A-Za-z.@-]", "_", str(self.server))
 
     def _session(self) -> Path | str:
         """A string session, or a file: below `home`, apart for each server, unless it is a path."""
@@ -71,10 +80,7 @@ class Settings:
             return name
         if "/" in name or "\\" in name or name.endswith(".session"):
             return user_path(name.removesuffix(".session") + ".session")
-        folder = self.home / "sessions"
-        if self.server is not None:
-            folder /= re.sub(r"[^0-9A-Za-z.@-]", "_", str(self.server))
-        return folder / f"{name}.session"
+        return self._folder() / f"{name}.session"
 
 
 def read_environment(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
@@ -85,6 +91,10 @@ def read_environment(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]
     values: dict[str, str] = {}
     if dotenv.is_file():
         try:
+            with dotenv.open(encoding="utf-8") as stream:
+                wrong = [part.original.line for part in parse_stream(stream) if part.error]
+            if wrong:
+                raise SettingsError(f"{dotenv}:{wrong[0]}: expected NAME=value, or # and a remark")
             values = {key: value for key, value in dotenv_values(dotenv).items() if value}
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{dotenv}: cannot be read: {error}") from error

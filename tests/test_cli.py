@@ -218,11 +218,29 @@ def test_the_message_may_come_from_stdin_or_from_a_file(shell: Shell) -> None:
         ("snd", "send"),
         ("help", "--help"),
         ("version", "--version"),
+        ("statsu", "status"),
+        ("inbox", "sandbox inbox"),
+        ("serve", "sandbox serve"),
     ],
 )
 def test_a_lone_word_close_to_a_command_is_not_sent(shell: Shell, word: str, meant: str) -> None:
     told = (f"did you mean `broadcast {meant}`?", "To send it as a message:")
     shell.refuses(word, "--sandbox", "--yes", told=(*told, f"`broadcast send {word}`"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--to", "best"], ["--rate", "max"], ["--contacts", "contacts.yaml", "--exclude", "work"]],
+)
+def test_a_typo_is_not_sent_whatever_options_follow_or_precede_it(
+    shell: Shell, options: list[str]
+) -> None:
+    for arguments in (["statsu", *options], [*options, "statsu"]):
+        shell.refuses(*arguments, "--sandbox", "--yes", told=("did you mean `broadcast status`?",))
+
+
+def test_a_typo_with_an_argument_is_told_as_the_command_it_was_meant_to_be(shell: Shell) -> None:
+    shell.refuses("retyr", "6ff", "--sandbox", told=("did you mean `broadcast retry 6ff`?",))
 
 
 @pytest.mark.parametrize("text", ["Hello", "car", "Help!", "log in to the new site", "ok"])

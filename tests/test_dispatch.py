@@ -294,16 +294,6 @@ def test_sent_without_an_id_is_sent() -> None:
     assert ledger.counts().sent == 1
 
 
-def test_a_limit_is_kept_and_a_second_run_does_the_rest() -> None:
-    ledger, transport = ledger_of(50), SlowTransport({"@friend1": FLOOD})
-    virtual.run(engine_of(ledger, transport, limit=7).run())
-    assert len(transport.attempts) == 7
-    assert ledger.counts().sent == 6
-    virtual.run(engine_of(ledger, transport).run())
-    assert ledger.counts().sent == 50
-    assert len(transport.delivered) == 50
-
-
 def test_a_list_that_fails_from_first_to_last_stops_the_run() -> None:
     gone = Failed("PEER_ID_INVALID", "no such person")
     ledger = ledger_of(500)
@@ -312,3 +302,50 @@ def test_a_list_that_fails_from_first_to_last_stops_the_run() -> None:
     assert engine.halted is not None
     assert engine.halted.error == "TOO_MANY_FAILURES"
     assert ledger.counts().failed < 50
+
+
+def test_a_long_outage_does_not_postpone_what_telegram_answers_again() -> None:
+    again = Deferred("RANDOM_ID_DUPLICATE", "still working", perhaps_sent=True)
+    ledger = ledger_of(1)
+    engine = engine_of(ledger, FakeTransport({"@friend0": [LOST] * 20 + [again]}))
+
+    async def main() -> float:
+        await engine.run()
+        return asyncio.get_running_loop().time()
+
+    assert virtual.run(main()) < 600
+    assert engine.halted is None
+    assert ledger.counts().sent == 1
+
+
+def test_a_telegram_in_trouble_for_everybody_is_not_hammered() -> None:
+    trouble = Deferred("RPC_CALL_FAIL", "Telegram has internal trouble", perhaps_sent=True)
+    transport = FakeTransport({f"@friend{n}": [trouble] * 1000 for n in range(500)})
+    engine = engine_of(ledger_of(500), transport, Pacer(30, 30))
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert engine.halted.error == "OFFLINE"
+    assert len(transport.attempts) < 3000
+
+
+def test_a_low_rate_is_no_reason_to_halt() -> None:
+    ledger = ledger_of(2)
+    engine = engine_of(ledger, FakeTransport(), Pacer(0.001))
+    virtual.run(engine.run())
+    assert engine.halted is None
+    assert ledger.counts().sent == 2
+
+
+def test_a_process_that_was_frozen_asks_before_it_goes_on() -> None:
+    class Frozen(MemoryLedger):
+        renewed = 0
+
+        def has_lapsed(self, now: datetime) -> bool:
+            return self.renewed == 0
+
+        async def renew(self, now: datetime) -> None:
+            self.renewed += 1
+
+    ledger = Frozen("b1", Message("hello"), audience(40))
+    virtual.run(engine_of(ledger, FakeTransport(), Pacer(30)).run())
+    assert ledger.renewed == 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import click
 
 from broadcast.cli import account, history, sandbox, sending
-from broadcast.cli.parsing import BUG, DONE, HALTED, INTERRUPTED, LOCKED, USAGE, cli
+from broadcast.cli.parsing import BUG, DONE, HALTED, INTERRUPTED, LOCKED, USAGE, cli, place_of
 from broadcast.core.errors import (
     BroadcastError,
     ContactsError,
@@ -44,7 +44,20 @@ def main() -> NoReturn:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     try:
-        return cli.main(list(arguments), prog_name="broadcast", standalone_mode=False) or DONE
+        return (
+            cli.main(
+                list(arguments),
+                prog_name="broadcast",
+                standalone_mode=False,
+                obj=place_of(arguments),
+            )
+            or DONE
+        )
+    except click.NoSuchOption as error:
+        error.show()
+        if not error.possibilities:
+            click.echo('A message that begins with a dash: broadcast -- "-5 degrees"', err=True)
+        return error.exit_code
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -54,7 +67,7 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001 - the process edge
         known = _only_ours(error)
         if known is not None:
-            return _tell(known, sandbox="--sandbox" in arguments)
+            return _tell(known, place_of(arguments))
         traceback.print_exc()
         click.echo(
             "This is a bug in broadcast; please report the lines above. Nothing is lost: "
@@ -73,14 +86,13 @@ def _only_ours(error: Any) -> BroadcastError | None:
     return None if None in ours else ours[0]
 
 
-def _tell(error: BroadcastError, *, sandbox: bool) -> int:
+def _tell(error: BroadcastError, place: str) -> int:
     if isinstance(error, ContactsError) and error.problems:
         from broadcast import console  # noqa: PLC0415
 
         console.show_problems(error.problems)
-    text = str(error)
-    if sandbox:  # what is proposed must find the same broadcasts
-        text = _ABOUT_BROADCASTS.sub(r"`\1 --sandbox`", text)
+    # What is proposed must find the same broadcasts.
+    text = _ABOUT_BROADCASTS.sub(lambda found: f"`{found[1]}{place}`", str(error))
     click.echo(f"Error: {text}", err=True)
     match error:
         case InputError() | LoginRequiredError():

@@ -131,6 +131,8 @@ def _ask(identity: str | None, home: str | None, state: State, *, sandbox: bool)
             broadcast = _await_end(ledger, broadcast)
         else:
             broadcast = ledger.reload(broadcast)
+            if broadcast.state is not state:
+                console.say(f"nothing to stop: {broadcast.id} is {broadcast.state} already")
         console.show_broadcast(broadcast, recall=None, as_json=False)
     return DONE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,17 @@ import click
 from broadcast.settings import Settings, load_settings, read_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 DONE, SOME_FAILED, USAGE, HALTED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
-ALSO_COMMANDS = {"help": "--help", "version": "--version"}  # what people type for an option
+ALSO_COMMANDS = {  # what people type for an option or for a command of the sandbox
+    "help": "--help",
+    "version": "--version",
+    "inbox": "sandbox inbox",
+    "serve": "sandbox serve",
+}
+_PLACES = ("--home", "--session", "--server", "--server-key")
 
 
 def _environment() -> dict[str, str]:
@@ -70,11 +77,10 @@ class MessageOrCommand(Group):
         end = args.index("--") if "--" in args else len(args)
         words = self._words(ctx, args[:end])  # what follows `--` is a message, whatever it is
         if words and words[0] in self.commands:
-            command = args.pop(args.index(words[0]))
-            args = [command, *args]
+            args = [words[0], *self._without(ctx, args, words)]
         elif args and not set(args) <= {"--help", "--version"}:
-            if len(words) == 1:
-                self._refuse_typos(ctx, words[0])
+            if words:
+                self._refuse_typos(ctx, words)
             args = ["send", *args]
         return super().parse_args(ctx, args)
 
@@ -84,20 +90,32 @@ class MessageOrCommand(Group):
         options = [param for param in params if param.param_type_name == "option"]
         parser = click.Command("words", params=options).make_parser(ctx)
         parser.ignore_unknown_options = True
+        parser.allow_interspersed_args = True  # a group's own parser stops at the first word
         try:
             left = parser.parse_args(list(args))[1]
         except click.UsageError:  # `send` says it better
             return []
         return [word for word in left if not word.startswith("-") or word == "-"]
 
-    def _refuse_typos(self, ctx: click.Context, word: str) -> None:
+    def _without(self, ctx: click.Context, args: list[str], words: list[str]) -> list[str]:
+        """`args` without the command: the first of `words`, and not a value that looks like it."""
+        for place, word in enumerate(args):
+            left = args[:place] + args[place + 1 :]
+            end = left.index("--") if "--" in left else len(left)
+            if word == words[0] and self._words(ctx, left[:end]) == words[1:]:
+                return left
+        raise AssertionError(words)
+
+    def _refuse_typos(self, ctx: click.Context, words: list[str]) -> None:
+        word = words[0]
         names = [*self.commands, *ALSO_COMMANDS]
         close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.7)
         if close and word.replace("-", "_").isidentifier():  # `log-in` is one word, too
-            meant = ALSO_COMMANDS.get(close[0], close[0])
+            meant = " ".join([ALSO_COMMANDS.get(close[0], close[0]), *words[1:]])
+            message = word if len(words) == 1 else f'"{" ".join(words)}"'
             ctx.fail(
                 f"did you mean `broadcast {meant}`? "
-                f"To send it as a message: `broadcast send {word}`"
+                f"To send it as a message: `broadcast send {message}`"
             )
 
 
@@ -148,6 +166,19 @@ sandbox_option = click.option(
 )
 
 json_option = click.option("--json", is_flag=True, help="Print JSON Lines on stdout.")
+
+
+def place_of(arguments: Sequence[str]) -> str:
+    """The options that say where a broadcast is recorded, as they must be repeated in a hint."""
+    place = ""
+    for number, argument in enumerate(arguments):
+        name, _, value = argument.partition("=")
+        if argument == "--sandbox":
+            place += " --sandbox"
+        elif name in _PLACES:
+            value = value or "".join(arguments[number + 1 : number + 2])
+            place += f" {name} {shlex.quote(value)}"
+    return place
 
 
 def settings_of(home: str | None, **overrides: str | None) -> Settings:

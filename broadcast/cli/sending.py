@@ -23,6 +23,7 @@ from broadcast.cli.parsing import (
     sandbox_option,
     settings_of,
 )
+from broadcast.core.breaker import Breaker
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Format, Message, State
 from broadcast.settings import user_path
@@ -87,6 +88,14 @@ _run_options = options(
         type=click.IntRange(1, 1000),
         help="Requests under way at once. [default: 20; 100 with --rate max]",
     ),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(1, 100),
+        metavar="PERCENT",
+        default=50,
+        show_default=True,
+        help="Stop when more fail than this; 100 never stops.",
+    ),
     json_option,
     click.option(
         "--quiet", is_flag=True, help="Print only failures; with --json only the summary."
@@ -135,7 +144,10 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         earlier = app.earlier(ledger, body, given["once"])
         if earlier is not None and earlier.state is State.DONE:
-            console.say(f"{earlier.id} was sent already under the key {given['once']}")
+            console.say(
+                f"{earlier.id} was sent already under the key {given['once']}: "
+                f"{earlier.counts.sent} sent, {earlier.counts.failed} failed"
+            )
             if given["json"]:
                 console.show_records(earlier, (), as_json=True)
             return DONE
@@ -150,7 +162,9 @@ def send(message: tuple[str, ...], **given: Any) -> int:
             settings,
             ledger,
             given,
-            lambda _: ledger.create(app.new_id(), body, contacts, once=given["once"]),
+            lambda _: ledger.create(
+                app.new_id(given["once"], body), body, contacts, once=given["once"]
+            ),
             contacts=contacts,
         )
 
@@ -205,6 +219,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
                 else "nothing to retry: nobody failed"
             )
             return SOME_FAILED if failed else DONE
+        given["retried"] = True
         return _run(settings, ledger, given, lambda _: _resolved(ledger.reload(broadcast)))
 
 
@@ -300,6 +315,10 @@ async def _run_async(
 ) -> int:
     from broadcast import app, console  # noqa: PLC0415
 
+    if given["sandbox"] and (given["server"] or given["server_key"]):
+        raise click.UsageError(
+            "--sandbox is a server of its own: leave out --server; nothing was sent"
+        )
     if given["sandbox"]:
         opening, server = app.open_sandbox(contacts, settings), "sandbox"
     else:
@@ -318,10 +337,12 @@ async def _run_async(
                 server=server,
                 pacer=app.pacer_for(given["rate"], is_bot=transport.account.is_bot),
                 concurrency=given["concurrency"],
+                breaker=Breaker(given["max_failures"] / 100),
                 watcher=watcher,
                 stopping=lambda stop: _stopping(stop, output),
             )
-    console.show_result(report, output, sandbox=given["sandbox"], **shown)
+    place = click.get_current_context().obj or ""
+    console.show_result(report, output, place=place, retried=given.get("retried", False), **shown)
     return _exit_code(report)
 
 
@@ -340,7 +361,7 @@ async def _resolved(broadcast: Broadcast) -> Broadcast:
 def _exit_code(report: Report) -> int:
     if report.halted is not None:
         return HALTED if report.halted.resumable else USAGE
-    if report.counts.pending or report.cancelled:
+    if report.counts.pending or report.state is State.CANCELLED:
         return INTERRUPTED
     return SOME_FAILED if report.counts.failed else DONE
 

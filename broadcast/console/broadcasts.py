@@ -53,7 +53,7 @@ def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: b
             ("what", f"{broadcast.action}: {first_line(broadcast.message.text)}"),
             ("made", f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M:%S}"),
             ("state", state_of(broadcast)),
-            ("so far", counted(broadcast.counts)),
+            ("so far", counted(broadcast.counts, broadcast.action)),
             ("runs in", broadcast.owner),
             ("stopped", broadcast.note),
             ("key", broadcast.once),

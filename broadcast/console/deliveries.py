@@ -12,7 +12,7 @@ from broadcast.console.rows import broadcast_summary_row, delivery_row, summary_
 from broadcast.console.terminal import Output, json_line, new_table, reader_may_leave, say, stdout
 from broadcast.core.classify import may_help_to_retry
 from broadcast.core.errors import InputError
-from broadcast.core.model import Broadcast, Counts, Failed, Record, Status
+from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, State, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 
 ROWS_LIMIT = 50  # recipients shown one by one; more are folded to counts and the failures
 RECORDS_LIMIT = 200  # lines of a table; there are files for more
+SUCCESS = {Action.SEND: "sent", Action.EDIT: "edited", Action.RECALL: "deleted"}
 CSV_COLUMNS = ("peer", "name", "status", "message_id", "error", "reason", "at")
 
 
 def show_result(
-    report: Report, output: Output, *, as_json: bool, quiet: bool, sandbox: bool
+    report: Report, output: Output, *, as_json: bool, quiet: bool, place: str, retried: bool
 ) -> None:
-    """What became of everybody, why it stopped when it did, and the one command that fits now."""
+    """What became of everybody, why it stopped when it did, and the one command that fits now.
+
+    `place` are the options that lead that command to the same ledger; `retried` tells that this
+    run was a retry, so that another one is not what fits.
+    """
     if as_json:
         if not quiet:
             for record in report.records():
@@ -43,22 +48,21 @@ def show_result(
         say(f"stopped: {report.halted.reason} ({report.halted.error}); {counts.pending} not sent")
     elif output.closed:
         say(f"stopped: stdout cannot be written any more; {counts.pending} not sent")
-    elif report.cancelled:
-        say(f"cancelled; {counts.pending + counts.skipped} not sent")
-    elif counts.pending:
-        say(f"interrupted; {counts.pending} not sent")
-    command = next_command(report)
+    elif counts.pending or counts.skipped:
+        word = "interrupted" if report.state is State.OPEN else str(report.state)
+        say(f"{word}; {counts.pending + counts.skipped} not sent")
+    command = next_command(report, retried=retried)
     if command is not None and not (quiet and command.startswith("show")):
-        say(f"next: broadcast {command}{' --sandbox' if sandbox else ''}")
+        say(f"next: broadcast {command}{place}")
 
 
-def next_command(report: Report) -> str | None:
+def next_command(report: Report, *, retried: bool = False) -> str | None:
     """What a person would do now: resume, retry, or look; None when there is nothing to do."""
-    if report.cancelled:
+    if report.state is State.CANCELLED:
         return f"show {report.broadcast}"
     if report.counts.pending:
         return f"resume {report.broadcast}" if _is_resumable(report) else None
-    if any(
+    if not retried and any(
         isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error)
         for record in (report.records() if report.counts.failed else ())
     ):
@@ -89,7 +93,7 @@ def show_records(broadcast: Broadcast, records: Iterable[Record], *, as_json: bo
             print(json_line(broadcast_summary_row(broadcast)))
         else:
             _show_records(records)
-            stdout().print(Text(counted(broadcast.counts)))
+            stdout().print(Text(counted(broadcast.counts, broadcast.action)))
 
 
 def _show_records(records: Iterable[Record]) -> None:
@@ -100,16 +104,17 @@ def _show_records(records: Iterable[Record]) -> None:
         if table.row_count >= RECORDS_LIMIT:
             left += 1
             continue
-        row = delivery_row(record)
-        table.add_row(*(Text(part, style=style) for part, style in _cells(row)))
+        table.add_row(*(Text(part, style=style) for part, style in _cells(record)))
     if table.row_count:
         out.print(table)
     if left:
         out.print(f"... and {left} more; --json or `broadcast show --csv FILE` names them all")
 
 
-def _cells(row: dict[str, object]) -> Iterable[tuple[str, str]]:
+def _cells(record: Record) -> Iterable[tuple[str, str]]:
+    row = delivery_row(record)
     status = row["status"]
+    word = SUCCESS[record.delivery.action] if status is Status.SENT else str(status)
     style = {Status.SENT: "green", Status.FAILED: "red"}.get(Status(str(status)), "yellow")
     if status is Status.SENT:
         told = (
@@ -122,19 +127,19 @@ def _cells(row: dict[str, object]) -> Iterable[tuple[str, str]]:
     return (
         (str(row["name"]), ""),
         (str(row["peer"]), "cyan"),
-        (str(status), style),
+        (word, style),
         (told, "" if status is Status.SENT else style),
     )
 
 
 def summary(report: Report) -> str:
     """One line: how many of each, and how long it took."""
-    return f"{counted(report.counts)} in {duration(report.seconds)}"
+    return f"{counted(report.counts, report.action)} in {duration(report.seconds)}"
 
 
-def counted(counts: Counts) -> str:
+def counted(counts: Counts, action: Action) -> str:
     """How many of each, leaving out what there is none of."""
-    parts = [f"{counts.sent} sent", f"{counts.failed} failed"]
+    parts = [f"{counts.sent} {SUCCESS[action]}", f"{counts.failed} failed"]
     parts += [f"{counts.skipped} skipped"] if counts.skipped else []
     parts += [f"{counts.pending} pending"] if counts.pending else []
     return ", ".join(parts)

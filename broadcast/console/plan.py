@@ -78,10 +78,10 @@ def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
             print(json_line(row._asdict() | {"at": row.at.isoformat()}))
         return
     out = stdout()
-    table = new_table(out, "to", "message", "at", "text")
+    table = new_table(out, "to", "id", "message", "at", "text")
     for row in rows:
         at = f"{row.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        table.add_row(Text(row.to), str(row.message_id), at, Text(row.text))
+        table.add_row(Text(row.to), str(row.id), str(row.message_id), at, Text(row.text))
     if table.row_count:
         out.print(table)
     else:

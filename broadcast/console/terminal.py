@@ -86,6 +86,9 @@ def reader_may_leave() -> Generator[None]:
         sys.stdout.flush()  # here, and not at exit, where Python can only complain
     except BrokenPipeError:
         silence_stdout()
+    except OSError as error:  # a file on a full disk
+        silence_stdout()
+        say(f"stdout cannot be written: {error.strerror}. `broadcast show` tells the result again")
 
 
 class _Stdout(Console):

@@ -213,7 +213,7 @@ def classify(error: TelegramError) -> Outcome:
         case Verdict.WAIT_CHAT:
             return Deferred(error.name, reason, _seconds(error))
         case Verdict.AGAIN:
-            return Deferred(error.name, reason)
+            return Deferred(error.name, reason, perhaps_sent=True)
         case Verdict.MESSAGE:
             return Halted(error.name, reason, resumable=False)
         case Verdict.ACCOUNT:

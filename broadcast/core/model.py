@@ -111,7 +111,9 @@ class Deferred:
     """Not now: try again, with the same random_id, after `retry_after` seconds.
 
     `retry_after` is None when Telegram named no time: the engine then waits a growing while.
-    `reached` is False when the network was down, so that Telegram said nothing at all.
+    `reached` is False when Telegram said nothing at all. `perhaps_sent` tells that the message may
+    have arrived all the same. `counts` is set by the engine on a try that makes the next wait
+    longer: one that Telegram answered, and without naming a time.
     """
 
     error: str
@@ -119,6 +121,8 @@ class Deferred:
     retry_after: float | None = None
     scope: Scope = Scope.DELIVERY
     reached: bool = True
+    perhaps_sent: bool = False
+    counts: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,16 @@ _EPOCH = 1_577_836_800  # 2020-01-01 UTC; six characters of seconds last until 2
 def broadcast_id(now: float, chance: int) -> str:
     """Ten characters that sort by the second `now` (Unix time) and end in 20 bits of `chance`."""
     number = (int(now) - _EPOCH) << 20 | chance & 0xFFFFF
+    return _letters(number)
+
+
+def once_id(key: str, content: str) -> str:
+    """The id of the broadcast under a key of `--once`: made from nothing but key and content."""
+    digest = blake2b(f"{key}\0{content}".encode(), digest_size=7).digest()
+    return _letters(int.from_bytes(digest, "big"))
+
+
+def _letters(number: int) -> str:
     return "".join(_ALPHABET[number >> shift & 31] for shift in range(45, -5, -5))
 
 

@@ -45,6 +45,14 @@ class Run(Protocol):
         """Give back claimed deliveries that were certainly not sent."""
         ...
 
+    def has_lapsed(self, now: datetime) -> bool:
+        """Whether no sign of life was given for so long that another may have taken over."""
+        ...
+
+    async def renew(self, now: datetime) -> None:
+        """Give a sign of life. Raises LockedError when another process has taken over."""
+        ...
+
     async def next_due(self) -> datetime | None:
         """When the next deferred delivery may be tried; None when none is deferred."""
         ...

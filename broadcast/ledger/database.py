@@ -207,6 +207,6 @@ def _advice(error: sqlite3.Error) -> str:
     if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return (
             f"the file is damaged ({text}). Restore a copy of it; or move it away, and what it "
-            "held cannot be resumed"
+            "held cannot be resumed: sending the same again would reach people twice"
         )
     return f"it cannot be used ({text})"

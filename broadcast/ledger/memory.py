@@ -59,7 +59,7 @@ class MemoryLedger:
                     self._states[position] = Status.FAILED
                 case Deferred(retry_after=seconds):
                     self._states[position] = Status.PENDING
-                    self._attempts[position] = delivery.attempts + 1
+                    self._attempts[position] = delivery.attempts + outcome.counts
                     due = now + timedelta(seconds=seconds or 0.0)
                     heapq.heappush(self._due, (due, position))
                 case _:
@@ -71,6 +71,13 @@ class MemoryLedger:
         for delivery in deliveries:
             self._states[delivery.position] = Status.PENDING
             heapq.heappush(self._untouched, delivery.position)
+
+    def has_lapsed(self, now: datetime) -> bool:
+        """See `Run.has_lapsed`."""
+        return False
+
+    async def renew(self, now: datetime) -> None:
+        """See `Run.renew`."""
 
     async def next_due(self) -> datetime | None:
         """See `Run.next_due`."""

@@ -157,7 +157,7 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
         return Record(delivery, Status.FAILED, Failed(row["error"], reason_of(row["error"])), at)
     trouble = row["trouble"]
     is_sending = row["claimed"] or (row["claimed"] is None and row["sliced"])
-    if is_sending and broadcast.owner is None:
+    if (is_sending or row["doubt"]) and broadcast.owner is None:
         trouble = "IN_DOUBT"
     outcome = None if trouble is None else Deferred(trouble, reason_of(trouble))
     if is_sending:

@@ -37,6 +37,7 @@ class SqliteRun:
         self._database = database
         self._epoch = epoch
         self._clock = clock
+        self._lease_until = clock() + LEASE
         self._low = keys(broadcast.number)["low"]
         self._slices: dict[int, list[int]] = {}  # first key -> [last key, how many are unsettled]
         self._waiting: set[int] = set()  # claimed keys that stand in `waiting` and in no slice
@@ -104,7 +105,7 @@ class SqliteRun:
         at = milliseconds(now)
         since = at - milliseconds(self.broadcast.created_at)
         final: list[tuple[int, int, int | None, int, str | None]] = []
-        again: list[tuple[int, int, int, str | None]] = []
+        again: list[tuple[int, int, int, str | None, int]] = []
         for delivery, outcome in results:
             key = self._low + delivery.position
             match outcome:
@@ -114,9 +115,10 @@ class SqliteRun:
                     final.append((key, 0, None, since, error))
                 case Deferred(error):
                     due = at + round(1000 * (outcome.retry_after or 0.0))
-                    again.append((key, due, delivery.attempts + 1, error))
+                    tries = delivery.attempts + outcome.counts
+                    again.append((key, due, tries, error, int(outcome.perhaps_sent)))
                 case Halted(error):
-                    again.append((key, 0, delivery.attempts, error))
+                    again.append((key, 0, delivery.attempts, error, 0))
         sent = sum(row[1] for row in final)
         self._renew(sql, now, sent=sent, failed=len(final) - sent)
         final.sort()  # rows that come in order of their keys fill their pages
@@ -128,7 +130,7 @@ class SqliteRun:
 
     async def release(self, deliveries: Iterable[Delivery]) -> None:
         """See `Run.release`."""
-        again = [(self._low + d.position, 0, d.attempts, None) for d in deliveries]
+        again = [(self._low + d.position, 0, d.attempts, None, 0) for d in deliveries]
 
         def work(sql: Statements) -> None:
             self._renew(sql, self._clock())
@@ -148,6 +150,14 @@ class SqliteRun:
             if self._slices[first][1] == 0:
                 del self._slices[first]
                 sql.run("delete_slice", first=first)
+
+    def has_lapsed(self, now: datetime) -> bool:
+        """See `Run.has_lapsed`."""
+        return now >= self._lease_until
+
+    async def renew(self, now: datetime) -> None:
+        """See `Run.renew`."""
+        await self._database.write(lambda sql: self._renew(sql, now))
 
     async def next_due(self) -> datetime | None:
         """See `Run.next_due`."""
@@ -172,11 +182,14 @@ class SqliteRun:
         if changed != 1:
             row: Any = sql.one("broadcast_by_number", number=number)
             identity = self.broadcast.id
-            raise LockedError(
-                f"broadcast {identity} was taken over by {in_words(row['owner'])}, because this "
-                f"process gave no sign of life for {LEASE.seconds} seconds. It goes on there: "
-                f"`broadcast status {identity}`"
+            what = (
+                f"taken over by {in_words(row['owner'])}" if row["owner"] else "stopped elsewhere"
             )
+            raise LockedError(
+                f"broadcast {identity} was {what}, while this process gave no sign of life for "
+                f"{LEASE.seconds} seconds. What became of it: `broadcast status {identity}`"
+            )
+        self._lease_until = now + LEASE
 
     async def beat(
         self,

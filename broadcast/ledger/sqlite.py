@@ -108,6 +108,9 @@ class SqliteLedger:
         def work(sql: Statements) -> int:
             row: Any = sql.one("broadcast_by_number", number=target.number)
             require_changeable(sql, row, action, self._clock())
+            sql.run("fence", number=target.number)
+            for change in sql.rows("changes_of", target=target.number):
+                sql.run("fence", number=change["number"])
             if action is Action.RECALL and row["sent"] + row["failed"] < row["total"]:
                 sql.run("set_state", number=target.number, state=State.CANCELLED)
             sql.run("overtake", target=target.number)
@@ -259,6 +262,7 @@ class SqliteLedger:
             if now is State.CANCELLED and state is not now:
                 raise InputError(f"broadcast {broadcast.id} was cancelled: it is over")
             if now is not State.DONE:
+                sql.run("fence", number=number)
                 sql.run("set_state", number=number, state=state)
             return False
 
@@ -276,8 +280,9 @@ class SqliteLedger:
                 if insist or may_help_to_retry(row["error"])
             ]
             sql.many("delete_outcome", ((key,) for key in failed))
-            sql.many("put_waiting", ((key, 0, 0, None) for key in failed))
+            sql.many("put_waiting", ((key, 0, 0, None, 0) for key in failed))
             if failed:
+                sql.run("fence", number=broadcast.number)
                 sql.run("reopen", number=broadcast.number, count=len(failed))
             return len(failed)
 
@@ -323,6 +328,7 @@ class SqliteLedger:
 
         def work(sql: Statements) -> None:
             require_idle(self._row(sql, broadcast), self._clock())
+            sql.run("fence", number=broadcast.number)
             self._requeue_in_doubt(sql, broadcast)
             rows = [(low + position, 1, found[position], at, None) for position in sorted(found)]
             sql.many("insert_outcome", rows)

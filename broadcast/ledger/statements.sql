@@ -39,8 +39,8 @@ WHERE number = :number;
 -- name: requeue_in_doubt
 -- What was claimed by a process that died: perhaps sent, so to be asked for again. `shift` turns
 -- the key of an edit or a recall into the key of the message that it changes (0 for a send).
-INSERT OR IGNORE INTO waiting (key, due, attempts, error)
-SELECT r.key - :shift, 0, 1, 'IN_DOUBT'
+INSERT OR IGNORE INTO waiting (key, due, attempts, error, doubt)
+SELECT r.key - :shift, 0, 1, 'IN_DOUBT', 1
 FROM slice s
 JOIN recipient r ON r.key BETWEEN s.first + :shift AND s.last + :shift
 LEFT JOIN outcome m ON m.key = r.key
@@ -53,13 +53,13 @@ DELETE FROM slice WHERE first BETWEEN :low AND :high;
 
 -- name: unclaim_waiting
 -- The same for those that were claimed from `waiting`.
-UPDATE waiting SET claimed = 0, due = 0, attempts = attempts + 1, error = 'IN_DOUBT'
+UPDATE waiting SET claimed = 0, due = 0, attempts = attempts + 1, error = 'IN_DOUBT', doubt = 1
 WHERE key BETWEEN :low AND :high AND claimed = 1;
 
 -- name: in_doubt
 -- How many are perhaps sent, of a broadcast that no process runs.
 SELECT (SELECT count(*) FROM waiting
-        WHERE key BETWEEN :low AND :high AND (claimed = 1 OR error = 'IN_DOUBT'))
+        WHERE key BETWEEN :low AND :high AND (claimed = 1 OR doubt = 1))
      + (SELECT count(*)
         FROM slice s
         JOIN recipient r ON r.key BETWEEN s.first + :shift AND s.last + :shift
@@ -108,8 +108,15 @@ INSERT INTO outcome (key, sent, message_id, at, error) VALUES (?, ?, ?, ?, ?);
 UPDATE broadcast SET sent = sent + :sent, failed = failed + :failed, lease_until = :lease_until
 WHERE number = :number AND epoch = :epoch;
 
+-- name: fence
+-- Whatever a process that was frozen, and not dead, still tries to write is refused from here on.
+UPDATE broadcast SET epoch = epoch + 1, owner = NULL, lease_until = NULL WHERE number = :number;
+
 -- name: put_waiting
-INSERT OR REPLACE INTO waiting (key, due, attempts, error) VALUES (?, ?, ?, ?);
+-- Whether it was perhaps sent is never forgotten, whatever the next try says.
+INSERT INTO waiting (key, due, attempts, error, doubt) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (key) DO UPDATE SET due = excluded.due, attempts = excluded.attempts, claimed = 0,
+    error = coalesce(excluded.error, error), doubt = max(doubt, excluded.doubt);
 
 -- name: delete_waiting
 DELETE FROM waiting WHERE key = ?;
@@ -174,7 +181,7 @@ UPDATE outcome SET message_id = ? WHERE key = ? AND sent = 1 AND message_id IS N
 
 -- name: records
 SELECT r.key, r.peer, r.contact, o.sent, o.message_id, o.at, o.error,
-       w.attempts, w.error AS trouble, w.claimed,
+       w.attempts, w.error AS trouble, w.doubt, w.claimed,
        EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
 FROM recipient r LEFT JOIN outcome o ON o.key = r.key LEFT JOIN waiting w ON w.key = r.key
 WHERE r.key BETWEEN :low AND :high ORDER BY r.key;
@@ -182,7 +189,7 @@ WHERE r.key BETWEEN :low AND :high ORDER BY r.key;
 -- name: changes
 -- The same for an edit or a recall, whose recipients are those of its target.
 SELECT r.key - :shift AS key, r.peer, r.contact, o.sent, m.message_id, o.at, o.error,
-       w.attempts, w.error AS trouble, w.claimed,
+       w.attempts, w.error AS trouble, w.doubt, w.claimed,
        EXISTS (SELECT 1 FROM slice s
                WHERE s.first <= r.key - :shift AND s.last >= r.key - :shift) AS sliced
 FROM outcome m JOIN recipient r ON r.key = m.key

@@ -75,7 +75,7 @@ class Journal:
         except Timeout:
             raise LockedError(
                 f"the sandbox's journal {self.path} is used by {self._holder()}: "
-                "stop that sandbox, or choose another file"
+                "wait until it ends, or give this run another --home"
             ) from None
         self._lock_path.write_text(f"{os.getpid()}\n", encoding="ascii")
 

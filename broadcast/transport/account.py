@@ -121,6 +121,11 @@ class AccountOpener:
     def _unreachable(self, error: Exception) -> Exception:
         server = self._access.server
         where = "Telegram" if server is None else f"the Telegram server at {server}"
+        if "auth_key generation failed" in str(error) and server is not None and not server.key:
+            return SettingsError(
+                f"{where} has a key of its own: name the file with its public key (PKCS#1 PEM) in "
+                "TELEGRAM_SERVER_KEY; `broadcast sandbox serve` prints it for the sandbox"
+            )
         if "auth_key generation failed" in str(error):
             return SettingsError(
                 f"{where} does not hold the private key that belongs to TELEGRAM_SERVER_KEY; "

@@ -46,6 +46,10 @@ _STALE = {"PEER_ID_INVALID", "USER_ID_INVALID", "CHANNEL_INVALID", "CHANNEL_PRIV
 """Refusals that an address kept from an earlier run can cause by itself."""
 
 
+_ANSWERED = (errors.RPCError, errors.AuthKeyNotFound, errors.TypeNotFoundError, TimeoutError)
+"""What a request ends with on a connection that goes on, or that Telegram ends for good."""
+
+
 class ConnectionLostError(BroadcastError):
     """The connection went away under a request; whether Telegram carried it out is not known."""
 
@@ -95,16 +99,22 @@ class TelethonTransport:
             if delivery.action is not Action.SEND:
                 return await self._change(delivery, address)
             number = random_id(delivery.broadcast, self.account.id, address.key)
-            if self._client is None:
-                await self._connected()
+            return Sent(await self._post_message(delivery.message, address, number))
+        except _ANSWERED as error:
+            return outcome_of(error)
+
+    async def _post_message(self, message: Message, address: Address, number: int) -> int | None:
+        if self._client is None:
+            await self._connected()
+        try:
             if self._wire is not None:
-                data = self._template(delivery.message).fill(peer_bytes(address), number)
+                data = self._template(message).fill(peer_bytes(address), number)
                 answer = await self._post(data)
             else:
-                answer = await self._call(_request(delivery.message, address, number))
-        except (errors.RPCError, TimeoutError) as error:
-            return outcome_of(error)
-        return Sent(message_id_of(answer, number))
+                answer = await self._call(_request(message, address, number))
+        except (errors.TypeNotFoundError, BufferError):
+            return None  # no error, so it was accepted; Telethon cannot read what else it says
+        return message_id_of(answer, number)
 
     def _template(self, message: Message) -> Template:
         """The request for `message`, which stays the same from one delivery to the next."""

@@ -31,15 +31,18 @@ LOST = (
     errors.InvalidBufferError,
     errors.InvalidChecksumError,
     errors.SecurityError,
-    errors.TypeNotFoundError,  # an answer that Telethon cannot read is still an answer
     errors.BadMessageError,
 )
 """What a request may raise after which nobody knows whether Telegram carried it out."""
 
 NOT_CONNECTED = Deferred(
-    "NOT_CONNECTED", "no connection to Telegram", scope=Scope.ACCOUNT, reached=False
+    "NOT_CONNECTED",
+    "no connection to Telegram",
+    scope=Scope.ACCOUNT,
+    reached=False,
+    perhaps_sent=True,
 )
-NO_ANSWER = Deferred("NO_ANSWER", "Telegram has not answered")
+NO_ANSWER = Deferred("NO_ANSWER", "Telegram has not answered", reached=False, perhaps_sent=True)
 
 
 def telegram_error(error: errors.RPCError) -> TelegramError:
@@ -59,7 +62,7 @@ def outcome_of(error: Exception) -> Outcome:
             return classify(telegram_error(error))
         case errors.AuthKeyNotFound():
             return classify(TelegramError(401, "AUTH_KEY_UNREGISTERED"))
-        case TimeoutError():
+        case TimeoutError() | errors.TypeNotFoundError():
             return NO_ANSWER
         case _ if isinstance(error, LOST):
             return NOT_CONNECTED

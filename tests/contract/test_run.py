@@ -65,7 +65,7 @@ def later(seconds: float) -> datetime:
 
 
 def deferred(seconds: float | None) -> Deferred:
-    return Deferred("SLOWMODE_WAIT", "this group is in slow mode", seconds)
+    return Deferred("SLOWMODE_WAIT", "this group is in slow mode", seconds, counts=True)
 
 
 class Ledger(Run, Protocol):

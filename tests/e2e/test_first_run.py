@@ -39,7 +39,7 @@ def test_three_friends_get_the_message_and_table_and_inbox_show_it(cli: Cli) -> 
     assert (table.code, table.err) == (0, "")
     assert table.out.count(TEXT) == 3
     rows = cli.run("sandbox", "inbox", "--json").rows
-    assert [set(row) for row in rows] == [{"to", "message_id", "text", "at"}] * 3
+    assert [set(row) for row in rows] == [{"to", "id", "message_id", "text", "at"}] * 3
     assert [row["message_id"] for row in rows] == [1, 2, 3]
     assert rows[0]["to"] == "Friend1 Username"
     assert {row["text"] for row in rows} == {TEXT}

@@ -65,7 +65,8 @@ if TYPE_CHECKING:
     from broadcast.core.model import Broadcast
     from broadcast.ledger.run import SqliteRun
 
-WAIT = Deferred("FLOOD_WAIT", "wait", 31.0)
+WAIT = Deferred("FLOOD_WAIT", "wait", 31.0, counts=True)
+PERHAPS = Deferred("NO_ANSWER", "no answer", 0.0, perhaps_sent=True)
 
 
 @pytest.fixture
@@ -448,6 +449,66 @@ def test_what_was_deferred_waits_on_after_a_crash(ledger: SqliteLedger) -> None:
     assert (due - NOW).total_seconds() == 31
     (delivery,) = asyncio.run(again.claim(1, due))
     assert delivery.attempts == 2
+
+
+def sleeper(ledger: SqliteLedger, count: int) -> tuple[Broadcast, SqliteRun]:
+    """A process that was frozen for longer than its lease, with two deliveries under way."""
+    broadcast = create(ledger, count)
+    run = take_over(ledger, broadcast)
+    asyncio.run(run.claim(2, NOW))
+    die(ledger)
+    return broadcast, run
+
+
+@pytest.mark.parametrize("how", ["cancel", "recall", "retry"])
+def test_a_process_that_wakes_up_after_a_decision_cannot_go_on(
+    ledger: SqliteLedger, how: str
+) -> None:
+    broadcast, run = sleeper(ledger, 10)
+    match how:
+        case "cancel":
+            asyncio.run(ledger.ask(broadcast, State.CANCELLED))
+        case "recall":
+            text = Message("", Format.PLAIN)
+            asyncio.run(ledger.create_change(new_id(), Action.RECALL, broadcast, text))
+        case _:
+            asyncio.run(ledger.learn_sent(broadcast, {}))
+    with pytest.raises(LockedError, match="stopped elsewhere"):
+        asyncio.run(run.claim(5, NOW))
+    with pytest.raises(LockedError):
+        asyncio.run(run.renew(NOW))
+
+
+def test_a_run_knows_when_its_lease_has_passed(ledger: SqliteLedger) -> None:
+    run = take_over(ledger, create(ledger, 3))
+    asyncio.run(run.claim(1, NOW))
+    assert not run.has_lapsed(NOW + LEASE / 2)
+    assert run.has_lapsed(NOW + LEASE)
+    asyncio.run(run.renew(NOW + LEASE))
+    assert not run.has_lapsed(NOW + LEASE * 1.5)
+
+
+@pytest.mark.parametrize("then", ["nothing", "release", "halt", "wait"])
+def test_what_was_perhaps_sent_is_never_called_skipped(ledger: SqliteLedger, then: str) -> None:
+    broadcast = create(ledger, 3)
+    run = take_over(ledger, broadcast)
+    claimed = asyncio.run(run.claim(3, NOW))
+    asyncio.run(run.settle([(delivery, PERHAPS) for delivery in claimed], NOW))
+    if then != "nothing":
+        claimed = asyncio.run(run.claim(3, NOW))
+        match then:
+            case "release":
+                asyncio.run(run.release(claimed))
+            case "halt":
+                halt = Halted("PEER_FLOOD", "limited")
+                asyncio.run(run.settle([(delivery, halt) for delivery in claimed], NOW))
+            case _:
+                asyncio.run(run.settle([(delivery, WAIT) for delivery in claimed], NOW))
+    asyncio.run(run.finish())
+    asyncio.run(ledger.ask(broadcast, State.CANCELLED))
+    now = ledger.reload(broadcast)
+    assert (now.counts.skipped, now.counts.pending) == (0, 3)
+    assert len(ledger.in_doubt(now)) == 3
 
 
 def test_crash_after_crash_loses_nobody(ledger: SqliteLedger) -> None:

@@ -78,7 +78,6 @@ def test_an_unlisted_406_concerns_its_recipient_and_not_the_key() -> None:
         asyncio.IncompleteReadError(b"", 4),
         errors.InvalidChecksumError(1, 2),
         errors.SecurityError("too old"),
-        errors.TypeNotFoundError(0xDEADBEEF, b""),
     ],
     ids=repr,
 )

@@ -48,6 +48,7 @@ CREATE TABLE waiting (
     due      INTEGER NOT NULL,
     attempts INTEGER NOT NULL,
     error    TEXT,
+    doubt    INTEGER NOT NULL DEFAULT 0,       -- 1: perhaps sent; stays so until it is settled
     claimed  INTEGER NOT NULL DEFAULT 0        -- being sent now
 );
 CREATE INDEX waiting_due ON waiting (due) WHERE due > 0;  -- those that must wait for a moment
