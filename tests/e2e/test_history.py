@@ -519,14 +519,14 @@ def test_what_is_done_stays_done(bot: Cli) -> None:
 
 
 def test_a_recall_deletes_it_for_everybody(bot: Cli, telegram: Telegram) -> None:
-    other = sent(bot, TEN[0], text="stays")
+    other = sent(bot, TEN[0], text="it stays")
     broadcast = sent(bot, *EVERYWHERE, BLOCKED)
     assert len(telegram.received()) == 7
     ended = bot.run("recall", broadcast, "--json", *FAST)
     assert (ended.code, ended.log) == (0, "")
     assert statuses(ended) == dict.fromkeys(EVERYWHERE, "sent")
     assert counts(ended.summary) == [6, 0, 0, 0]
-    assert in_chats(telegram) == {(TEN[0], "stays"): 1}
+    assert in_chats(telegram) == {(TEN[0], "it stays"): 1}
     recall = ended.summary["broadcast"]
     assert recall not in (broadcast, other)
     assert next_of(ended) == f"show {recall}"
@@ -542,7 +542,7 @@ def test_a_recall_deletes_it_for_everybody(bot: Cli, telegram: Telegram) -> None
         refused = bot.run(*arguments, *FAST)
         assert (refused.code, refused.out) == (2, "")
         assert f"recalled by {recall}" in refused.err
-    assert in_chats(telegram) == {(TEN[0], "stays"): 1}
+    assert in_chats(telegram) == {(TEN[0], "it stays"): 1}
     # What is recalled was sent once: to send it again is a new broadcast.
     bot.write_contacts(TEN[1])
     assert bot.run(TEXT, *FAST).code == 0
