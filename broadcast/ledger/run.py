@@ -182,9 +182,7 @@ class SqliteRun:
         if changed != 1:
             row: Any = sql.one("broadcast_by_number", number=number)
             identity = self.broadcast.id
-            what = (
-                f"taken over by {in_words(row['owner'])}" if row["owner"] else "stopped elsewhere"
-            )
+            what = f"taken over by {in_words(row['owner'])}"
             raise LockedError(
                 f"broadcast {identity} was {what}, while this process gave no sign of life for "
                 f"{LEASE.seconds} seconds. What became of it: `broadcast status {identity}`"

@@ -473,7 +473,7 @@ def test_a_process_that_wakes_up_after_a_decision_cannot_go_on(
             asyncio.run(ledger.create_change(new_id(), Action.RECALL, broadcast, text))
         case _:
             asyncio.run(ledger.learn_sent(broadcast, {}))
-    with pytest.raises(LockedError, match="stopped elsewhere"):
+    with pytest.raises(LockedError, match="was taken over by another process"):
         asyncio.run(run.claim(5, NOW))
     with pytest.raises(LockedError):
         asyncio.run(run.renew(NOW))
