@@ -460,7 +460,7 @@ def sleeper(ledger: SqliteLedger, count: int) -> tuple[Broadcast, SqliteRun]:
     return broadcast, run
 
 
-@pytest.mark.parametrize("how", ["cancel", "recall", "retry"])
+@pytest.mark.parametrize("how", ["cancel", "recall", "what was found"])
 def test_a_process_that_wakes_up_after_a_decision_cannot_go_on(
     ledger: SqliteLedger, how: str
 ) -> None:
