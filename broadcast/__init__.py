@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from broadcast.app import Report, contact, load_audience, open_sandbox, open_telegram, send
+    from broadcast.app import Report, contact, load_audience, open_telegram, send
     from broadcast.core.errors import BroadcastError
     from broadcast.core.model import (
         Contact,
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Status,
     )
     from broadcast.core.pace import Pacer
+    from broadcast.sandbox_app import open_sandbox
     from broadcast.settings import Settings, load_settings
     from broadcast.transport.fake import FakeTransport
 
@@ -27,15 +28,14 @@ __version__ = "0.1.0"
 
 # Imported when first asked for, so that `broadcast --help` answers at once.
 _HOMES = {
-    "broadcast.app": (
-        "Report", "contact", "load_audience", "open_sandbox", "open_telegram", "send",
-    ),
+    "broadcast.app": ("Report", "contact", "load_audience", "open_telegram", "send"),
     "broadcast.core.errors": ("BroadcastError",),
     "broadcast.core.model": (
         "Contact", "Deferred", "Delivery", "Failed", "Format", "Halted", "Message", "Outcome",
         "Sent", "Status",
     ),
     "broadcast.core.pace": ("Pacer",),
+    "broadcast.sandbox_app": ("open_sandbox",),
     "broadcast.settings": ("Settings", "load_settings"),
     "broadcast.transport.fake": ("FakeTransport",),
 }  # fmt: skip

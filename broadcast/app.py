@@ -9,20 +9,13 @@ import time
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
-    AsyncExitStack,
-    asynccontextmanager,
     contextmanager,
     nullcontext,
     suppress,
 )
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.audience import select
 from broadcast.core.contacts import kind_of, read_contacts
 from broadcast.core.errors import ContactsError, InputError, LockedError, Problem, SelectorError
@@ -34,8 +27,11 @@ from broadcast.dispatch import Engine
 from broadcast.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from datetime import datetime
+    from pathlib import Path
 
+    from broadcast.core.access import Access
     from broadcast.core.breaker import Breaker
     from broadcast.core.model import Broadcast, Delivery, Outcome
     from broadcast.core.ports import Run, Transport, Watcher
@@ -330,12 +326,13 @@ def open_telegram(
     settings: Settings, prompts: Prompts | None = None
 ) -> AbstractAsyncContextManager[TelethonTransport]:
     """A transport to Telegram, signed in; `prompts` asks the person when that is needed."""
-    return _open(settings.access(), prompts)
+    return open_access(settings.access(), prompts)
 
 
-def _open(
+def open_access(
     access: Access, prompts: Prompts | None
 ) -> AbstractAsyncContextManager[TelethonTransport]:
+    """A transport to wherever `access` leads."""
     from broadcast.transport.telethon import open_transport  # noqa: PLC0415 - Telethon costs 0.3 s
 
     return open_transport(access, prompts)
@@ -361,26 +358,6 @@ async def logout(settings: Settings) -> bool:
 
     async with open_account(settings.access()) as opener:
         return await opener.logout()
-
-
-SANDBOX_API_ID, SANDBOX_API_HASH, SANDBOX_PHONE = 1, "sandbox", "+34600000000"
-SANDBOX_CODE, SANDBOX_PASSWORD = "12345", "sandbox"
-
-
-class _SandboxPrompts:
-    """Answers for the person who signs in to the sandbox, where the code is always the same."""
-
-    def phone(self) -> str:
-        return SANDBOX_PHONE
-
-    def code(self, where: str) -> str:
-        return SANDBOX_CODE
-
-    def password(self) -> str:
-        return SANDBOX_PASSWORD
-
-    def complain(self, message: str) -> None:
-        raise AssertionError(message)
 
 
 def open_ledger(settings: Settings, *, sandbox: bool = False) -> SqliteLedger:
@@ -420,121 +397,3 @@ def earlier(ledger: SqliteLedger, message: Message, once: str | None) -> Broadca
     if found.state is not State.DONE:
         ledger.require_resumable(found)
     return found
-
-
-def sandbox_journal(settings: Settings) -> Path:
-    """Where the sandbox keeps what it received, apart from everything real."""
-    return settings.home / "sandbox" / "journal.jsonl"
-
-
-@asynccontextmanager
-async def open_sandbox(
-    contacts: Iterable[Contact] = (), settings: Settings | None = None
-) -> AsyncGenerator[TelethonTransport]:
-    """A transport to a sandbox of its own, in this process, where `contacts` are known people.
-
-    With `settings` the sandbox keeps what it received below their home, for `broadcast sandbox
-    inbox`; without, everything is gone afterwards.
-    """
-    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
-    from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415
-    from broadcast.sandbox.world import World  # noqa: PLC0415
-
-    async with AsyncExitStack() as stack:
-        if settings is None:
-            home = Path(stack.enter_context(TemporaryDirectory(prefix="broadcast-")))
-            journal = None
-        else:
-            home = settings.home / "sandbox"
-            journal = stack.enter_context(Journal(sandbox_journal(settings)))
-        world = World(contacts=[contact.peer for contact in contacts])
-        server = await stack.enter_async_context(SandboxServer(world, journal=journal))
-        access = Access(
-            Credentials(SANDBOX_API_ID, SANDBOX_API_HASH, phone=SANDBOX_PHONE),
-            session="",
-            addresses=home / "addresses.db",
-            server=Server("127.0.0.1", server.port, key=server.key.public_pem()),
-        )
-        yield await stack.enter_async_context(_open(access, _SandboxPrompts()))
-
-
-async def serve_sandbox(
-    settings: Settings,
-    contacts: Iterable[Contact],
-    host: str,
-    port: int,
-    *,
-    faults: Path | None = None,
-    told: Callable[[str], None],
-) -> None:
-    """Run a sandbox until Ctrl-C or SIGTERM; `told` gets the settings to paste, line by line.
-
-    The file `faults` says what goes wrong in it, and is read again whenever it changes.
-    """
-    from broadcast.sandbox.faults_file import FaultsFile  # noqa: PLC0415 - Telethon costs 0.3 s
-    from broadcast.sandbox.journal import Journal  # noqa: PLC0415
-    from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415
-    from broadcast.sandbox.world import World  # noqa: PLC0415
-
-    stopped = asyncio.Event()
-    world = World(contacts=[contact.peer for contact in contacts])
-    journal_path = sandbox_journal(settings)
-    faults_file = FaultsFile(faults) if faults else None
-    switched_on = faults_file.news() if faults_file else None
-    with Journal(journal_path) as journal, stop_on_signals(stopped.set, lambda: None):
-        server = SandboxServer(world, host=host, port=port, journal=journal, faults=switched_on)
-        async with server, asyncio.TaskGroup() as tasks:
-            key_path = journal_path.with_name("server_key.pem")
-            key_path.write_text(server.key.public_pem(), encoding="ascii")
-            told(f"# the sandbox listens on {server.address}; put this into .env:")
-            told(f"TELEGRAM_SERVER={server.address}")
-            told(f"TELEGRAM_SERVER_KEY={key_path}")
-            told(f"TELEGRAM_API_ID={SANDBOX_API_ID}")
-            told(f"TELEGRAM_API_HASH={SANDBOX_API_HASH}")
-            told(f"TELEGRAM_PHONE={SANDBOX_PHONE}")
-            told(f"# the code of every login is {SANDBOX_CODE}; Ctrl-C ends the sandbox")
-            if faults_file is None:
-                await stopped.wait()
-                return
-            told(f"# faults: {server.faults}; {faults} is read again when it changes")
-            switch = partial(setattr, server, "faults")
-            following = tasks.create_task(faults_file.follow(switch, told))
-            await stopped.wait()
-            following.cancel()
-
-
-class InboxRow(NamedTuple):
-    """A message that arrived in the sandbox: to whom, by name and by id. `at` is in UTC."""
-
-    to: str
-    id: int
-    message_id: int
-    text: str
-    at: datetime
-
-
-def sandbox_inbox(settings: Settings) -> Iterator[InboxRow]:
-    """What arrived in the sandbox of `settings`, oldest first; empty when it was never used."""
-    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
-    from broadcast.sandbox.world import World  # noqa: PLC0415
-
-    path = sandbox_journal(settings)
-    if not path.exists():
-        return
-    world = World()
-    for record in Journal(path).replay():
-        if record.get("t") != "key":
-            world.apply(record)
-    for message in world.inbox():
-        at = datetime.fromtimestamp(message.date, UTC)
-        yield InboxRow(message.title, message.peer, message.message_id, message.text, at)
-
-
-def clear_sandbox(settings: Settings) -> None:
-    """Forget everything that the sandbox of `settings` received."""
-    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
-
-    path = sandbox_journal(settings)
-    if path.exists():
-        with Journal(path):  # not while a sandbox uses it
-            path.unlink()

@@ -39,12 +39,14 @@ def sandbox() -> None:
 @home_option
 def serve(port: int, host: str, contacts: str | None, faults: str | None, home: str | None) -> int:
     """Run the sandbox until Ctrl-C, for other programs or for the real command line."""
-    from broadcast import app  # noqa: PLC0415
+    from broadcast import app, sandbox_app  # noqa: PLC0415
 
     settings = settings_of(home)
     known = app.load_audience(user_path(contacts)).contacts if contacts else ()
     faults_file = user_path(faults) if faults else None
-    asyncio.run(app.serve_sandbox(settings, known, host, port, faults=faults_file, told=click.echo))
+    asyncio.run(
+        sandbox_app.serve_sandbox(settings, known, host, port, faults=faults_file, told=click.echo)
+    )
     return DONE
 
 
@@ -54,12 +56,12 @@ def serve(port: int, host: str, contacts: str | None, faults: str | None, home: 
 @home_option
 def inbox(home: str | None, *, json: bool, clear: bool) -> int:
     """Show what each friend received in the sandbox."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import console, sandbox_app  # noqa: PLC0415
 
     settings = settings_of(home)
     if clear:
-        app.clear_sandbox(settings)
+        sandbox_app.clear_sandbox(settings)
         return DONE
     console.require_reader()
-    console.show_inbox(app.sandbox_inbox(settings), as_json=json)
+    console.show_inbox(sandbox_app.sandbox_inbox(settings), as_json=json)
     return DONE

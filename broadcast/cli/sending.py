@@ -320,7 +320,9 @@ async def _run_async(
             "--sandbox is a server of its own: leave out --server; nothing was sent"
         )
     if given["sandbox"]:
-        opening, server = app.open_sandbox(contacts, settings), "sandbox"
+        from broadcast.sandbox_app import open_sandbox  # noqa: PLC0415
+
+        opening, server = open_sandbox(contacts, settings), "sandbox"
     else:
         opening = app.open_telegram(settings, prompts())
         server = None if settings.server is None else str(settings.server)

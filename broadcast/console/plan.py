@@ -14,8 +14,8 @@ from broadcast.core.model import Contact, Delivery, Message, Record
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from broadcast.app import InboxRow
     from broadcast.core.errors import Problem
+    from broadcast.sandbox_app import InboxRow
 
 PROBLEMS_LIMIT = 50
 

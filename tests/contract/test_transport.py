@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
-from broadcast.app import open_sandbox, sandbox_inbox
 from broadcast.core.model import (
     Contact,
     Deferred,
@@ -27,6 +26,7 @@ from broadcast.core.model import (
     Sent,
 )
 from broadcast.core.peers import parse_peer
+from broadcast.sandbox_app import open_sandbox, sandbox_inbox
 from broadcast.settings import Settings
 from broadcast.transport.fake import FakeTransport
 

@@ -12,8 +12,9 @@ from telethon import version
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
-from broadcast.app import contact, open_sandbox
+from broadcast.app import contact
 from broadcast.core.model import Delivery, Format, Message, Sent
+from broadcast.sandbox_app import open_sandbox
 from broadcast.transport import telethon
 from broadcast.transport.addresses import Address
 from broadcast.transport.text import parse
