@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 
     from broadcast.core.model import Contact
+    from broadcast.sandbox.limits import Limits
     from broadcast.settings import Settings
     from broadcast.transport.telethon import TelethonTransport
 
 SANDBOX_API_ID, SANDBOX_API_HASH, SANDBOX_PHONE = 1, "sandbox", "+34600000000"
 SANDBOX_CODE, SANDBOX_PASSWORD = "12345", "sandbox"
+SANDBOX_TOKEN = "100200300:sandbox-sandbox-sandbox-sandbox-san"  # noqa: S105 - any well-formed one will do
+SANDBOX_PERSON = Credentials(SANDBOX_API_ID, SANDBOX_API_HASH, phone=SANDBOX_PHONE)
+SANDBOX_BOT = Credentials(SANDBOX_API_ID, SANDBOX_API_HASH, bot_token=SANDBOX_TOKEN)
 
 
 class _SandboxPrompts:
@@ -50,12 +54,19 @@ def sandbox_journal(settings: Settings) -> Path:
 
 @asynccontextmanager
 async def open_sandbox(
-    contacts: Iterable[Contact] = (), settings: Settings | None = None
+    contacts: Iterable[Contact] = (),
+    settings: Settings | None = None,
+    *,
+    is_bot: bool = False,
+    limits: Limits | None = None,
 ) -> AsyncGenerator[TelethonTransport]:
     """A transport to a sandbox of its own, in this process, where `contacts` are known people.
 
+    A person sends there, or a bot.
+
     With `settings` the sandbox keeps what it received below their home, for `broadcast sandbox
-    inbox`; without, everything is gone afterwards.
+    inbox`; without, everything is gone afterwards. `limits` are Telegram's, as published, unless
+    others are given.
     """
     from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
     from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415
@@ -68,10 +79,10 @@ async def open_sandbox(
         else:
             home = settings.home / "sandbox"
             journal = stack.enter_context(Journal(sandbox_journal(settings)))
-        world = World(contacts=[contact.peer for contact in contacts])
+        world = World(contacts=[contact.peer for contact in contacts], limits=limits)
         server = await stack.enter_async_context(SandboxServer(world, journal=journal))
         access = Access(
-            Credentials(SANDBOX_API_ID, SANDBOX_API_HASH, phone=SANDBOX_PHONE),
+            SANDBOX_BOT if is_bot else SANDBOX_PERSON,
             session="",
             addresses=home / "addresses.db",
             server=Server("127.0.0.1", server.port, key=server.key.public_pem()),
@@ -86,11 +97,13 @@ async def serve_sandbox(
     port: int,
     *,
     faults: Path | None = None,
+    limits: Limits | None = None,
     told: Callable[[str], None],
 ) -> None:
     """Run a sandbox until Ctrl-C or SIGTERM; `told` gets the settings to paste, line by line.
 
-    The file `faults` says what goes wrong in it, and is read again whenever it changes.
+    The file `faults` says what goes wrong in it, and is read again whenever it changes. `limits`
+    are Telegram's, as published, unless others are given.
     """
     from broadcast.sandbox.faults_file import FaultsFile  # noqa: PLC0415 - Telethon costs 0.3 s
     from broadcast.sandbox.journal import Journal  # noqa: PLC0415
@@ -98,7 +111,7 @@ async def serve_sandbox(
     from broadcast.sandbox.world import World  # noqa: PLC0415
 
     stopped = asyncio.Event()
-    world = World(contacts=[contact.peer for contact in contacts])
+    world = World(contacts=[contact.peer for contact in contacts], limits=limits)
     journal_path = sandbox_journal(settings)
     faults_file = FaultsFile(faults) if faults else None
     switched_on = faults_file.news() if faults_file else None

@@ -36,16 +36,30 @@ def sandbox() -> None:
     metavar="FILE",
     help="What goes wrong in it, such as `drop_after: 7`; read again when it changes.",
 )
+@click.option(
+    "--limits",
+    type=click.Path(),
+    metavar="published|none|FILE",
+    default="published",
+    show_default=True,
+    help="What it allows: what Telegram does, everything, or `name: value` for each limit.",
+)
 @home_option
-def serve(port: int, host: str, contacts: str | None, faults: str | None, home: str | None) -> int:
+def serve(
+    *, port: int, host: str, contacts: str | None, faults: str | None, limits: str, home: str | None
+) -> int:
     """Run the sandbox until Ctrl-C, for other programs or for the real command line."""
     from broadcast import app, sandbox_app  # noqa: PLC0415
+    from broadcast.sandbox.limits import named_limits  # noqa: PLC0415
 
     settings = settings_of(home)
     known = app.load_audience(user_path(contacts)).contacts if contacts else ()
     faults_file = user_path(faults) if faults else None
+    allowed = named_limits(limits)
     asyncio.run(
-        sandbox_app.serve_sandbox(settings, known, host, port, faults=faults_file, told=click.echo)
+        sandbox_app.serve_sandbox(
+            settings, known, host, port, faults=faults_file, limits=allowed, told=click.echo
+        )
     )
     return DONE
 

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
-from broadcast.sandbox.messages import channel_box, checked_body, message_of, pace, updates_of
+from broadcast.sandbox.messages import channel_box, checked_body, message_of, updates_of
+from broadcast.sandbox.pacing import pace
 from broadcast.sandbox.peers import address, administers
 from broadcast.sandbox.state import RpcError
 

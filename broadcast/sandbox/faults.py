@@ -10,20 +10,19 @@ from the moment the faults are switched on. Nothing is left to chance unless the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
-from difflib import get_close_matches
 from enum import Enum
 from math import isfinite
 from random import Random
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-import yaml
 from telethon.tl import functions
 
 from broadcast.core.errors import SettingsError
+from broadcast.sandbox.mapping import Reader, line_of, number, parse_as, read_mapping, whole, word
 
 if TYPE_CHECKING:
+    import yaml
     from telethon.tl import TLRequest
 
     from broadcast.sandbox.state import Delivered
@@ -231,99 +230,30 @@ def parse_faults(text: str, source: str) -> Faults:
 
     Raises SettingsError, which names `source`, the line and the key.
     """
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)  # pyright: ignore[reportUnknownMemberType]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise SettingsError(f"{source}:{line}: not YAML: {error.problem}") from None
-    except (yaml.YAMLError, RecursionError) as error:
-        raise SettingsError(f"{source}: not YAML: {error}") from None
-    if root is None or (isinstance(root, yaml.ScalarNode) and not root.value):
-        return Faults()
-    values = _read(root, source, "the faults", _READERS)
-    try:
-        return Faults(**values)
-    except ValueError as error:
-        name = str(error).partition(" ")[0]
-        line = next(_line(key) for key, _ in root.value if key.value == name)
-        raise SettingsError(f"{source}:{line}: {error}") from None
+    return parse_as(Faults, text, source, "the faults", _READERS)
 
 
-_Reader = Callable[[yaml.Node, str, str], Any]  # of a value in a file, below a key
-
-
-def _read(
-    node: yaml.Node, source: str, above: str, readers: Mapping[str, _Reader]
-) -> dict[str, Any]:
-    """Read a mapping whose keys are all known. Raises SettingsError."""
-    if not isinstance(node, yaml.MappingNode):
-        keys = ", ".join(readers)
-        raise SettingsError(f"{source}:{_line(node)}: {above}: expected `key: value` of {keys}")
-    values: dict[str, Any] = {}
-    for key, value in node.value:
-        name = str(key.value)
-        if name in values:
-            raise SettingsError(f"{source}:{_line(key)}: {name} is given twice")
-        if name not in readers:
-            close = get_close_matches(name, readers, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"there are {', '.join(readers)}"
-            raise SettingsError(f"{source}:{_line(key)}: {above}: unknown key {name!r}: {hint}")
-        values[name] = readers[name](value, source, name)
-    return values
-
-
-def _whole(node: yaml.Node, source: str, key: str) -> int:
-    try:
-        return int(_text(node))
-    except ValueError:
-        raise _unreadable(node, source, key, "a whole number") from None
-
-
-def _number(node: yaml.Node, source: str, key: str) -> float:
-    try:
-        return float(_text(node))
-    except ValueError:
-        raise _unreadable(node, source, key, "a number") from None
-
-
-def _word(node: yaml.Node, _source: str, _key: str) -> str:
-    return _text(node)
-
-
-def _parts(made: type[Late | Pause | Duplicate], **readers: _Reader) -> _Reader:
+def _parts(made: type[Late | Pause | Duplicate], **readers: Reader) -> Reader:
     def read(node: yaml.Node, source: str, key: str) -> Any:
-        values = _read(node, source, key, readers)
+        values = read_mapping(node, source, key, readers)
         for field in fields(made):
             if field.default is MISSING and field.name not in values:
-                raise SettingsError(f"{source}:{_line(node)}: {key}: {field.name} is missing")
+                raise SettingsError(f"{source}:{line_of(node)}: {key}: {field.name} is missing")
         try:
             return made(**values)
         except ValueError as error:
-            raise SettingsError(f"{source}:{_line(node)}: {key}: {error}") from None
+            raise SettingsError(f"{source}:{line_of(node)}: {key}: {error}") from None
 
     return read
 
 
-_READERS: dict[str, _Reader] = {
-    **dict.fromkeys((*_PLAIN, "seed"), _whole),
-    "late": _parts(Late, every=_whole, seconds=_number),
-    "duplicate": _parts(Duplicate, answer=_word, seconds=_number, times=_whole),
-    "freeze": _parts(Pause, after=_whole, seconds=_number),
-    "refuse_connections": _parts(Pause, after=_whole, seconds=_number),
+_READERS: dict[str, Reader] = {
+    **dict.fromkeys((*_PLAIN, "seed"), whole),
+    "late": _parts(Late, every=whole, seconds=number),
+    "duplicate": _parts(Duplicate, answer=word, seconds=number, times=whole),
+    "freeze": _parts(Pause, after=whole, seconds=number),
+    "refuse_connections": _parts(Pause, after=whole, seconds=number),
 }
-
-
-def _text(node: yaml.Node) -> str:
-    return node.value if isinstance(node, yaml.ScalarNode) else ""
-
-
-def _line(node: yaml.Node) -> int:
-    return node.start_mark.line + 1 if node.start_mark else 1
-
-
-def _unreadable(node: yaml.Node, source: str, key: str, expected: str) -> SettingsError:
-    found = repr(_text(node)) if isinstance(node, yaml.ScalarNode) else "a structure"
-    return SettingsError(f"{source}:{_line(node)}: {key} must be {expected}, not {found}")
 
 
 def _shown(value: object) -> str:

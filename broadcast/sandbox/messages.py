@@ -19,6 +19,7 @@ from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
 from broadcast.sandbox import phonebook
+from broadcast.sandbox.pacing import is_new_stranger, pace
 from broadcast.sandbox.peers import address, peer_of, users_and_chats, users_only
 from broadcast.sandbox.phonebook import CHANNEL_MARK
 from broadcast.sandbox.state import RpcError
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from broadcast.sandbox.box import Box
-    from broadcast.sandbox.state import Account, Body, Limits, State
+    from broadcast.sandbox.limits import Limits
+    from broadcast.sandbox.state import Account, Body, State
 
 Sent = types.UpdateShortSentMessage | types.Updates
 Messages = types.messages.Messages | types.messages.MessagesSlice | types.messages.ChannelMessages
@@ -40,17 +42,23 @@ def send_message(
     peer, random_id = address(account, request.peer), request.random_id
     if not random_id:
         raise RpcError(400, "RANDOM_ID_EMPTY")
-    pace(state, account, now)
     box = state.box_of(account, peer)
     other = account.id if box.is_channel else peer
     first = box.find(other, random_id)
+    chat, skips_floods = None if first else peer, bool(request.allow_paid_floodskip)
+    is_paid = pace(state, account, now, chat=chat, skips_floods=skips_floods)
     if first:
         return _updates(state, account, peer, box, first)
     if request.schedule_date and request.schedule_date.timestamp() > 0:
         raise RpcError(400, "SCHEDULE_DATE_INVALID")  # sending it at once would be a lie
     entities = _checked(state.limits, account, request.message, request.entities)
+    is_stranger = is_new_stranger(state, account, peer, now)
     _refuse(state, account, peer, request, now)
     number = state.store(box, other, random_id, _body(request.message, entities), now)
+    if is_stranger:
+        state.meet(account, peer, now)
+    if is_paid:
+        state.charge(account)
     if peer > 0:
         return types.UpdateShortSentMessage(
             id=number,
@@ -145,17 +153,6 @@ def message_of(state: State, account: Account, box: Box, number: int) -> types.M
     )
 
 
-def pace(state: State, account: Account, now: float) -> None:
-    """Raise FLOOD_WAIT_x when the account is too fast."""
-    # GCRA with a burst of one second: `next_free` is when the account will have paid its debt.
-    if not state.limits.messages_per_second:
-        return
-    next_free = max(account.next_free, now) + 1 / state.limits.messages_per_second
-    if next_free - now > 1 + 1e-9:
-        raise RpcError(420, f"FLOOD_WAIT_{ceil(next_free - now - 1)}")
-    account.next_free = next_free
-
-
 def checked_body(
     limits: Limits,
     account: Account,
@@ -174,8 +171,8 @@ def _refuse(
     now: float,
 ) -> None:
     """Raise what the peer's name decides."""
-    rule = phonebook.rule_of(peer)
-    if account.is_bot and peer > 0 and _is_bot(state, peer):
+    rule = state.rule_of(peer)
+    if account.is_bot and peer > 0 and state.is_bot(peer):
         raise RpcError(400, "USER_IS_BOT")
     error = rule and (rule.user if peer > 0 else rule.chat)
     if rule is None or error is None or rule is phonebook.BOT:
@@ -186,11 +183,6 @@ def _refuse(
         return
     elif not rule.once or state.trip(account, peer):
         raise RpcError(*error)
-
-
-def _is_bot(state: State, user_id: int) -> bool:
-    known = state.accounts.get(user_id)
-    return known.is_bot if known else phonebook.rule_of(user_id) is phonebook.BOT
 
 
 def _slow_down(account: Account, box: Box, now: float) -> None:

@@ -7,15 +7,18 @@ columns of numbers: a million of them to a million people take about 240 MB.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from broadcast.sandbox import phonebook
 from broadcast.sandbox.box import FIRST_PTS, Box, Kind
+from broadcast.sandbox.lanes import Traffic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from broadcast.core.model import Peer
+    from broadcast.sandbox.limits import Limits
 
 Record = dict[str, Any]  # one line of JSON
 
@@ -27,56 +30,6 @@ class RpcError(Exception):
         super().__init__(code, name)
         self.code = code
         self.name = name
-
-
-_TWO_DAYS = 172_800.0
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What the sandbox allows, beside the rules of the names. None: as much as arrives.
-
-    The numbers are Telegram's where Telegram publishes one; the comment says where.
-    """
-
-    # More sends and edits of one account, bursts of a second's worth excepted, are answered with
-    # FLOOD_WAIT_x. Telegram's own rates are not published.
-    messages_per_second: float | None = None
-
-    # UTF-16 units of a text: `message_length_max` of https://core.telegram.org/constructor/config
-    text_length: int = 4096
-
-    # Formatted places of a text, the rest is dropped: https://limits.tginfo.me
-    entities: int = 100
-
-    # Seconds in which a person may edit: https://core.telegram.org/method/messages.editMessage and
-    # `edit_time_limit` of the configuration. None hold for a note to oneself and in a channel that
-    # one administers.
-    edit_seconds: float | None = _TWO_DAYS
-
-    # The same for a bot: TDLib's MessagesManager::can_edit_message lets it edit its own for ever.
-    bot_edit_seconds: float | None = None
-
-    # Seconds in which a person may delete for everybody: `revoke_time_limit` and
-    # `revoke_pm_time_limit` of the configuration, which are 2147483647.
-    delete_seconds: float | None = None
-
-    # The same for a bot: https://core.telegram.org/bots/api#deletemessage
-    bot_delete_seconds: float | None = _TWO_DAYS
-
-    # Messages deleted by one request: https://core.telegram.org/bots/api#deletemessages
-    delete_at_once: int = 100
-
-    # Messages or dialogs in one answer: https://core.telegram.org/api/offsets
-    page: int = 100
-
-    # Events in one answer to updates.getDifference and getChannelDifference. A person's client is
-    # to ask for 10 to 100: https://core.telegram.org/method/updates.getChannelDifference
-    difference: int = 100
-
-    # A client that is further behind is told differenceTooLong: `pts_total_limit` of
-    # https://core.telegram.org/method/updates.getDifference
-    gap: int = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +56,11 @@ Body = tuple[str, tuple[bytes, ...]]
 
 @dataclass(slots=True, eq=False)
 class Account:
-    """Somebody who signed in at least once. `contacts` are those imported, with their names."""
+    """Somebody who signed in at least once. `contacts` are those imported, with their names.
+
+    `strangers` are the people who were written to without being contacts, and when they first were,
+    in Unix time; `stars_spent` is what paid messages have cost.
+    """
 
     id: int
     phone: str | None
@@ -112,14 +69,22 @@ class Account:
     is_bot: bool
     box: Box
     contacts: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
-    next_free: float = 0.0
+    strangers: dict[int, float] = field(default_factory=dict[int, float])
+    stars_spent: Decimal = Decimal(0)
 
 
 class State:
-    """The memory of a World. Whatever changes it is also noted for `drain`."""
+    """The memory of a World. Whatever changes it is also noted for `drain`.
 
-    def __init__(self, contacts: Sequence[Peer], limits: Limits) -> None:
+    But for `traffic`, which counts the last seconds and is gone after a restart.
+    """
+
+    def __init__(
+        self, contacts: Sequence[Peer], limits: Limits, *, only_names: bool = False
+    ) -> None:
         self.limits = limits
+        self.only_names = only_names
+        self.traffic = Traffic(limits)
         self.accounts: dict[int, Account] = {}
         self.logins: dict[int, tuple[int, bool]] = {}  # key id: account, and whether it is let in
         self.boxes: dict[int, Box] = {}
@@ -154,6 +119,18 @@ class State:
         """What a peer is called: an account by the name it signed up with."""
         account = self.accounts.get(marked_id)
         return account.first_name if account else self.entry(marked_id).title
+
+    def is_bot(self, user_id: int) -> bool:
+        """Whether this user is a bot: by how it signed in, or else by its name."""
+        account = self.accounts.get(user_id)
+        return account.is_bot if account else self.rule_of(user_id) is phonebook.BOT
+
+    def rule_of(self, peer: int) -> phonebook.Rule | None:
+        """What a message to this peer meets; None: it is delivered."""
+        spelling = self.spellings.get(peer, "")
+        if not self.only_names or spelling.startswith("@"):
+            return phonebook.rule_of(peer)
+        return None
 
     def body(self, box: Box, number: int) -> Body:
         """The text and the entities of a message."""
@@ -243,6 +220,15 @@ class State:
         self._change({"t": "tripped", "account": account.id, "peer": peer})
         return True
 
+    def meet(self, account: Account, stranger: int, now: float) -> None:
+        """Remember when the account first wrote to somebody who is no contact."""
+        self._change(_stranger_record(account, stranger, now))
+
+    def charge(self, account: Account) -> None:
+        """Take the price of one paid message."""
+        spent = account.stars_spent + self.limits.paid_stars_per_message
+        self._change(_stars_record(account, spent))
+
     # -- records --
 
     def drain(self) -> list[Record]:
@@ -273,6 +259,12 @@ class State:
                 _contact_record(account, user, *names)
                 for user, names in sorted(account.contacts.items())
             )
+            records += (
+                _stranger_record(account, stranger, met)
+                for stranger, met in sorted(account.strangers.items())
+            )
+            if account.stars_spent:
+                records.append(_stars_record(account, account.stars_spent))
         records += (
             {"t": "login", "key": key_id, "account": account, "let_in": let_in}
             for key_id, (account, let_in) in sorted(self.logins.items())
@@ -312,6 +304,10 @@ class State:
                 self.logins.pop(key_id, None)
             case {"t": "tripped", "account": account, "peer": peer}:
                 self.tripped.add((account, peer))
+            case {"t": "stranger", "account": account, "user": user, "date": met}:
+                self.accounts[account].strangers[user] = met
+            case {"t": "stars", "account": account, "spent": spent}:
+                self.accounts[account].stars_spent = Decimal(spent)
             case _:
                 raise ValueError(f"not a record of the sandbox: {record!r}")
 
@@ -394,3 +390,11 @@ def _contact_record(account: Account, user_id: int, first_name: str, last_name: 
         "first_name": first_name,
         "last_name": last_name,
     }
+
+
+def _stranger_record(account: Account, user_id: int, met: float) -> Record:
+    return {"t": "stranger", "account": account.id, "user": user_id, "date": met}
+
+
+def _stars_record(account: Account, spent: Decimal) -> Record:
+    return {"t": "stars", "account": account.id, "spent": str(spent)}

@@ -7,7 +7,8 @@
                               editing.py        what is changed and taken back
                               difference.py     what a client has missed
 
-What exists is phonebook.py's table, what happened is box.py's columns and state.py's records.
+What exists is phonebook.py's table, what happened is box.py's columns and state.py's records. What
+is too much is refused in pacing.py, by the numbers of limits.py.
 """
 
 # Telethon ships no stubs; pyright reads its source.
@@ -15,6 +16,7 @@ What exists is phonebook.py's table, what happened is box.py's columns and state
 
 from __future__ import annotations
 
+from decimal import Decimal
 from heapq import merge
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
@@ -22,7 +24,8 @@ from typing import TYPE_CHECKING, Any, cast
 from telethon.tl import TLRequest, functions
 
 from broadcast.sandbox import accounts, configuration, difference, directory, editing, messages
-from broadcast.sandbox.state import Account, Delivered, Limits, Record, RpcError, State
+from broadcast.sandbox.limits import Limits
+from broadcast.sandbox.state import Account, Delivered, Record, RpcError, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -88,7 +91,10 @@ class World:
     """One Telegram, for any number of accounts and sessions.
 
     `contacts` are the mutual contacts and the dialogs of every account; they need not be given
-    for a peer to exist. `address` is where the server listens: help.getConfig tells it.
+    for a peer to exist. `limits` are Telegram's, as published. `address` is where the server
+    listens: help.getConfig tells it. With `only_names` digits decide nothing: real ids and numbers
+    end in any. `floods` counts the requests that were told to wait, with
+    FLOOD_WAIT_x or FLOOD_SKIP_FAILED_WAIT_x.
     """
 
     def __init__(
@@ -97,9 +103,11 @@ class World:
         contacts: Sequence[Peer] = (),
         limits: Limits | None = None,
         address: tuple[str, int] = ("127.0.0.1", 443),
+        only_names: bool = False,
     ) -> None:
         self.address = address
-        self._state = State(contacts, limits or Limits())
+        self.floods = 0
+        self._state = State(contacts, limits or Limits(), only_names=only_names)
 
     def call(self, key_id: int, request: TLRequest, now: float) -> Answer:
         """The answer to a request of the login `key_id` at `now`, in Unix time.
@@ -111,7 +119,11 @@ class World:
             account, let_in = self._state.logins.get(key_id, (0, False))
             if not let_in:
                 raise RpcError(401, "AUTH_KEY_UNREGISTERED")
-            return signed_in(self._state, self._state.accounts[account], request, now)
+            try:
+                return signed_in(self._state, self._state.accounts[account], request, now)
+            except RpcError as error:
+                self.floods += error.name.startswith("FLOOD_")
+                raise
         if isinstance(request, _WRAPPERS):
             return self.call(key_id, cast("TLRequest", request.query), now)
         if login := _LOGIN.get(type(request)):
@@ -155,6 +167,11 @@ class World:
         state = self._state
         inboxes = (state.inbox(box, deleted=deleted) for box in state.all_boxes())
         return merge(*inboxes, key=attrgetter("date"))
+
+    def stars_spent(self, account: int) -> Decimal:
+        """The Stars, exactly, that the account with this user id has paid for messages."""
+        known = self._state.accounts.get(account)
+        return known.stars_spent if known else Decimal(0)
 
     def account_of(self, key_id: int) -> int | None:
         """The user id of the account that this login belongs to, once it is let in."""

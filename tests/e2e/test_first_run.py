@@ -7,7 +7,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.e2e.child import Cli
+from tests.e2e.child import Child, Cli
 from tests.e2e.telegram import BOT_TOKEN, id_of, in_journal
 
 TEXT = "I bought a car!"
@@ -115,9 +115,22 @@ def test_quiet_shows_only_the_failures_and_with_json_only_the_summary(cli: Cli) 
     assert as_json.summary["failed"] == 1
 
 
+def serve(cli: Cli, *options: str) -> tuple[Child, str]:
+    """Start a sandbox that stays, and lead a bot to it; what it has printed comes back with it."""
+    sandbox = cli.start("sandbox", "serve", "--port", "0", *options)
+    assert sandbox.out is not None
+    sandbox.out.until("Ctrl-C ends the sandbox\n")
+    printed = sandbox.out.so_far
+    # As a person would: pasted into .env as printed. A bot needs no questions to be answered.
+    settings = re.sub(r"TELEGRAM_PHONE=.*", f"TELEGRAM_BOT_TOKEN={BOT_TOKEN}", printed)
+    (cli.directory / ".env").write_text(settings, encoding="utf-8")
+    return sandbox, printed
+
+
 def test_500_friends_get_it_once_each(cli: Cli) -> None:
     cli.write_contacts(*MANY)
-    ended = cli.run(TEXT, "--sandbox", "--rate", "max", "--json")
+    serve(cli, "--limits", "none")
+    ended = cli.run(TEXT, "--rate", "max", "--json")
     assert (ended.code, ended.log) == (0, "")
     assert ended.summary["sent"] == 500
     assert {row["status"] for row in ended.deliveries.values()} == {"sent"}
@@ -142,7 +155,7 @@ def test_a_reader_who_leaves_ends_the_run_and_nothing_is_left_in_doubt(cli: Cli)
         ["head", "-1"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=cli.directory
     ) as head:
         assert head.stdin is not None
-        child = cli.start(TEXT, "--sandbox", "--json", "--rate", "50", stdout=head.stdin.fileno())
+        child = cli.start(TEXT, "--sandbox", "--json", "--rate", "10", stdout=head.stdin.fileno())
         head.stdin.close()
         ended = child.wait()
         assert head.stdout is not None
@@ -179,13 +192,7 @@ def test_a_sandbox_that_is_in_use_is_not_used_twice(cli: Cli) -> None:
 
 def test_a_sandbox_that_stays_prints_the_settings_that_lead_to_it(cli: Cli) -> None:
     cli.write_contacts("@ana_maria", "@blocked_bruno")
-    sandbox = cli.start("sandbox", "serve", "--port", "0")
-    assert sandbox.out is not None
-    sandbox.out.until("Ctrl-C ends the sandbox\n")
-    printed = sandbox.out.so_far
-    # As a person would: pasted into .env as printed. A bot needs no questions to be answered.
-    settings = re.sub(r"TELEGRAM_PHONE=.*", f"TELEGRAM_BOT_TOKEN={BOT_TOKEN}", printed)
-    (cli.directory / ".env").write_text(settings, encoding="utf-8")
+    sandbox, printed = serve(cli)
     ended = cli.run(TEXT, "--json")
     assert {peer: row["error"] for peer, row in ended.deliveries.items()} == {
         "@ana_maria": None,

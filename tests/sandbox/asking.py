@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from telethon.extensions import BinaryReader
 from telethon.tl import TLObject, TLRequest, functions, types
 
-from broadcast.sandbox.world import World
+from broadcast.sandbox.world import Limits, World
 
 NOW = 1_764_000_000.0
 PHONE = "+34600000000"  # even: it has an account
+
+
+def free_world(contacts: Any = (), **limits: Any) -> World:
+    """A world without rates: tests send as fast as they can."""
+    return World(contacts=contacts, limits=replace(Limits.none(), **limits))
 
 
 class Client:
@@ -58,12 +64,12 @@ class Client:
 
 
 def user(world: World | None = None, phone: str = PHONE, key_id: int = 1) -> Client:
-    client = Client(world or World(), key_id)
+    client = Client(world or free_world(), key_id)
     client.sign_in(phone)
     return client
 
 
 def bot(world: World | None = None, bot_id: int = 777_000_111, key_id: int = 2) -> Client:
-    client = Client(world or World(), key_id)
+    client = Client(world or free_world(), key_id)
     client.sign_in_bot(bot_id)
     return client

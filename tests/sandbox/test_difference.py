@@ -9,9 +9,8 @@ from hypothesis import strategies as st
 from telethon.tl import functions, types
 
 from broadcast.sandbox.box import Box, Kind
-from broadcast.sandbox.state import Limits
-from broadcast.sandbox.world import RpcError, World
-from tests.sandbox.asking import Client, bot, user
+from broadcast.sandbox.world import RpcError
+from tests.sandbox.asking import Client, bot, free_world, user
 from tests.sandbox.test_editing import delete, delete_posts, edit
 
 me = types.InputPeerSelf()
@@ -69,7 +68,7 @@ def test_who_missed_nothing_is_told_so():
 
 
 def test_a_pts_belongs_to_one_account():
-    world = World()
+    world = free_world()
     first, second = user(world), user(world, "+34600000004", key_id=3)
     first.send(me)
     assert (pts_of(first), pts_of(second)) == (2, 1)
@@ -95,7 +94,7 @@ def test_a_pts_that_never_was_is_refused(pts, name):
 
 
 def test_much_that_was_missed_comes_in_slices():
-    client = bot(World(limits=Limits(difference=10)))
+    client = bot(free_world(difference=10))
     ana = client.find("ana")
     for random_id in range(1, 26):
         client.send(ana, random_id=random_id)
@@ -112,7 +111,7 @@ def test_much_that_was_missed_comes_in_slices():
 
 
 def test_a_client_may_ask_for_smaller_slices_and_not_for_bigger_ones():
-    client = user(World(limits=Limits(difference=4)))
+    client = user(free_world(difference=4))
     for random_id in range(1, 10):
         client.send(me, random_id=random_id)
     assert len(missed(client, 1, pts_limit=2).new_messages) == 2
@@ -134,7 +133,7 @@ def test_a_channel_is_told_in_slices_too():
 
 
 def test_a_random_id_is_told_to_nobody_but_its_sender():
-    world = World()
+    world = free_world()
     first, second = user(world), user(world, "+34600000004", key_id=3)
     first.send(first.find("some_channel"))
     answer = missed_posts(second, second.find("some_channel"), 1)
@@ -143,7 +142,7 @@ def test_a_random_id_is_told_to_nobody_but_its_sender():
 
 
 def test_who_is_too_far_behind_starts_again():
-    client = user(World(limits=Limits(gap=3)))
+    client = user(free_world(gap=3))
     channel = client.find("some_channel")
     for random_id in range(1, 6):
         client.send(me, random_id=random_id)
@@ -242,7 +241,7 @@ def followed(client: Client) -> dict[int, str]:
 
 @given(deeds, st.integers(1, 4))
 def test_whoever_follows_the_slices_knows_what_the_sender_sees(story, size):
-    client = user(World(limits=Limits(difference=size)))
+    client = user(free_world(difference=size))
     for random_id, (deed, choice) in enumerate(story, start=1):
         if deed == "new":
             client.send(me, f"note {random_id}", random_id)

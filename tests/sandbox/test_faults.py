@@ -32,7 +32,7 @@ from broadcast.sandbox.faults_file import FaultsFile
 from broadcast.sandbox.journal import Journal
 from broadcast.sandbox.server import SandboxServer
 from broadcast.sandbox.state import Delivered
-from broadcast.sandbox.world import World
+from broadcast.sandbox.world import Limits, World
 from tests.e2e.child import Cli
 from tests.sandbox.test_messages import id_of
 from tests.sandbox.test_server import client_of, connected
@@ -263,7 +263,7 @@ class Watched(World):
     """Counts what reaches it; `reached` is set when something does."""
 
     def __init__(self, **options):
-        super().__init__(**options)
+        super().__init__(limits=Limits.none(), **options)
         self.calls = 0
         self.asked = []
         self.reached = asyncio.Event()

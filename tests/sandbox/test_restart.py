@@ -44,7 +44,7 @@ class Sandbox:
         self.child = self._start()
 
     def _start(self) -> Child:
-        child = self.cli.start("sandbox", "serve", "--port", str(self.port))
+        child = self.cli.start("sandbox", "serve", "--port", str(self.port), "--limits", "none")
         assert child.out is not None
         self.port = int(child.out.until(r"TELEGRAM_SERVER=127\.0\.0\.1:(\d+)\n")[1])
         child.out.until("ends the sandbox\n")

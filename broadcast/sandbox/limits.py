@@ -1,0 +1,221 @@
+"""What the sandbox allows: Telegram's numbers, and where each is from; it counts nothing.
+
+lanes.py counts, pacing.py refuses. docs/sandbox.md shows the defaults.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from broadcast.core.errors import SettingsError
+from broadcast.sandbox.mapping import Reader, number, parse_as, text_of, unreadable, whole
+
+if TYPE_CHECKING:
+    import yaml
+
+_TWO_DAYS = 172_800.0
+_MOST = 10**12  # of anything: more is a slip, and None says better that there is no limit
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the sandbox allows, beside the rules of the names. None: as much as arrives.
+
+    The numbers are Telegram's where Telegram publishes one; the comment says where. A rate has a
+    burst: so many at once, and then as many as the rate gives back. Raises ValueError, which says
+    what is wrong.
+    """
+
+    # Sends and edits of a bot: "not more than 30 messages per second or so", which is read as 30 at
+    # once, too: https://core.telegram.org/bots/faq#broadcasting-to-users
+    bot_messages_per_second: float | None = 30.0
+    bot_burst: int = 30
+
+    # The same for a person. Nothing is published for people: ours, and cautious.
+    user_messages_per_second: float | None = 1.0
+    user_burst: int = 30
+
+    # What a bot may send with `allow_paid_floodskip`, above its free rate and a second's worth at
+    # once; the price of each such message; and what the bot has to pay with, once and for all. The
+    # balance is what Telegram demands for switching paid broadcasts on:
+    # https://core.telegram.org/bots/api#paid-broadcasts
+    paid_messages_per_second: float | None = 1000.0
+    paid_stars_per_message: Decimal = Decimal("0.1")
+    stars: int = 10_000
+
+    # To one chat that is no group: "avoid sending more than one message per second", and "short
+    # bursts" pass, whose size is ours ("My bot is hitting limits" of
+    # https://core.telegram.org/bots/faq). It is written for bots; that it holds for people, and for
+    # channels, of which nothing is said, is ours.
+    chat_messages_per_second: float | None = 1.0
+    chat_burst: int = 3
+
+    # To one basic group or supergroup, as many at once: "more than 20 messages per minute to the
+    # same group" are refused, says the same page, again of bots.
+    group_messages_per_minute: float | None = 20.0
+
+    # People who are no contacts, to whom a person may write first; one more is PEER_FLOOD. "About
+    # 50" is what people report: https://telegram.org/faq_spam names the reason and no number.
+    strangers: int | None = 50
+
+    # Seconds after which such a first message no longer counts. Ours: Telegram names no time.
+    strangers_seconds: float = 86_400.0
+
+    # Sending on while a flood wait lasts begins it anew, this many times longer, up to the most
+    # seconds. Ours, as a rule: that it grows is seen (https://github.com/tdlib/td/issues/1331), by
+    # how much is not published. 1: it begins anew, and does not grow.
+    flood_growth: float = 2.0
+    flood_most_seconds: int = 86_400
+
+    # What arrives so soon after a wait was named was under way by then, and ignores nothing: it
+    # hears what is left of the wait. Ours.
+    flood_grace_seconds: float = 0.5
+
+    # UTF-16 units of a text: `message_length_max` of https://core.telegram.org/constructor/config
+    text_length: int = 4096
+
+    # Formatted places of a text, the rest is dropped: https://limits.tginfo.me
+    entities: int = 100
+
+    # Seconds in which a person may edit: https://core.telegram.org/method/messages.editMessage and
+    # `edit_time_limit` of the configuration. None hold for a note to oneself and in a channel that
+    # one administers.
+    edit_seconds: float | None = _TWO_DAYS
+
+    # The same for a bot: TDLib's MessagesManager::can_edit_message lets it edit its own for ever.
+    bot_edit_seconds: float | None = None
+
+    # Seconds in which a person may delete for everybody: `revoke_time_limit` and
+    # `revoke_pm_time_limit` of the configuration, which are 2147483647.
+    delete_seconds: float | None = None
+
+    # The same for a bot: https://core.telegram.org/bots/api#deletemessage
+    bot_delete_seconds: float | None = _TWO_DAYS
+
+    # Messages deleted by one request: https://core.telegram.org/bots/api#deletemessages
+    delete_at_once: int = 100
+
+    # Messages or dialogs in one answer: https://core.telegram.org/api/offsets
+    page: int = 100
+
+    # Events in one answer to updates.getDifference and getChannelDifference. A person's client is
+    # to ask for 10 to 100: https://core.telegram.org/method/updates.getChannelDifference
+    difference: int = 100
+
+    # A client that is further behind is told differenceTooLong: `pts_total_limit` of
+    # https://core.telegram.org/method/updates.getDifference
+    gap: int = 1_000_000
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value: float | Decimal | None = getattr(self, field.name)
+            if value is not None:
+                _check(field.name, value)
+
+    @classmethod
+    def none(cls) -> Self:
+        """No rates, and no end of strangers: as much as arrives. The others are as published."""
+        return cls(
+            bot_messages_per_second=None,
+            user_messages_per_second=None,
+            paid_messages_per_second=None,
+            chat_messages_per_second=None,
+            group_messages_per_minute=None,
+            strangers=None,
+        )
+
+
+def named_limits(text: str) -> Limits:
+    """The limits that are meant by `published`, by `none`, or by the path of a file.
+
+    Raises SettingsError as `read_limits` does.
+    """
+    if text == "published":
+        return Limits()
+    if text == "none":
+        return Limits.none()
+    return read_limits(Path(os.path.expanduser(text)))  # noqa: PTH111 - Path's raises for ~nobody
+
+
+def read_limits(path: Path) -> Limits:
+    """The limits of a YAML file of `name: value`; what it does not name is as published.
+
+    Raises SettingsError, which names the file, the line and what to write there.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path}: there is no such file; limits are `published`, `none` or a file"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise SettingsError(f"{path}: not UTF-8: {error}") from error
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
+    return parse_as(Limits, text, str(path), "the limits", _READERS)
+
+
+_RATES = frozenset(field.name for field in fields(Limits) if "_messages_per_" in field.name)
+_ONE_OR_MORE = frozenset(
+    {
+        "bot_burst",
+        "user_burst",
+        "chat_burst",
+        "flood_growth",
+        "flood_most_seconds",
+        "text_length",
+        "delete_at_once",
+        "page",
+        "difference",
+        "gap",
+    }
+)
+
+
+def _check(name: str, value: float | Decimal) -> None:
+    if name in _RATES:
+        is_enough, expected = value > 0, "more than 0"
+    elif name in _ONE_OR_MORE:
+        is_enough, expected = value >= 1, "1 or more"
+    else:
+        is_enough, expected = value >= 0, "0 or more"
+    if value > _MOST:
+        expected = f"{_MOST:,} at most"
+    if not is_enough or value > _MOST:
+        raise ValueError(f"{name} must be {expected}, not {value}")
+
+
+def _decimal(node: yaml.Node, source: str, key: str) -> Decimal:
+    try:
+        value = Decimal(text_of(node))
+    except InvalidOperation:
+        value = Decimal("nan")
+    if not value.is_finite():
+        raise unreadable(node, source, key, "a number")
+    return value
+
+
+def _or_none(read: Reader, expected: str) -> Reader:
+    def read_or_none(node: yaml.Node, source: str, key: str) -> float | None:
+        if text_of(node).lower() in {"none", "null"}:
+            return None
+        try:
+            return read(node, source, key)
+        except SettingsError:
+            raise unreadable(node, source, key, f"{expected} or none") from None
+
+    return read_or_none
+
+
+_BY_TYPE: dict[str, Reader] = {
+    "int": whole,
+    "float": number,
+    "Decimal": _decimal,
+    "int | None": _or_none(whole, "a whole number"),
+    "float | None": _or_none(number, "a number"),
+}
+_READERS = {field.name: _BY_TYPE[str(field.type)] for field in fields(Limits)}
