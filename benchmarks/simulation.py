@@ -141,7 +141,7 @@ def broadcast(
             pacer.flooded(now, seconds + HOLD_JITTER * chance.random())
         else:
             free, done = free + 1, done + 1
-            pacer.accepted(now)
+            pacer.accepted()
         if pacer.rate and (not rates or rates[-1][1] != pacer.rate):
             rates.append((now, pacer.rate))
     return outcome(server, count, now, rates)

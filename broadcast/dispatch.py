@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
@@ -32,6 +33,7 @@ WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one
 SLICE_LIMIT = 500  # deliveries of one claim at most
 MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
 PATIENCE = 10 * 60.0  # seconds without a connection after which the run halts, resumable
+JITTER = 0.2  # seconds at most, on top of every wait that Telegram names
 
 
 def backoff(attempts: int) -> float:
@@ -57,12 +59,13 @@ class Engine:
         max_wait: float = MAX_WAIT,
         patience: float = PATIENCE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[], float] = lambda: random.uniform(JITTER / 2, JITTER),
     ) -> None:
         self.halted: Halted | None = None
         self._run, self._transport, self._pacer, self._watcher = run, transport, pacer, watcher
         self._concurrency, self._max_wait, self._patience = concurrency, max_wait, patience
         self._breaker = breaker or Breaker()
-        self._clock = clock
+        self._clock, self._jitter = clock, jitter
         self._turn = asyncio.Lock()  # one worker at a time paces and claims; the others queue here
         self._claimed: deque[Delivery] = deque()
         self._outcomes: list[tuple[Delivery, Outcome]] = []  # waiting for their commit
@@ -73,7 +76,7 @@ class Engine:
         self._stopping = self._finished = False
         self._outage_since: float | None = None
         self._troubles = 0  # answers in a row that were none, or that named no time
-        self._last_wait = ""
+        self._last_wait = "Telegram asks to wait"
 
     async def run(self) -> None:
         """Send until nothing is pending, or `stop()`, or a halt. What is in flight settles."""
@@ -85,8 +88,7 @@ class Engine:
             self._finished = True
             self._arrived.set()
             self._hurry.set()
-        if self._claimed:
-            await self._run.release(self._claimed)
+        await self._give_back()
 
     def stop(self) -> None:
         """Start nothing new, and end every wait."""
@@ -108,15 +110,20 @@ class Engine:
                 await self._claim_ahead()
                 if self._stopping:
                     break
+                now = self._now()
                 if self._claimed:
-                    wait = self._pacer.take(self._now())
+                    wait = self._pacer.take(now)
                     if wait == 0.0:
                         self._unsettled += 1
                         return self._claimed.popleft()
+                    if held := self._pacer.held(now):
+                        await self._give_back()  # so that what was deferred goes first afterwards
+                        self._halt_if_too_long(held)
                 elif (due := await self._run.next_due()) is not None:
                     wait = max((due - self._clock()).total_seconds(), 0.0)
                     if unsettled:  # which may bring something to do before that
                         wait = min(wait, self._max_wait)
+                    self._halt_if_too_long(wait)
                 elif unsettled:
                     wait = None
                 else:
@@ -134,12 +141,13 @@ class Engine:
         elif self._run.has_lapsed(now):  # this process was frozen meanwhile
             await self._run.renew(now)
 
+    async def _give_back(self) -> None:
+        if self._claimed:
+            await self._run.release(self._claimed)
+            self._claimed.clear()
+
     async def _wait(self, seconds: float | None) -> None:
         """Until `seconds` are over or there is news: whoever waits looks again."""
-        if seconds is not None and seconds > self._max_wait and self._last_wait:
-            until = (self._clock() + timedelta(seconds=seconds)).astimezone()
-            reason = f"{self._last_wait}: nothing can be sent before {until:%Y-%m-%d %H:%M}"
-            self._halt(Halted("WAIT_TOO_LONG", reason))
         if not self._stopping:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -147,38 +155,57 @@ class Engine:
 
     def _heed(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
-        if not isinstance(outcome, Deferred):
-            self._troubles, self._outage_since = 0, None
-            halted = outcome if isinstance(outcome, Halted) else self._breaker.took(outcome)
-            if halted is not None:
-                self._halt(halted)
-            return outcome
+        deferred = outcome if isinstance(outcome, Deferred) else None
+        if deferred and deferred.retry_after is not None and deferred.scope is Scope.ACCOUNT:
+            self._flooded(deferred.retry_after, deferred.reason)
+            return deferred
+        self._pacer.accepted()
+        if deferred:
+            return self._troubled(delivery, deferred)
+        self._troubles, self._outage_since = 0, None
+        halted = outcome if isinstance(outcome, Halted) else self._breaker.took(outcome)
+        if halted is not None:
+            self._halt(halted)
+        return outcome
+
+    def _flooded(self, seconds: float, reason: str) -> None:
+        """Telegram has named a time before which nobody may send."""
+        self._last_wait = reason
+        self._pacer.flooded(self._now(), seconds + self._jitter())
+        self._hurry.set()  # recorded now, it is due by the end of the hold, and goes first
+        self._watcher.held(seconds, reason)
+
+    def _troubled(self, delivery: Delivery, outcome: Deferred) -> Outcome:
+        """Wait for this delivery or, when it is not the only one in trouble, for everybody."""
         self._last_wait = outcome.reason
-        if outcome.retry_after is not None:  # Telegram has named a time
-            if outcome.scope is Scope.ACCOUNT:
-                self._hold(outcome.retry_after, outcome.reason)
+        if outcome.retry_after is not None:  # Telegram has named a time, for this chat alone
             return outcome
         self._troubles += 1
         if not outcome.reached or self._troubles >= 2 * self._concurrency:
-            self._hold(self._outage(outcome.reason), outcome.reason)
+            self._sit_out(outcome.reason)
         if not outcome.reached:
             return replace(outcome, retry_after=0.0)  # the hold is for everybody
         return replace(outcome, retry_after=backoff(delivery.attempts), counts=True)
 
-    def _hold(self, seconds: float, reason: str) -> None:
-        self._pacer.hold(self._now() + seconds)
-        self._watcher.held(seconds, reason)
-
-    def _outage(self, reason: str) -> float:
-        """The pause before the next try: as long as nothing has gone through, 1 to 30 seconds."""
+    def _sit_out(self, reason: str) -> None:
+        """Hold everybody before the next try: as long as nothing went through, 1 to 30 seconds."""
         now = self._now()
         if self._outage_since is None:
             self._outage_since = now
         outage = now - self._outage_since
+        since = (self._clock() - timedelta(seconds=outage)).astimezone()
+        reason = f"{reason}, since {since:%H:%M:%S}"
         if outage >= self._patience:
-            since = (self._clock() - timedelta(seconds=outage)).astimezone()
-            self._halt(Halted("OFFLINE", f"{reason}, since {since:%H:%M:%S}"))
-        return min(max(outage, 1.0), 30.0)
+            self._halt(Halted("OFFLINE", reason))
+        seconds = min(max(outage, 1.0), 30.0)
+        self._pacer.hold(now + seconds)
+        self._watcher.held(seconds, reason)
+
+    def _halt_if_too_long(self, wait: float) -> None:
+        if wait > self._max_wait:
+            until = (self._clock() + timedelta(seconds=wait + 59)).astimezone()  # the next minute
+            reason = f"{self._last_wait}; resume after {until:%Y-%m-%d %H:%M}"
+            self._halt(Halted("WAIT_TOO_LONG", reason))
 
     def _halt(self, halted: Halted) -> None:
         self.halted = self.halted or halted

@@ -38,12 +38,14 @@ FLOOD = Deferred("FLOOD_WAIT", "Telegram asks to wait", 31.0, Scope.ACCOUNT)
 class Recorder:
     settlements: list[tuple[str, Outcome]] = field(default_factory=list)
     holds: list[float] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         self.settlements.append((delivery.contact.peer.text, outcome))
 
     def held(self, seconds: float, reason: str) -> None:
         self.holds.append(seconds)
+        self.reasons.append(reason)
 
 
 def audience(count: int) -> list[Contact]:
@@ -63,6 +65,7 @@ def engine_of(
         pacer or Pacer(None),
         Recorder(),
         clock=virtual.utc,
+        jitter=lambda: 0.1,
         **options,  # type: ignore[arg-type]
     )
 
@@ -164,6 +167,111 @@ def test_a_flood_wait_silences_every_worker() -> None:
     assert ledger.counts().sent == 40
 
 
+def test_those_that_a_flood_deferred_go_first_afterwards() -> None:
+    ledger, transport = ledger_of(30), SlowTransport({"@friend3": FLOOD, "@friend1": FLOOD})
+    virtual.run(engine_of(ledger, transport, Pacer(100.0, 5), concurrency=5).run())
+    times = zip(transport.attempts, transport.times, strict=True)
+    after = [peer for peer, time in times if time > 30]
+    assert {"@friend1", "@friend3"} <= set(after[:5])  # the five that start at that moment
+    assert ledger.counts().sent == 30
+
+
+def test_a_deferred_delivery_is_due_by_the_end_of_the_hold() -> None:
+    ledger, transport = ledger_of(5), SlowTransport({"@friend0": FLOOD})
+    virtual.run(engine_of(ledger, transport, Pacer(0.2), concurrency=2).run())
+    assert transport.attempts[:2] == ["@friend0", "@friend0"]
+
+
+def test_nothing_stays_claimed_while_everybody_waits() -> None:
+    ledger = ledger_of(100)
+
+    async def main() -> int:
+        engine = engine_of(ledger, FakeTransport({"@friend0": FLOOD}), Pacer(100.0), concurrency=1)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(engine.run())
+            await asyncio.sleep(10)
+            claimed = sum(record.status is Status.SENDING for record in ledger.records())
+            engine.stop()
+        return claimed
+
+    assert virtual.run(main()) == 0
+
+
+def test_the_jitter_comes_on_top_of_what_telegram_names() -> None:
+    transport = SlowTransport({"@friend0": FLOOD})
+    engine = Engine(
+        ledger_of(2),
+        transport,
+        Pacer(1.0),
+        Recorder(),
+        concurrency=1,
+        clock=virtual.utc,
+        jitter=lambda: 0.15,
+    )
+    virtual.run(engine.run())
+    assert transport.times[1] == pytest.approx(32.15)
+
+
+@pytest.mark.parametrize("answer", [Sent(1), Failed("USER_IS_BLOCKED", "blocked")])
+def test_a_burst_opens_with_every_answer_that_is_no_flood(answer: Outcome) -> None:
+    script = {f"@friend{number}": answer for number in range(30)}
+    pacer, slow = Pacer(0.01, 30, learns=True), SlowTransport(script)
+    virtual.run(engine_of(ledger_of(30), slow, pacer, concurrency=30).run())
+    assert len([time for time in slow.times if time == 0.0]) == 3
+    assert max(slow.times) < 20  # and not a hundred, until the pace itself allows one
+
+
+def test_the_rate_follows_what_telegram_allows() -> None:
+    class Telegram(SlowTransport):
+        """Allows 10 a second, and no more than that at once."""
+
+        free = 0.0
+
+        async def send(self, delivery: Delivery) -> Outcome:
+            now = asyncio.get_running_loop().time()
+            if max(self.free, now) - now > 0.9:
+                return Deferred("FLOOD_WAIT", "Telegram asks to wait", 1.0, Scope.ACCOUNT)
+            self.free = max(self.free, now) + 0.1
+            self.times.append(now)
+            await asyncio.sleep(0.1)
+            return await FakeTransport.send(self, delivery)
+
+    transport, ledger = Telegram(), ledger_of(2000)
+    pacer = Pacer(30.0, 30, learns=True)
+    virtual.run(engine_of(ledger, transport, pacer).run())
+    assert ledger.counts().sent == 2000
+    assert max(transport.times) < 1.05 * 200
+    assert pacer.learned() is not None
+    assert pacer.rate == pytest.approx(10.0, rel=0.1)
+
+
+def test_a_hold_from_before_the_run_is_waited_for() -> None:
+    transport, pacer = SlowTransport(), Pacer(None)
+    pacer.hold(100.0)
+    virtual.run(engine_of(ledger_of(3), transport, pacer).run())
+    assert min(transport.times) == 100.0
+
+
+def test_a_hold_from_before_the_run_that_is_too_long_halts_at_once() -> None:
+    transport, pacer, ledger = FakeTransport(), Pacer(None), ledger_of(3)
+    pacer.hold(7200.0)
+    engine = engine_of(ledger, transport, pacer)
+    assert virtual.run(engine.run()) is None
+    assert engine.halted is not None
+    assert engine.halted.error == "WAIT_TOO_LONG"
+    assert (transport.attempts, ledger.counts().pending) == ([], 3)
+
+
+def test_a_chat_that_is_slow_for_too_long_halts_when_the_others_are_done() -> None:
+    slow = Deferred("SLOWMODE_WAIT", "this group is in slow mode", 7200.0)
+    ledger = ledger_of(30)
+    engine = engine_of(ledger, FakeTransport({"@friend0": slow}))
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert engine.halted.reason.startswith("this group is in slow mode; resume after")
+    assert (ledger.counts().sent, ledger.counts().pending) == (29, 1)
+
+
 def test_a_slow_chat_does_not_block_the_others() -> None:
     slow = Deferred("SLOWMODE_WAIT", "slow mode", 300.0)
     ledger, transport = ledger_of(30), SlowTransport({"@friend0": slow})
@@ -179,7 +287,7 @@ def test_a_wait_too_long_halts_and_says_until_when() -> None:
     engine = engine_of(ledger, FakeTransport({"@friend0": flood}), concurrency=1)
     virtual.run(engine.run())
     assert engine.halted is not None
-    assert "nothing can be sent before" in engine.halted.reason
+    assert "resume after" in engine.halted.reason
     assert ledger.counts().pending == 5
 
 
@@ -199,6 +307,8 @@ def test_an_outage_is_waited_for_with_growing_pauses() -> None:
     virtual.run(engine.run())
     assert ledger.counts().sent == 1
     assert watcher.holds == sorted(watcher.holds)
+    assert len(set(watcher.reasons)) == 1  # the outage has one beginning
+    assert ", since " in watcher.reasons[0]
     assert watcher.holds[-1] > 2 * watcher.holds[0]
 
 

@@ -32,6 +32,11 @@ class Credentials:
     phone: str | None = field(default=None, repr=False)
     bot_token: str | None = field(default=None, repr=False)
 
+    @property
+    def bot_id(self) -> int | None:
+        """The user id of the bot, with which its token begins; None for a person."""
+        return int(self.bot_token.partition(":")[0]) if self.bot_token else None
+
 
 @dataclass(frozen=True, slots=True)
 class Access:

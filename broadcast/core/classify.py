@@ -105,9 +105,16 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     # --- waits
     "FLOOD_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
     "FLOOD_PREMIUM_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
-    "FLOOD_SKIP_FAILED_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
+    "FLOOD_SKIP_FAILED_WAIT": (
+        Verdict.WAIT_ACCOUNT,
+        "this bot has too few Stars to go faster, and Telegram asks it to wait",
+    ),
     "FLOOD_TEST_PHONE_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
     "SLOWMODE_WAIT": (Verdict.WAIT_CHAT, "this group is in slow mode"),
+    "CHAT_PACE": (  # our own
+        Verdict.WAIT_CHAT,
+        "one message a second goes to a chat, and twenty a minute to a group",
+    ),
     # --- again, with the same random_id
     "NOT_CONNECTED": (_A, "no connection to Telegram"),  # our own, like the next two
     "NO_ANSWER": (_A, "Telegram has not answered"),

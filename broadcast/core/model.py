@@ -101,9 +101,13 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """Telegram has the message. `message_id` is None when it accepted it without telling the id."""
+    """Telegram has the message. `message_id` is None when it accepted it without telling the id.
+
+    `paid` messages cost Stars (core/paid.py).
+    """
 
     message_id: int | None = None
+    paid: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +218,7 @@ class Broadcast:
     """A broadcast as the ledger keeps it. `target` is the broadcast that an edit or recall changes.
 
     `account` and `server` say as whom and where it was started, `owner` which process runs it
-    now, and `note` why the last run stopped early.
+    now, `note` why the last run stopped early, and `paid` how many messages cost Stars.
     """
 
     number: int
@@ -230,3 +234,4 @@ class Broadcast:
     account: int | None = None
     owner: str | None = None
     note: str | None = None
+    paid: int = 0

@@ -9,10 +9,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 _GRAIN = 1e-9  # seconds: what floating point leaves of a wait that is over
+_LATE = 0.005  # seconds by which a timer may come late without the pace being lost
 _LOOK = 0.25  # seconds between two looks at how the sending goes
 _LOOKS = 240  # that are remembered: a minute
 
@@ -58,6 +64,18 @@ class Learned:
 
     rate: float
     burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What earlier broadcasts left behind about an account. The moments are UTC.
+
+    `at` is when `learned` was true; nobody may send before `held_until`.
+    """
+
+    learned: Learned | None = None
+    at: datetime | None = None
+    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,13 +192,13 @@ class Pacer:
             return self._held_until - now
         if self._flood is not None:
             self._learn(self._flood, now)
-        arrival = max(self._arrival, now)
-        early = arrival - self._tolerance - now
+        early = self._arrival - self._tolerance - now
         if early > _GRAIN:
             return early
         if now >= self._look_at:
             self._look(now)
-            arrival = max(self._arrival, now)
+        # What a timer was late is made up for; a pause is not.
+        arrival = now if now - self._arrival > _LATE else self._arrival
         self._arrival = arrival + self._interval
         self._taken += 1
         return 0.0
@@ -190,8 +208,24 @@ class Pacer:
         self._held_until = max(self._held_until, until)
         self._arrival = max(self._arrival, until + self._tolerance)
 
-    def accepted(self, now: float) -> None:
-        """Telegram's limits let one message through; count one that was refused otherwise, too.
+    def held(self, now: float) -> float:
+        """Seconds in which nobody may send, whatever the rate: 0.0 when there is no hold."""
+        return max(self._held_until - now, 0.0)
+
+    def seconds_for(self, count: int, now: float) -> float:
+        """How long the next `count` sends take to start, as far as this lane is what decides.
+
+        It counts the hold that is on, what may go at once, and the rate of this moment.
+        """
+        start = max(self._held_until, now)
+        if not self._is_limited:
+            return start - now
+        free = max(self._tolerance + start - self._arrival, 0.0) / self._interval
+        burst = min(free, self._open - 1) + 1
+        return start - now + max(count - burst, 0.0) * self._interval
+
+    def accepted(self) -> None:
+        """An answer came that was no flood: Telegram's limits let this one through.
 
         While a burst opens, this may end the wait of whoever asked `take` before.
         """
@@ -214,8 +248,10 @@ class Pacer:
         """What the next broadcast should know; None when this one was too short to tell."""
         if not self._learns:
             return None
-        if self._flood is not None:
-            self._learn(self._flood, self._held_until)
+        if self._flood is not None:  # what it will mean, without waiting for the last answers
+            after = deepcopy(self)
+            after._learn(self._flood, self._held_until)  # noqa: SLF001 - our own copy
+            return after.learned()
         if self._emptied == -math.inf and self._accepted < self._burst + 100:
             return None
         return Learned(self._good, self._burst)

@@ -25,6 +25,7 @@ from broadcast.core.model import (
     State,
     Status,
 )
+from broadcast.core.pace import Known, Learned
 from broadcast.core.peers import parse_peer
 from broadcast.ledger.owner import in_words, is_dead
 
@@ -116,6 +117,18 @@ def broadcast_of(row: Any, now: datetime, *, in_doubt: int = 0) -> Broadcast:
         account=row["account"],
         owner=in_words(row["owner"]) if is_alive(row, now) else None,
         note=row["note"],
+        paid=row["paid"],
+    )
+
+
+def known_of(row: Any | None) -> Known:
+    """A row of the table `account`, if there is one."""
+    if row is None:
+        return Known()
+    return Known(
+        None if row["rate"] is None else Learned(row["rate"], row["burst"]),
+        None if row["learned_at"] is None else moment(row["learned_at"]),
+        None if row["held_until"] is None else moment(row["held_until"]),
     )
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import LockedError
-from broadcast.core.model import Broadcast, Deferred, Failed, Halted, Outcome, Sent
+from broadcast.core.model import Broadcast, Deferred, Failed, Halted, Outcome, Scope, Sent
 from broadcast.ledger.owner import in_words
 from broadcast.ledger.rows import delivery_of, keys, milliseconds, moment, shift
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadcast.core.model import Delivery
+    from broadcast.core.pace import Learned
     from broadcast.ledger.database import Database, Statements
 
 LEASE = timedelta(seconds=15)  # after which a process that writes nothing counts as dead
@@ -34,6 +36,8 @@ class SqliteRun:
     ) -> None:
         self.broadcast = broadcast
         self.note: str | None = None
+        self.until: int | None = None  # claim nothing from this position on
+        self.learned: Callable[[], Learned | None] = lambda: None  # of the account's limits
         self._database = database
         self._epoch = epoch
         self._clock = clock
@@ -72,7 +76,8 @@ class SqliteRun:
     def _claim_slice(self, sql: Statements, limit: int) -> list[tuple[Any, ...]]:
         number = self.broadcast.number
         row: Any = sql.one("broadcast_by_number", number=number)
-        first, end = self._low + row["next_position"], self._low + row["end_position"]
+        end = row["end_position"] if self.until is None else min(self.until, row["end_position"])
+        first, end = self._low + row["next_position"], self._low + end
         if first >= end:
             return []
         if self.broadcast.target is None:
@@ -106,6 +111,7 @@ class SqliteRun:
         since = at - milliseconds(self.broadcast.created_at)
         final: list[tuple[int, int, int | None, int, str | None]] = []
         again: list[tuple[int, int, int, str | None, int]] = []
+        held = 0.0
         for delivery, outcome in results:
             key = self._low + delivery.position
             match outcome:
@@ -115,12 +121,17 @@ class SqliteRun:
                     final.append((key, 0, None, since, error))
                 case Deferred(error):
                     due = at + round(1000 * (outcome.retry_after or 0.0))
+                    if outcome.reached and outcome.scope is Scope.ACCOUNT:
+                        held = max(held, due)
                     tries = delivery.attempts + outcome.counts
                     again.append((key, due, tries, error, int(outcome.perhaps_sent)))
                 case Halted(error):
                     again.append((key, 0, delivery.attempts, error, 0))
         sent = sum(row[1] for row in final)
-        self._renew(sql, now, sent=sent, failed=len(final) - sent)
+        paid = sum(isinstance(outcome, Sent) and outcome.paid for _, outcome in results)
+        self._renew(sql, now, sent=sent, failed=len(final) - sent, paid=paid)
+        if held:
+            sql.run("keep_hold", **self._account, held_until=held)
         final.sort()  # rows that come in order of their keys fill their pages
         sql.many("insert_outcome", final)
         if self._waiting:
@@ -165,7 +176,13 @@ class SqliteRun:
         row = await self._database.write(lambda sql: sql.one("next_due", **keys(number)))
         return None if row is None else moment(row["due"])
 
-    def _renew(self, sql: Statements, now: datetime, *, sent: int = 0, failed: int = 0) -> None:
+    @property
+    def _account(self) -> dict[str, Any]:
+        return {"id": self.broadcast.account, "server": self.broadcast.server or ""}
+
+    def _renew(
+        self, sql: Statements, now: datetime, *, sent: int = 0, failed: int = 0, paid: int = 0
+    ) -> None:
         """Prolong the lease and count, in the transaction of the caller.
 
         Raises LockedError when another process has taken over: nothing is written then.
@@ -175,6 +192,7 @@ class SqliteRun:
             "count_and_renew",
             sent=sent,
             failed=failed,
+            paid=paid,
             lease_until=milliseconds(now + LEASE),
             number=number,
             epoch=self._epoch,
@@ -206,9 +224,26 @@ class SqliteRun:
                 on_stop()
             if row["epoch"] != self._epoch or loop.time() - renewed > renew_after:
                 renewed = loop.time()
-                await self._database.write(lambda sql: self._renew(sql, self._clock()))
+                await self._database.write(partial(self._sign_of_life, self.learned()))
+
+    def _sign_of_life(self, learned: Learned | None, sql: Statements) -> None:
+        now = self._clock()
+        self._renew(sql, now)
+        self._keep(sql, learned, now)
 
     async def finish(self) -> None:
         """Give the lease back, and note why the run stopped early."""
         values = {"number": self.broadcast.number, "epoch": self._epoch, "note": self.note}
-        await self._database.write(lambda sql: sql.run("finish", **values))
+        learned = self.learned()
+
+        def work(sql: Statements) -> None:
+            self._keep(sql, learned, self._clock())
+            sql.run("finish", **values)
+
+        await self._database.write(work)
+
+    def _keep(self, sql: Statements, learned: Learned | None, now: datetime) -> None:
+        """Keep what was learned of the account, for the next broadcast."""
+        if learned is not None:
+            values = {"rate": learned.rate, "burst": learned.burst}
+            sql.run("keep_learned", **self._account, **values, learned_at=milliseconds(now))

@@ -21,6 +21,7 @@ from broadcast.ledger.rows import (
     delivery_of,
     is_alive,
     keys,
+    known_of,
     milliseconds,
     recipient_row,
     record_of,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broadcast.core.model import Contact, Delivery, Record
+    from broadcast.core.pace import Known
     from broadcast.ledger.database import Statements
 
 
@@ -297,6 +299,11 @@ class SqliteLedger:
         """Keep where the account's updates stand, unless an earlier run has."""
         values = {"number": broadcast.number, "update_state": state}
         await self._database.write(lambda sql: sql.run("keep_update_state", **values))
+
+    def known(self, account: int, server: str | None) -> Known:
+        """What earlier broadcasts learned about the limits of `account` at `server`."""
+        rows = self._database.read("account", id=account, server=server or "")
+        return known_of(rows[0] if rows else None)
 
     def without_id(self, broadcast: Broadcast) -> list[Delivery]:
         """The deliveries that Telegram accepted without telling the message's id."""

@@ -105,7 +105,8 @@ INSERT INTO outcome (key, sent, message_id, at, error) VALUES (?, ?, ?, ?, ?);
 
 -- name: count_and_renew
 -- Also the check that nobody has taken over: no row changes when somebody has.
-UPDATE broadcast SET sent = sent + :sent, failed = failed + :failed, lease_until = :lease_until
+UPDATE broadcast SET sent = sent + :sent, failed = failed + :failed, paid = paid + :paid,
+    lease_until = :lease_until
 WHERE number = :number AND epoch = :epoch;
 
 -- name: fence
@@ -195,3 +196,16 @@ SELECT r.key - :shift AS key, r.peer, r.contact, o.sent, m.message_id, o.at, o.e
 FROM outcome m JOIN recipient r ON r.key = m.key
 LEFT JOIN outcome o ON o.key = r.key - :shift LEFT JOIN waiting w ON w.key = r.key - :shift
 WHERE m.key BETWEEN :low + :shift AND :high + :shift AND m.sent = 1 ORDER BY r.key;
+
+-- name: account
+SELECT * FROM account WHERE id = :id AND server = :server;
+
+-- name: keep_learned
+INSERT INTO account (id, server, rate, burst, learned_at)
+VALUES (:id, :server, :rate, :burst, :learned_at)
+ON CONFLICT (id, server) DO UPDATE
+SET rate = excluded.rate, burst = excluded.burst, learned_at = excluded.learned_at;
+
+-- name: keep_hold
+INSERT INTO account (id, server, held_until) VALUES (:id, :server, :held_until)
+ON CONFLICT (id, server) DO UPDATE SET held_until = max(coalesce(held_until, 0), excluded.held_until);

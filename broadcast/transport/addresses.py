@@ -53,6 +53,11 @@ class Address:
         """The recipient, however the contact list names it: the peer in `random_id`."""
         return f"{'user' if self.kind == 'me' else self.kind}:{self.id}"
 
+    @property
+    def is_group(self) -> bool:
+        """Whether it is not one person: a group or, where nothing else is published, a channel."""
+        return self.kind in ("chat", "channel")
+
     def input_peer(self) -> Any:
         """The address as requests take it."""
         match self.kind:
@@ -125,6 +130,7 @@ class Addresses:
         self._cache = cache
         self._contacts: dict[str, Address] | None = None  # a user's own, asked once when needed
         self._chats: dict[str, Address] | None = None
+        self._groups: set[str] = set()  # peers that turned out to be groups
         self._asking = asyncio.Lock()
         self._found_now: set[str] = set()  # by this run, so not stale
         self._lookups_held: Deferred | None = None
@@ -150,14 +156,20 @@ class Addresses:
         at_hand = self.at_hand(peer)
         if at_hand is not None:
             return at_hand
-        kept = self._cache.get(self._account.id, peer.key)
-        if kept is not None:
-            return kept
-        found = await self._ask(call, peer)
-        if isinstance(found, Address):
-            self._cache.put(self._account.id, peer.key, found)
-            self._found_now.add(peer.key)
+        found = self._cache.get(self._account.id, peer.key)
+        if found is None:
+            found = await self._ask(call, peer)
+            if isinstance(found, Address):
+                self._cache.put(self._account.id, peer.key, found)
+                self._found_now.add(peer.key)
+        if isinstance(found, Address) and found.is_group:
+            self._groups.add(peer.key)
         return found
+
+    def is_group(self, peer: Peer) -> bool:
+        """Whether `peer` is known by now to be no single person: a group, or a channel."""
+        at_hand = self.at_hand(peer)
+        return peer.key in self._groups if at_hand is None else at_hand.is_group
 
     def forget(self, peer: Peer) -> bool:
         """Drop an address that was refused; False when there is no reason to call it stale."""

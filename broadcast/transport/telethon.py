@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from telethon import TelegramClient
 
     from broadcast.core.access import Access
-    from broadcast.core.model import Delivery, Message
+    from broadcast.core.model import Delivery, Message, Peer
     from broadcast.transport.account import Account, AccountOpener, Prompts
 
 REQUEST_TIMEOUT = 30.0
@@ -55,7 +55,10 @@ class ConnectionLostError(BroadcastError):
 
 
 class TelethonTransport:
-    """Sends as one account over one connection, made anew when it is lost."""
+    """Sends as one account over one connection, made anew when it is lost.
+
+    With `is_direct` there is none to lose: `client` is not Telethon's, and it answers in time.
+    """
 
     def __init__(
         self,
@@ -65,11 +68,14 @@ class TelethonTransport:
         addresses: Addresses,
         *,
         timeout: float = REQUEST_TIMEOUT,
+        is_direct: bool = False,
     ) -> None:
         self.account = account
+        self.pays = False  # a bot's messages above the free rate cost Stars, instead of a wait
+        self._is_direct = is_direct
         self._opener = opener
         self._client: TelegramClient | None = client
-        self._wire = wire_of(client)
+        self._wire = None if is_direct else wire_of(client)
         self._last: tuple[Message, Template] | None = None
         self._limits = TimeLimits(timeout)
         self._addresses = addresses
@@ -103,6 +109,10 @@ class TelethonTransport:
         except _ANSWERED as error:
             return outcome_of(error)
 
+    def is_group(self, peer: Peer) -> bool:
+        """See `Addresses.is_group`."""
+        return self._addresses.is_group(peer)
+
     async def _post_message(self, message: Message, address: Address, number: int) -> int | None:
         if self._client is None:
             await self._connected()
@@ -111,7 +121,7 @@ class TelethonTransport:
                 data = self._template(message).fill(peer_bytes(address), number)
                 answer = await self._post(data)
             else:
-                answer = await self._call(_request(message, address, number))
+                answer = await self._call(_request(message, address, number, pays=self.pays))
         except (errors.TypeNotFoundError, BufferError):
             return None  # no error, so it was accepted; Telethon cannot read what else it says
         return message_id_of(answer, number)
@@ -119,7 +129,7 @@ class TelethonTransport:
     def _template(self, message: Message) -> Template:
         """The request for `message`, which stays the same from one delivery to the next."""
         if self._last is None or self._last[0] is not message:
-            self._last = message, Template(*parse(message))
+            self._last = message, Template(*parse(message), pays=self.pays)
         return self._last[1]
 
     async def _change(self, delivery: Delivery, address: Address) -> Outcome:
@@ -184,6 +194,8 @@ class TelethonTransport:
     async def _call(self, request: Any) -> Any:
         """The answer to a request, the public way. See `_lost` for what it raises."""
         client = await self._connected()
+        if self._is_direct:
+            return await client(request)
         try:
             async with asyncio.timeout(self._timeout):
                 return await client(request)
@@ -245,13 +257,14 @@ class TelethonTransport:
             await disconnect(client)
 
 
-def _request(message: Message, address: Address, number: int) -> Any:
+def _request(message: Message, address: Address, number: int, *, pays: bool) -> Any:
     text, entities = parse(message)
     return functions.messages.SendMessageRequest(
         peer=address.input_peer(),
         message=text,
         entities=list(entities) or None,
         random_id=number,
+        allow_paid_floodskip=pays or None,
     )
 
 

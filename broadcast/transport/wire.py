@@ -42,13 +42,14 @@ _SHORT_ANSWER = types.UpdateShortSentMessage.CONSTRUCTOR_ID
 class Template:
     """`messages.sendMessage` with one text, serialised once: only peer and random_id differ."""
 
-    def __init__(self, text: str, entities: Sequence[Any]) -> None:
+    def __init__(self, text: str, entities: Sequence[Any], *, pays: bool = False) -> None:
         request = functions.InvokeWithoutUpdatesRequest(
             functions.messages.SendMessageRequest(
                 peer=types.InputPeerSelf(),
                 message=text,
                 entities=list(entities) or None,
                 random_id=struct.unpack("<q", _SENTINEL)[0],
+                allow_paid_floodskip=pays or None,
             )
         )
         whole = bytes(request)

@@ -26,6 +26,7 @@ from broadcast.core.model import (
     Sent,
 )
 from broadcast.core.peers import parse_peer
+from broadcast.sandbox.limits import Limits
 from broadcast.sandbox_app import open_sandbox, sandbox_inbox
 from broadcast.settings import Settings
 from broadcast.transport.fake import FakeTransport
@@ -100,7 +101,7 @@ async def telethon(home: Path) -> AsyncGenerator[Stage]:
     """The real client, and the sandbox at the other end of a TCP connection."""
     stage = SandboxStage(Settings(home=home, config_dir=home))
     contacts = [Contact(parse_peer(peer)) for peer in EVERYBODY]
-    async with open_sandbox(contacts, stage.settings) as stage.transport:
+    async with open_sandbox(contacts, stage.settings, limits=Limits.none()) as stage.transport:
         yield stage
 
 

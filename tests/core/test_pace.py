@@ -158,7 +158,7 @@ def live(pacer: Pacer, life: list[tuple[float, int | None]]) -> float:
         now += gap
         if pacer.take(now) == 0.0:
             if flood is None:
-                pacer.accepted(now)
+                pacer.accepted()
             else:
                 pacer.flooded(now, flood)
     return now
@@ -199,7 +199,7 @@ def test_a_stated_rate_is_never_exceeded(
         if pacer.take(now) == 0.0:
             if flood is None:
                 times.append(now)
-                pacer.accepted(now)
+                pacer.accepted()
             else:
                 pacer.flooded(now, flood / 10)
         assert pacer.rate is not None
@@ -216,7 +216,7 @@ def test_a_ceiling_is_never_passed(rate: float, ceiling: float, burst: int, acce
     for _ in range(accepted):
         while wait := pacer.take(now):
             now += wait
-        pacer.accepted(now)
+        pacer.accepted()
         assert pacer.rate is not None
         assert pacer.rate <= ceiling
 
@@ -263,7 +263,7 @@ def test_a_burst_opens_as_answers_come() -> None:
     for _ in range(9):
         while pacer.take(0.0) == 0.0:
             sent += 1
-        pacer.accepted(0.0)
+        pacer.accepted()
     assert sent == 10
 
 
@@ -271,7 +271,7 @@ def test_three_friends_teach_nothing() -> None:
     pacer = Pacer.starting(bot, None, 0.0)
     for _ in range(3):
         pacer.take(0.0)
-        pacer.accepted(0.1)
+        pacer.accepted()
     assert pacer.learned() is None
 
 
@@ -295,7 +295,7 @@ def test_floods_under_way_are_one_event() -> None:
         for _ in range(100):
             while wait := pacer.take(now):
                 now += wait
-            pacer.accepted(now)
+            pacer.accepted()
         for _ in range(floods):
             pacer.flooded(now, 1)
         pacer.take(now + 1)
@@ -316,7 +316,7 @@ def test_a_flood_in_the_opening_of_a_burst_is_about_the_burst() -> None:
     pacer = Pacer.starting(bot, None, 0.0)
     for _ in range(3):
         pacer.take(0.0)
-    pacer.accepted(0.1)
+    pacer.accepted()
     pacer.flooded(0.1, 1)
     assert pacer.take(1.2) == 0.0
     assert pacer.learned() == Learned(30.0, 1)

@@ -1,0 +1,71 @@
+"""Counts the Stars of a paid broadcast, and ends it before it costs more than its budget.
+
+A bot may send up to 1,000 messages a second when it pays 0.1 Telegram Star for each above the free
+30 a second: https://core.telegram.org/bots/faq#how-can-i-message-all-of-my-bot-39s-subscribers-at-once
+Telegram does not say which messages it charged. Here those count that the free rate, as published,
+had no room for: with Telegram's own burst unknown, that is what was paid, or a little more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from broadcast.core.model import Halted, Sent
+from broadcast.core.pace import Pacer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from broadcast.core.model import Delivery, Outcome
+    from broadcast.core.ports import Transport
+
+FREE_RATE = 30.0
+PAID_RATE = 1000.0
+PER_STAR = 10
+"""Messages for one Star."""
+
+
+def stars(messages: int) -> Fraction:
+    """What so many paid messages cost."""
+    return Fraction(messages, PER_STAR)
+
+
+def most_stars(messages: int) -> Fraction:
+    """What so many messages cost at most, at the full paid rate: the first 30 a second are free."""
+    free = int(messages * FREE_RATE / PAID_RATE)
+    return stars(messages - free)
+
+
+class PaidTransport:
+    """Sends through `transport` as long as `budget` Stars, of which `spent` are gone, can pay.
+
+    `spent` counts messages of earlier runs of the same broadcast; `now` is in seconds.
+    """
+
+    def __init__(
+        self, transport: Transport, budget: int, spent: int, now: Callable[[], float]
+    ) -> None:
+        self._transport = transport
+        self._budget = budget
+        self._left = budget * PER_STAR - spent
+        self._free = Pacer(FREE_RATE)
+        self._now = now
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        """See `Transport.send`. What was not sent, or not paid for, costs nothing."""
+        if self._free.take(self._now()) == 0.0:
+            return await self._transport.send(delivery)
+        if self._left <= 0:
+            return Halted(
+                "BUDGET_SPENT",
+                f"the budget of {self._budget} Stars is spent; resume with a larger "
+                "--stars-budget, or without --paid at the free rate",
+            )
+        self._left -= 1  # before it goes out: many are under way at once
+        outcome = await self._transport.send(delivery)
+        if isinstance(outcome, Sent):
+            return replace(outcome, paid=True)
+        self._left += 1
+        return outcome
