@@ -99,7 +99,8 @@ def clean_environment() -> dict[str, str]:
 def sandbox(home: Path) -> Generator[dict[str, str]]:
     """A sandbox in a process of its own, with the environment that leads to it."""
     environment = clean_environment()
-    command = [sys.executable, "-m", "broadcast", "sandbox", "serve", "--port", "0", "--home", home]
+    options = ["--port", "0", "--limits", "none", "--home", home]
+    command = [sys.executable, "-m", "broadcast", "sandbox", "serve", *options]
     with subprocess.Popen(
         command, env=environment, cwd=home, stdout=subprocess.PIPE, text=True
     ) as server:

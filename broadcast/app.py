@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import signal
 import time
@@ -14,25 +15,28 @@ from contextlib import (
     suppress,
 )
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 from broadcast.core.audience import select
+from broadcast.core.breaker import SHARE, Breaker
+from broadcast.core.chats import ChatPacedTransport
 from broadcast.core.contacts import kind_of, read_contacts
 from broadcast.core.errors import ContactsError, InputError, LockedError, Problem, SelectorError
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
-from broadcast.core.pace import Pacer
+from broadcast.core.pace import Known, Pacer
+from broadcast.core.paid import PaidTransport
 from broadcast.core.peers import parse_peer
 from broadcast.core.plan import broadcast_id, once_id
-from broadcast.dispatch import Engine
+from broadcast.core.start import pacer_for
+from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-    from datetime import datetime
     from pathlib import Path
 
     from broadcast.core.access import Access
-    from broadcast.core.breaker import Breaker
     from broadcast.core.model import Broadcast, Delivery, Outcome
     from broadcast.core.ports import Run, Transport, Watcher
     from broadcast.ledger.sqlite import SqliteLedger
@@ -40,26 +44,87 @@ if TYPE_CHECKING:
     from broadcast.transport.account import Account, Prompts
     from broadcast.transport.telethon import TelethonTransport
 
-CONCURRENCY = 20
-"""Requests under way at once: enough for 30 a second when an answer takes half a second."""
+CONCURRENCY, FULL_CONCURRENCY = 20, 100
+"""Requests under way at once: enough for 30 a second when an answer takes half a second; and as
+many as one MTProto container holds, where no limit is known: more gave nothing more."""
 
-FULL_CONCURRENCY = 100
-"""Without a limit of the rate: as many as one MTProto container holds; more gave nothing more."""
-
-BOT_RATE, BOT_BURST = 30.0, 30
-"""Messages a second of a bot: https://core.telegram.org/bots/faq#broadcasting-to-users"""
-
-USER_RATE, USER_BURST = 1.0, 10
-"""Nothing is published for people. Ten at once is what a person does by forwarding to friends;
-then one a second, which is what Telegram publishes for one chat, as long as nothing was learned."""
+ROUND_TRIP = 0.2
+"""Seconds that an answer takes at most, as a rule: a rate needs so many times itself under way."""
 
 
-class _Nobody:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a run is done.
+
+    `rate` is in messages a second, 0 for no limit; `max_failures` a share of 1; `max_wait` and
+    `patience` are in seconds; with a `budget` of Stars the run is a paid one; `first` ends the run
+    after so many recipients.
+    """
+
+    rate: float | None = None
+    concurrency: int | None = None
+    max_failures: float = SHARE
+    max_wait: float = MAX_WAIT
+    patience: float = PATIENCE
+    budget: int | None = None
+    first: int | None = None
+
+    def pacer(self, known: Known, *, is_bot: bool) -> Pacer:
+        """What paces an account of which `known` is known."""
+        now, paid = datetime.now(UTC), self.budget is not None
+        return pacer_for(self.rate, known, now, is_bot=is_bot, paid=paid)
+
+    def around(
+        self, transport: TelethonTransport, spent: int, now: Callable[[], float]
+    ) -> Transport:
+        """What keeps `transport` to the limits of chats and, where it pays, to the budget.
+
+        `spent` counts messages that were paid before. Raises InputError when a person is to pay.
+        """
+        sender = ChatPacedTransport(transport, transport.is_group, now)
+        if self.budget is None:
+            return sender
+        require_bot(transport.account)
+        transport.pays = True
+        return PaidTransport(sender, self.budget, spent, now)
+
+    def engine(
+        self,
+        work: Run,
+        transport: Transport,
+        pacer: Pacer,
+        watcher: Watcher | None,
+        **clockwork: Any,
+    ) -> Engine:
+        """The engine of one run; `clockwork` are its clock and jitter, where they are not real."""
+        return Engine(
+            work,
+            transport,
+            pacer,
+            watcher or Nobody(),
+            concurrency=self.concurrency or concurrency_for(pacer.rate),
+            breaker=Breaker(self.max_failures),
+            max_wait=self.max_wait,
+            patience=self.patience,
+            **clockwork,
+        )
+
+
+def concurrency_for(rate: float | None) -> int:
+    """How many requests must be under way to send `rate` messages a second; None: no limit."""
+    if rate is None:
+        return FULL_CONCURRENCY
+    return max(CONCURRENCY, min(math.ceil(rate * ROUND_TRIP), 2 * FULL_CONCURRENCY))
+
+
+class Nobody:
+    """Looks on without a word."""
+
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
-        pass
+        """See `Watcher`."""
 
     def held(self, seconds: float, reason: str) -> None:
-        pass
+        """See `Watcher`."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +132,7 @@ class Report:
     """What became of a broadcast. `counts` are those of the whole, `seconds` those of this run.
 
     `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it.
-    `state` is what the broadcast was left in.
+    `state` is what the broadcast was left in, and `paid` how many messages cost Stars.
     """
 
     broadcast: str
@@ -77,6 +142,7 @@ class Report:
     state: State
     halted: Halted | None
     stopped: bool
+    paid: int
     _records: Callable[[], Iterator[Record]]
 
     def records(self) -> Iterator[Record]:
@@ -150,13 +216,6 @@ def load_audience(path: Path, to: Sequence[str] = (), exclude: Sequence[str] = (
     return Audience(chosen, tuple(problems))
 
 
-def pacer_for(rate: float | None, *, is_bot: bool) -> Pacer:
-    """A fixed rate in messages a second: 0 means no limit, None what suits the account."""
-    if rate is None:
-        return Pacer(BOT_RATE, BOT_BURST) if is_bot else Pacer(USER_RATE, USER_BURST)
-    return Pacer(rate or None, max(1, min(round(rate), BOT_BURST)))
-
-
 def new_id(once: str | None = None, message: Message | None = None) -> str:
     """An id for a new broadcast: short, and sorted by time.
 
@@ -180,12 +239,17 @@ async def send(
     """Send `message` to everybody in `audience`, each once, and report on every one.
 
     Expected trouble is in the report and never raises. The record of it lives as long as the
-    process: a broadcast that must survive its process belongs in a ledger, see `run`.
+    process: a broadcast that must survive its process belongs in a ledger, see `run`. Without a
+    `pacer` the account starts as carefully as on the command line.
     """
     if isinstance(message, str):
         message = Message(message)
     ledger = MemoryLedger(new_id(), message, audience)
-    engine = _engine(ledger, transport, pacer, watcher, concurrency)
+    options = Options(concurrency=concurrency)
+    if pacer is None:
+        account = getattr(transport, "account", None)  # a fake has none, and no limits
+        pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
+    engine = options.engine(ledger, transport, pacer, watcher)
     seconds = await _timed(engine)
     counts = ledger.counts()
     return Report(
@@ -196,6 +260,7 @@ async def send(
         state=State.OPEN if counts.pending else State.DONE,
         halted=engine.halted,
         stopped=False,
+        paid=0,
         _records=ledger.records,
     )
 
@@ -204,11 +269,10 @@ async def run(
     broadcast: Broadcast,
     ledger: SqliteLedger,
     transport: TelethonTransport,
+    options: Options,
     *,
     server: str | None = None,
     pacer: Pacer | None = None,
-    concurrency: int | None = None,
-    breaker: Breaker | None = None,
     watcher: Watcher | None = None,
     stopping: Callable[[Callable[[], None]], AbstractContextManager[None]] | None = None,
 ) -> Report:
@@ -216,8 +280,14 @@ async def run(
 
     `stopping` receives the function that ends the run early and is entered around it, such as
     `stop_on_signals`. Raises LockedError when another process runs the broadcast or takes it over,
-    HaltedError when the ledger cannot be written, InputError when it was started as somebody else.
+    HaltedError when the ledger cannot be written, InputError when it was started as somebody else,
+    or when a person is to pay.
     """
+    account, now = transport.account, asyncio.get_running_loop().time
+    known = ledger.known(account.id, server)
+    pacer = pacer or options.pacer(known, is_bot=account.is_bot)
+    watcher = watcher or Nobody()
+    sender = options.around(transport, broadcast.paid, now)
     engines: list[Engine] = []
     asked = False
 
@@ -227,14 +297,19 @@ async def run(
         for engine in engines:
             engine.stop()
 
-    async with ledger.start(
-        broadcast, account=transport.account.id, server=server, on_stop=stop
-    ) as work:
-        engine = _engine(work, transport, pacer, watcher, concurrency, breaker=breaker)
+    async with ledger.start(broadcast, account=account.id, server=server, on_stop=stop) as work:
+        work.until = options.first
+        if options.budget is None:
+            work.learned = pacer.learned
+        engine = options.engine(work, sender, pacer, watcher)
         engines.append(engine)
         state = await transport.update_state()
         if state is not None:
             await ledger.keep_update_state(broadcast, state)
+        held = known.held_until and (known.held_until - datetime.now(UTC)).total_seconds()
+        if held and held > 0:
+            pacer.hold(now() + held)
+            watcher.held(held, "Telegram has asked this account to wait")
         with stopping(stop) if stopping else nullcontext():
             seconds = await _timed(engine)
         await _find_ids(broadcast, ledger, transport)
@@ -248,25 +323,18 @@ async def run(
         state=after.state,
         halted=engine.halted,
         stopped=asked,
+        paid=after.paid,
         _records=lambda: ledger.records(after),
     )
 
 
-def _engine(
-    work: Run,
-    transport: Transport,
-    pacer: Pacer | None,
-    watcher: Watcher | None,
-    concurrency: int | None,
-    *,
-    breaker: Breaker | None = None,
-) -> Engine:
-    pacer = pacer or Pacer(None)
-    if concurrency is None:
-        concurrency = FULL_CONCURRENCY if pacer.rate is None else CONCURRENCY
-    return Engine(
-        work, transport, pacer, watcher or _Nobody(), concurrency=concurrency, breaker=breaker
-    )
+def require_bot(account: Account) -> None:
+    """Raise InputError when `account` is a person, and so cannot pay for a faster broadcast."""
+    if not account.is_bot:
+        raise InputError(
+            "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot "
+            "with TELEGRAM_BOT_TOKEN, or leave --paid out; nothing was sent"
+        )
 
 
 async def _find_ids(

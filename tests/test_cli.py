@@ -759,3 +759,51 @@ def test_an_inbox_that_nothing_reached_says_how_to_fill_it(shell: Shell) -> None
     assert "--sandbox" in result.stderr
     assert shell.run("sandbox", "inbox", "--json").stdout == ""
     assert shell.run("sandbox", "inbox", "--clear").returncode == 0
+
+
+# --- how fast, for how long, at what price
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["--max-wait", "soon"], "'soon' is not a time: write 90s, 15m, 2h or 1d"),
+        (["--patience", "-5"], "is not a time"),
+        (["--canary", "0"], "--canary"),
+        (["--rate", "0"], "neither a number of messages a second nor max"),
+        (["--paid"], "--stars-budget 500"),
+        (["--stars-budget", "5"], "--stars-budget is for --paid"),
+    ],
+)
+def test_a_pace_that_makes_no_sense_sends_nothing(
+    shell: Shell, arguments: list[str], told: str
+) -> None:
+    shell.refuses(HELLO, "--sandbox", *arguments, told=(told,))
+
+
+@pytest.mark.parametrize("time", ["90", "90s", "1.5m", "2h", "1d"])
+def test_a_time_may_be_written_in_any_unit(shell: Shell, time: str) -> None:
+    result = shell.run(HELLO, "--sandbox", "--max-wait", time, "--patience", time)
+    assert result.returncode == 0, result.stderr
+
+
+def test_a_paid_broadcast_tells_its_price_before_and_after(shell: Shell) -> None:
+    shell.write("many.csv", "peer\n" + "".join(f"{123450000 + n}\n" for n in range(60)))
+    many = ("--contacts", "many.csv")
+    result = shell.run(HELLO, "--sandbox", *many, "--paid", "--stars-budget", "20")
+    assert result.returncode == 0, result.stderr
+    assert "at most 5.9 Stars for 60 messages; the budget is 20" in result.stderr
+    assert "60 sent, 0 failed" in result.stdout
+    assert "Stars" in result.stdout
+
+
+def test_a_paid_broadcast_stops_at_its_budget_and_can_be_gone_on_with(shell: Shell) -> None:
+    shell.write("many.csv", "peer\n" + "".join(f"{123450000 + n}\n" for n in range(60)))
+    paid = ("--sandbox", "--paid", "--stars-budget")
+    result = shell.run(HELLO, "--contacts", "many.csv", *paid, "1")
+    assert result.returncode == 3, result.stderr
+    assert "the budget is 1, so it may stop after about 10 of them" in result.stderr
+    assert "the budget of 1 Stars is spent" in result.stderr
+    summary = json.loads(shell.run("resume", *paid, "20", "--json").stdout.splitlines()[-1])
+    assert summary["sent"] == 60
+    assert 1.0 < summary["stars"] <= 6.0

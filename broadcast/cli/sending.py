@@ -9,29 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from broadcast.cli.account import prompts
-from broadcast.cli.parsing import (
-    DONE,
-    HALTED,
-    INTERRUPTED,
-    SOME_FAILED,
-    USAGE,
-    account_options,
-    cli,
-    json_option,
-    options,
-    sandbox_option,
-    settings_of,
-)
-from broadcast.core.breaker import Breaker
+from broadcast.cli.parsing import DONE, SOME_FAILED, USAGE, cli, options
+from broadcast.cli.running import rehearse, run, run_options, settings_for, taking_up
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Format, Message, State
 from broadcast.settings import user_path
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Sequence
 
-    from broadcast.app import Report
     from broadcast.core.model import Broadcast, Contact
     from broadcast.ledger.sqlite import SqliteLedger
     from broadcast.settings import Settings
@@ -39,25 +25,6 @@ if TYPE_CHECKING:
 
 ASK_ABOVE = 20  # recipients
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
-STOPPING = "stopping: what is under way is being finished. Ctrl-C again to stop at once"
-
-
-class _Rate(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - no generic at run time
-    name = "rate"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Messages a second; 0.0 stands for `max`."""
-        if value == "max" or isinstance(value, float):
-            return 0.0 if value == "max" else value
-        try:
-            rate = float(value)
-        except ValueError:
-            rate = 0.0
-        if not 0 < rate <= 1_000_000:
-            self.fail(f"{value!r} is neither a number of messages a second nor max", param, ctx)
-        return rate
 
 
 _message_options = options(
@@ -74,34 +41,6 @@ _message_options = options(
 )
 
 _yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
-
-_run_options = options(
-    sandbox_option,
-    click.option(
-        "--rate",
-        type=_Rate(),
-        metavar="N|max",
-        help="Messages a second. [default: 30 for a bot, 1 for a person]",
-    ),
-    click.option(
-        "--concurrency",
-        type=click.IntRange(1, 1000),
-        help="Requests under way at once. [default: 20; 100 with --rate max]",
-    ),
-    click.option(
-        "--max-failures",
-        type=click.IntRange(1, 100),
-        metavar="PERCENT",
-        default=50,
-        show_default=True,
-        help="Stop when more fail than this; 100 never stops.",
-    ),
-    json_option,
-    click.option(
-        "--quiet", is_flag=True, help="Print only failures; with --json only the summary."
-    ),
-    account_options,
-)
 
 
 @cli.command()
@@ -121,9 +60,14 @@ _run_options = options(
 )
 @click.option("--exclude", multiple=True, metavar="SELECTOR", help="Not these; read as --to is.")
 @click.option("--dry-run", is_flag=True, help="Show who would get what. Nothing is sent.")
+@click.option(
+    "--rehearse",
+    is_flag=True,
+    help="Run it against the sandbox, in no time: how long, who would fail. Nothing is sent.",
+)
 @click.option("--once", metavar="KEY", help="Send it once under this key, however often started.")
 @click.option("--yes", is_flag=True, help=f"Do not ask, also above {ASK_ABOVE} recipients.")
-@_run_options
+@run_options
 def send(message: tuple[str, ...], **given: Any) -> int:
     """Send MESSAGE to the contacts, each exactly once. `-` reads it from stdin.
 
@@ -137,10 +81,15 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     body = _message(message, given)
     if given["once"] is not None and not (given["once"] and given["once"].isprintable()):
         raise click.UsageError("the key of --once is empty, or no text; nothing was sent")
-    settings = _settings(given)
+    settings = settings_for(given)
     if given["dry_run"]:
-        console.show_dry_run(body, _audience(settings, given), as_json=given["json"])
+        contacts = _audience(settings, given)
+        console.show_dry_run(body, contacts, as_json=given["json"])
+        if given["paid"]:
+            console.show_cost(len(contacts), given["stars_budget"], 0)
         return DONE
+    if given["rehearse"]:
+        return rehearse(settings, given, body, _audience(settings, given))
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         earlier = app.earlier(ledger, body, given["once"])
         if earlier is not None and earlier.state is State.DONE:
@@ -152,13 +101,13 @@ def send(message: tuple[str, ...], **given: Any) -> int:
                 console.show_records(earlier, (), as_json=True)
             return DONE
         if earlier is not None:
-            return _run(settings, ledger, given, lambda _: _resolved(earlier))
+            return run(settings, ledger, given, taking_up(earlier))
         contacts = _audience(settings, given)
         if len(contacts) > ASK_ABOVE and not given["yes"] and console.can_ask():
             console.show_question(body, contacts)
             if not _confirmed(f"Send it to {len(contacts)} people?"):
                 return USAGE
-        return _run(
+        return run(
             settings,
             ledger,
             given,
@@ -181,7 +130,7 @@ def _audience(settings: Settings, given: dict[str, Any]) -> Sequence[Contact]:
 
 @cli.command()
 @click.argument("id", required=False)
-@_run_options
+@run_options
 def resume(id: str | None, **given: Any) -> int:  # noqa: A002 - the word in the help text
     """Go on with a broadcast: nobody gets it twice, nobody is missed.
 
@@ -191,23 +140,23 @@ def resume(id: str | None, **given: Any) -> int:  # noqa: A002 - the word in the
     from broadcast import app, console  # noqa: PLC0415
 
     console.require_reader()
-    settings = _settings(given)
+    settings = settings_for(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         broadcast = ledger.find(id, unfinished=True)
         ledger.require_resumable(broadcast)
-        return _run(settings, ledger, given, lambda _: _resolved(broadcast))
+        return run(settings, ledger, given, taking_up(broadcast))
 
 
 @cli.command()
 @click.argument("id", required=False)
 @click.option("--all", "insist", is_flag=True, help="Also where trying again can hardly help.")
-@_run_options
+@run_options
 def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
     """Try those again that failed, where trying again can help."""
     from broadcast import app, console  # noqa: PLC0415
 
     console.require_reader()
-    settings = _settings(given)
+    settings = settings_for(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         broadcast = ledger.find(id)
         if not asyncio.run(ledger.requeue_failed(broadcast, insist=insist)):
@@ -220,7 +169,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
             )
             return SOME_FAILED if failed else DONE
         given["retried"] = True
-        return _run(settings, ledger, given, lambda _: _resolved(ledger.reload(broadcast)))
+        return run(settings, ledger, given, taking_up(ledger.reload(broadcast)))
 
 
 @cli.command()
@@ -228,14 +177,14 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
 @click.argument("message", nargs=-1)
 @_message_options
 @_yes_option
-@_run_options
+@run_options
 def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     """Replace the text of a broadcast with MESSAGE, for everybody who got it."""
     from broadcast import app, console  # noqa: PLC0415
 
     console.require_reader()
     body = _message(message, given)
-    settings = _settings(given)
+    settings = settings_for(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         target = ledger.find(id)
         return _change(settings, ledger, given, Action.EDIT, target=target, body=body)
@@ -244,13 +193,13 @@ def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
 @cli.command()
 @click.argument("id")
 @_yes_option
-@_run_options
+@run_options
 def recall(id: str, **given: Any) -> int:  # noqa: A002
     """Delete a broadcast for everybody who got it. What is still pending is cancelled."""
     from broadcast import app, console  # noqa: PLC0415
 
     console.require_reader()
-    settings = _settings(given)
+    settings = settings_for(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         target = ledger.find(id)
         body = Message("", Format.PLAIN)
@@ -283,7 +232,7 @@ def _change(
             await app.find_in_doubt(target, ledger, transport)
         return await ledger.create_change(app.new_id(), action, target, body)
 
-    code = _run(settings, ledger, given, make)
+    code = run(settings, ledger, given, make)
     in_doubt = ledger.reload(target).counts.pending
     if in_doubt:
         console.say(
@@ -292,88 +241,6 @@ def _change(
             "them"
         )
     return code
-
-
-def _run(
-    settings: Settings,
-    ledger: SqliteLedger,
-    given: dict[str, Any],
-    make: Callable[[TelethonTransport], Awaitable[Broadcast]],
-    *,
-    contacts: Iterable[Contact] = (),
-) -> int:
-    """Open the account, make the broadcast or take up an earlier one, and do what is left of it."""
-    return asyncio.run(_run_async(settings, ledger, given, make, contacts))
-
-
-async def _run_async(
-    settings: Settings,
-    ledger: SqliteLedger,
-    given: dict[str, Any],
-    make: Callable[[TelethonTransport], Awaitable[Broadcast]],
-    contacts: Iterable[Contact],
-) -> int:
-    from broadcast import app, console  # noqa: PLC0415
-
-    if given["sandbox"] and (given["server"] or given["server_key"]):
-        raise click.UsageError(
-            "--sandbox is a server of its own: leave out --server; nothing was sent"
-        )
-    if given["sandbox"]:
-        from broadcast.sandbox_app import open_sandbox  # noqa: PLC0415
-
-        opening, server = open_sandbox(contacts, settings), "sandbox"
-    else:
-        opening = app.open_telegram(settings, prompts())
-        server = None if settings.server is None else str(settings.server)
-    shown = {"as_json": given["json"], "quiet": given["quiet"]}
-    async with opening as transport:
-        broadcast = await make(transport)
-        output = console.Output()
-        watcher = console.watcher(broadcast.counts.pending, output, **shown)
-        with watcher:
-            report = await app.run(
-                broadcast,
-                ledger,
-                transport,
-                server=server,
-                pacer=app.pacer_for(given["rate"], is_bot=transport.account.is_bot),
-                concurrency=given["concurrency"],
-                breaker=Breaker(given["max_failures"] / 100),
-                watcher=watcher,
-                stopping=lambda stop: _stopping(stop, output),
-            )
-    place = click.get_current_context().obj or ""
-    console.show_result(report, output, place=place, retried=given.get("retried", False), **shown)
-    return _exit_code(report)
-
-
-def _stopping(stop: Callable[[], None], output: Any) -> Any:
-    """Whatever ends a run early: Ctrl-C, SIGTERM, or a reader of stdout that leaves."""
-    from broadcast import app, console  # noqa: PLC0415
-
-    output.on_closed = stop
-    return app.stop_on_signals(stop, lambda: console.say(STOPPING))
-
-
-async def _resolved(broadcast: Broadcast) -> Broadcast:
-    return broadcast
-
-
-def _exit_code(report: Report) -> int:
-    if report.halted is not None:
-        return HALTED if report.halted.resumable else USAGE
-    if report.counts.pending or report.state is State.CANCELLED:
-        return INTERRUPTED
-    return SOME_FAILED if report.counts.failed else DONE
-
-
-def _settings(given: dict[str, Any]) -> Settings:
-    names = ("session", "server", "server_key")
-    settings = settings_of(given["home"], **{name: given[name] for name in names})
-    if not given["sandbox"] and not given.get("dry_run"):
-        settings.access()  # what is missing is told before anything is done
-    return settings
 
 
 def _confirmed(question: str) -> bool:

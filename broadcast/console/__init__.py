@@ -4,13 +4,15 @@ The only importer of rich, which is slow to import: the command line imports thi
 """
 
 from broadcast.console.broadcasts import first_line, show_broadcast, show_broadcasts
-from broadcast.console.deliveries import show_records, show_result, write_csv
-from broadcast.console.plan import show_dry_run, show_inbox, show_problems, show_question
+from broadcast.console.deliveries import show_canary, show_records, show_result, write_csv
+from broadcast.console.plan import show_cost, show_dry_run, show_inbox, show_problems, show_question
 from broadcast.console.progress import Watching, watcher
+from broadcast.console.rehearsal import Rehearsing, show_rehearsal
 from broadcast.console.terminal import Output, can_ask, require_reader, say
 
 __all__ = [
     "Output",
+    "Rehearsing",
     "Watching",
     "can_ask",
     "first_line",
@@ -18,11 +20,14 @@ __all__ = [
     "say",
     "show_broadcast",
     "show_broadcasts",
+    "show_canary",
+    "show_cost",
     "show_dry_run",
     "show_inbox",
     "show_problems",
     "show_question",
     "show_records",
+    "show_rehearsal",
     "show_result",
     "watcher",
     "write_csv",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -13,6 +14,7 @@ from broadcast.console.terminal import Output, json_line, new_table, reader_may_
 from broadcast.core.classify import may_help_to_retry
 from broadcast.core.errors import InputError
 from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, State, Status
+from broadcast.core.paid import stars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from broadcast.app import Report
 
+CANARY_LIMIT = 10  # failures that are shown before the others follow
 ROWS_LIMIT = 50  # recipients shown one by one; more are folded to counts and the failures
 RECORDS_LIMIT = 200  # lines of a table; there are files for more
 SUCCESS = {Action.SEND: "sent", Action.EDIT: "edited", Action.RECALL: "deleted"}
@@ -56,6 +59,15 @@ def show_result(
         say(f"next: broadcast {command}{place}")
 
 
+def show_canary(report: Report) -> None:
+    """What became of the first, before the others follow: on stderr, where a question follows."""
+    say(f"canary: {counted(report.counts, report.action)}")
+    failed = (r for r in report.records() if isinstance(r.outcome, Failed))
+    for record in islice(failed, CANARY_LIMIT):
+        name, peer, _, (told, _) = _cells(record)
+        say(f"  {' '.join(part for part in (name[0], peer[0]) if part)}: {told}")
+
+
 def next_command(report: Report, *, retried: bool = False) -> str | None:
     """What a person would do now: resume, retry, or look; None when there is nothing to do."""
     if report.state is State.CANCELLED:
@@ -76,12 +88,18 @@ def _is_resumable(report: Report) -> bool:
 
 def _show_table(report: Report, *, quiet: bool) -> None:
     """The recipients one by one, or only the failures when there are many; and the summary."""
-    counts = report.counts
-    folded = quiet or counts.total > ROWS_LIMIT
-    if not folded or counts.failed:
-        _show_records(r for r in report.records() if not folded or r.status is Status.FAILED)
+    if quiet or report.counts.total > ROWS_LIMIT:
+        show_failures(report)
+    else:
+        _show_records(report.records())
     if not quiet:
         stdout().print(Text(summary(report)))
+
+
+def show_failures(report: Report) -> None:
+    """The recipients that failed, one by one."""
+    if report.counts.failed:
+        _show_records(r for r in report.records() if r.status is Status.FAILED)
 
 
 def show_records(broadcast: Broadcast, records: Iterable[Record], *, as_json: bool) -> None:
@@ -134,7 +152,8 @@ def _cells(record: Record) -> Iterable[tuple[str, str]]:
 
 def summary(report: Report) -> str:
     """One line: how many of each, and how long it took."""
-    return f"{counted(report.counts, report.action)} in {duration(report.seconds)}"
+    cost = f", {float(stars(report.paid)):,.1f} Stars" if report.paid else ""
+    return f"{counted(report.counts, report.action)} in {duration(report.seconds)}{cost}"
 
 
 def counted(counts: Counts, action: Action) -> str:

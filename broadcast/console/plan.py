@@ -10,6 +10,7 @@ from rich.text import Text
 from broadcast.console.rows import delivery_row
 from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
 from broadcast.core.model import Contact, Delivery, Message, Record
+from broadcast.core.paid import most_stars, stars
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,6 +39,19 @@ def _show_plan(
     out.print(table)
     if limit is not None and len(audience) > limit:
         out.print(f"... and {len(audience) - limit} more")
+
+
+def show_cost(messages: int, budget: int, spent: int) -> None:
+    """What a paid broadcast of so many messages costs at most, before it starts."""
+    most = most_stars(messages)
+    text = f"paid: at most {float(most):,.1f} Stars for {messages:,} messages"
+    if spent:
+        text += f", {float(stars(spent)):,.1f} spent before"
+    left = budget - stars(spent)
+    text += f"; the budget is {budget:,}"
+    if most > left:
+        text += f", so it may stop after about {round(messages * left / most):,} of them"
+    say(text)
 
 
 def show_problems(problems: Sequence[Problem]) -> None:

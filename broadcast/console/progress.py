@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
+from collections import deque
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -11,17 +12,21 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from broadcast.console.rows import delivery_row
 from broadcast.console.terminal import Output, json_line, say, stderr_is_terminal
 from broadcast.core.model import Broadcast, Delivery, Failed, Outcome, Record, Sent, Status
 
 if TYPE_CHECKING:
-    from datetime import datetime
+    from rich.progress import Task
+
+    from broadcast.core.pace import Pacer
 
 PLAIN_INTERVAL = 10.0  # seconds between two lines of progress without a terminal
 
@@ -42,23 +47,71 @@ class Quiet:
         pass
 
 
+class TimeLeft:
+    """How long the rest takes: as long as the pacer needs for it or, where that is longer, as the
+    last seconds went. Every hold that is known is counted.
+    """
+
+    WINDOW, LEAST = 20.0, 2.0  # seconds looked back at, and what is too short to tell anything
+
+    def __init__(self, total: int, pacer: Pacer) -> None:
+        self.done = 0
+        self._total, self._pacer = total, pacer
+        self._past: deque[tuple[float, int]] = deque()
+
+    def settled(self, now: float) -> None:
+        """One more is done."""
+        self.done += 1
+        while self._past and self._past[0][0] < now - self.WINDOW:
+            self._past.popleft()
+        if not self._past or now - self._past[-1][0] >= self.WINDOW / 100:
+            self._past.append((now, self.done))
+
+    def held(self) -> None:
+        """Nothing is sent for a while: how it went until now is no measure any more."""
+        self._past.clear()
+
+    def seconds(self, now: float) -> float | None:
+        """None when nothing can be said yet."""
+        rest = self._total - self.done
+        paced = self._pacer.seconds_for(rest, now)
+        since, before = self._past[0] if self._past else (now, self.done)
+        if now - since >= self.LEAST and self.done > before:
+            held = self._pacer.held(now)
+            return max(paced, held + rest * (now - since) / (self.done - before))
+        return None if self._pacer.rate is None else paced
+
+    def __str__(self) -> str:
+        seconds = self.seconds(time.monotonic())
+        return "" if seconds is None else f"about {duration(seconds)} left"
+
+
+class _TimeLeftColumn(ProgressColumn):
+    def __init__(self, left: TimeLeft) -> None:
+        self._left = left
+        super().__init__()
+
+    def render(self, task: Task) -> Text:
+        return Text(str(self._left))
+
+
 class Bar(Quiet):
     """A progress bar with rate and time left, for a terminal."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, pacer: Pacer) -> None:
+        self._left = TimeLeft(total, pacer)
         self._progress = Progress(
             BarColumn(),
             TaskProgressColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(compact=True),
+            _TimeLeftColumn(self._left),
             TextColumn("{task.fields[note]}", style="yellow"),
             console=Console(stderr=True),
             transient=True,
         )
         self._task = self._progress.add_task("", total=total, rate="", note="")
         self._started = 0.0
-        self._done = 0
         self._failed = 0
         self._note_until = 0.0
 
@@ -73,10 +126,10 @@ class Bar(Quiet):
         """See `Watcher`."""
         if not isinstance(outcome, (Sent, Failed)):
             return
-        self._done += 1
-        self._failed += isinstance(outcome, Failed)
         now = time.monotonic()
-        rate = self._done / max(now - self._started, 0.001)
+        self._left.settled(now)
+        self._failed += isinstance(outcome, Failed)
+        rate = self._left.done / max(now - self._started, 0.001)
         update: dict[str, Any] = {"rate": f"{rate:.1f}/s"}
         if now > self._note_until:
             update["note"] = f"{self._failed} failed" if self._failed else ""
@@ -84,16 +137,18 @@ class Bar(Quiet):
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
+        self._left.held()
         self._note_until = time.monotonic() + seconds
-        self._progress.update(self._task, note=f"waiting {seconds:.0f} s: {reason}")
+        self._progress.update(self._task, note=waiting(seconds, reason))
 
 
 class Lines(Quiet):
     """Plain lines of progress, for a log: few of them, however long it takes."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, pacer: Pacer) -> None:
         self._total = total
-        self._counts: Counter[str] = Counter()
+        self._left = TimeLeft(total, pacer)
+        self._failed = 0
         self._started = self._last = time.monotonic()
         self._last_reason = ""
 
@@ -101,24 +156,27 @@ class Lines(Quiet):
         """See `Watcher`."""
         if not isinstance(outcome, (Sent, Failed)):
             return
-        self._counts["failed" if isinstance(outcome, Failed) else "sent"] += 1
-        self._last_reason = ""
         now = time.monotonic()
+        self._left.settled(now)
+        self._failed += isinstance(outcome, Failed)
+        self._last_reason = ""
         if now - self._last >= PLAIN_INTERVAL:
             self._last = now
-            done = self._counts.total()
-            rate = done / (now - self._started)
-            left = (self._total - done) / rate
-            say(
-                f"{done} of {self._total}: {self._counts['sent']} sent, "
-                f"{self._counts['failed']} failed, {rate:.1f}/s, about {duration(left)} left"
-            )
+            done = self._left.done
+            parts = [
+                f"{done} of {self._total}: {done - self._failed} sent",
+                f"{self._failed} failed",
+                f"{done / (now - self._started):.1f}/s",
+                str(self._left),
+            ]
+            say(", ".join(part for part in parts if part))
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
+        self._left.held()
         if reason != self._last_reason:
             self._last_reason = reason
-            say(f"waiting {seconds:.0f} s: {reason}")
+            say(waiting(seconds, reason))
 
 
 class JsonLines(Quiet):
@@ -145,9 +203,10 @@ class JsonLines(Quiet):
         self._below.held(seconds, reason)
 
 
-def watcher(total: int, output: Output, *, as_json: bool, quiet: bool) -> Quiet:
-    """Who looks on while `total` deliveries are made."""
-    below = Quiet() if quiet else Bar(total) if stderr_is_terminal() else Lines(total)
+def watcher(total: int, output: Output, pacer: Pacer, *, as_json: bool, quiet: bool) -> Quiet:
+    """Who looks on while `total` deliveries are made, as fast as `pacer` lets them."""
+    shown = Bar if stderr_is_terminal() else Lines
+    below = Quiet() if quiet else shown(total, pacer)
     return JsonLines(output, below) if as_json and not quiet else below
 
 
@@ -176,6 +235,14 @@ class Watching:
         """Show how far it is."""
         counts = broadcast.counts
         self._progress.update(self._task, completed=counts.total - counts.pending)
+
+
+def waiting(seconds: float, reason: str) -> str:
+    """What is said about a hold; of a long one also when it ends."""
+    if seconds < 60:
+        return f"waiting {seconds:.0f} s: {reason}"
+    until = datetime.now().astimezone() + timedelta(seconds=seconds)
+    return f"waiting {duration(seconds)}, until {until:%H:%M}: {reason}"
 
 
 def duration(seconds: float) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from broadcast.core.model import Broadcast, Record, Sent, State, Status
+from broadcast.core.paid import stars
 
 if TYPE_CHECKING:
     from broadcast.app import Report
@@ -38,6 +39,7 @@ def summary_row(report: Report) -> dict[str, object]:
         "skipped": counts.skipped,
         "pending": counts.pending,
         "seconds": round(report.seconds, 3),
+        **({"stars": float(stars(report.paid))} if report.paid else {}),
     }
 
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -15,11 +16,12 @@ from broadcast.core.peers import parse_peer
 from broadcast.sandbox import phonebook
 from broadcast.sandbox.crypto import ServerKey
 from broadcast.sandbox.journal import Journal
+from broadcast.sandbox.lanes import Traffic
 from broadcast.sandbox.protocol import Connection
 from broadcast.sandbox.server import SandboxServer
 from broadcast.sandbox.session import Request
 from broadcast.sandbox.state import Delivered
-from broadcast.sandbox.world import World
+from broadcast.sandbox.world import Limits, World
 from tests.e2e.child import BOUND
 
 T = TypeVar("T")
@@ -70,7 +72,7 @@ class Telegram:
     """A sandbox on its own thread and event loop, at the same port from first to last."""
 
     def __init__(self, directory: Path, *, key: ServerKey | None = None) -> None:
-        self.world = WatchedWorld()
+        self.world = WatchedWorld(limits=Limits.none())
         self.clock_shift = 0.0  # seconds that the server is ahead
         self.accepted = threading.Event()  # it listens
         self.away = threading.Event()  # it does not
@@ -107,6 +109,16 @@ class Telegram:
             self.away.set()
             if not self._is_ending:
                 await self._return.wait()
+
+    def limit(self, **limits: Any) -> None:
+        """Allow no more than these limits from now on."""
+
+        def change() -> None:
+            state = self.world._state
+            state.limits = replace(Limits.none(), **limits)
+            state.traffic = Traffic(state.limits)
+
+        self.inside(change)
 
     def go_away(self) -> None:
         """Cut all connections and refuse new ones. Also from within, at a request."""

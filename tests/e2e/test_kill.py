@@ -30,7 +30,7 @@ NOTHING_YET, UNFINISHED, FINISHED = "nothing yet", "unfinished", "finished"
 
 def serve(sandbox: Cli, *options: str, port: int = 0) -> tuple[Child, dict[str, str]]:
     """Start a sandbox process; and the settings of a bot there."""
-    child = sandbox.start("sandbox", "serve", "--port", str(port), *options)
+    child = sandbox.start("sandbox", "serve", "--port", str(port), "--limits", "none", *options)
     assert child.out is not None
     server = child.out.until(r"TELEGRAM_SERVER=(\S+)")[1]
     key = child.out.until(r"TELEGRAM_SERVER_KEY=(\S+)")[1]

@@ -1,0 +1,327 @@
+"""How every command that writes to people runs: its options, the account, the end; no command."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from broadcast.cli.account import prompts
+from broadcast.cli.parsing import (
+    DONE,
+    HALTED,
+    INTERRUPTED,
+    SOME_FAILED,
+    USAGE,
+    account_options,
+    json_option,
+    options,
+    sandbox_option,
+    settings_of,
+)
+from broadcast.core.model import State
+from broadcast.core.pace import Known
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+    from broadcast.app import Options, Report
+    from broadcast.console import Output
+    from broadcast.core.model import Broadcast, Contact, Message
+    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.settings import Settings
+    from broadcast.transport.telethon import TelethonTransport
+
+    Make = Callable[[TelethonTransport], Awaitable[Broadcast]]
+
+STOPPING = "stopping: what is under way is being finished. Ctrl-C again to stop at once"
+_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+
+
+class _Rate(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - no generic at run time
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Messages a second; 0.0 stands for `max`."""
+        if value == "max" or isinstance(value, float):
+            return 0.0 if value == "max" else value
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not 0 < rate <= 1_000_000:
+            self.fail(f"{value!r} is neither a number of messages a second nor max", param, ctx)
+        return rate
+
+
+class _Duration(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds, from `90`, `90s`, `15m`, `2h` or `1d`."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)", value.strip())
+        if found is None:
+            self.fail(f"{value!r} is not a time: write 90s, 15m, 2h or 1d", param, ctx)
+        return float(found[1]) * _UNITS[found[2]]
+
+
+run_options = options(
+    sandbox_option,
+    click.option(
+        "--rate",
+        type=_Rate(),
+        metavar="N|max",
+        help="Messages a second at most. [default: learned; 30 for a bot, 1 for a person at first]",
+    ),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        help="Requests under way at once. [default: what the rate needs, 20 or more]",
+    ),
+    click.option(
+        "--canary",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Send to N first, and go on only when few of them failed.",
+    ),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(1, 100),
+        metavar="PERCENT",
+        default=50,
+        show_default=True,
+        help="Stop when more fail than this; 100 never stops.",
+    ),
+    click.option(
+        "--max-wait",
+        type=_Duration(),
+        metavar="TIME",
+        default="15m",
+        show_default=True,
+        help="Stop, to be resumed, when Telegram asks for a longer wait.",
+    ),
+    click.option(
+        "--patience",
+        type=_Duration(),
+        metavar="TIME",
+        default="10m",
+        show_default=True,
+        help="Stop, to be resumed, after so long without a connection.",
+    ),
+    click.option(
+        "--paid",
+        is_flag=True,
+        help="Bots only: up to 1000 a second, for 0.1 Star for each message above 30 a second.",
+    ),
+    click.option(
+        "--stars-budget",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Stars that --paid may spend on this broadcast, in all.",
+    ),
+    json_option,
+    click.option(
+        "--quiet", is_flag=True, help="Print only failures; with --json only the summary."
+    ),
+    account_options,
+)
+
+
+def settings_for(given: dict[str, Any]) -> Settings:
+    """The settings of a run. Raises what is missing before anything is done."""
+    if given["paid"] and given["stars_budget"] is None:
+        raise click.UsageError(
+            "--paid costs Telegram Stars: say how many at most, such as --stars-budget 500; "
+            "nothing was sent"
+        )
+    if given["stars_budget"] is not None and not given["paid"]:
+        raise click.UsageError("--stars-budget is for --paid; nothing was sent")
+    names = ("session", "server", "server_key")
+    settings = settings_of(given["home"], **{name: given[name] for name in names})
+    if given["sandbox"] and (given["server"] or given["server_key"]):
+        raise click.UsageError(
+            "--sandbox is a server of its own: leave out --server; nothing was sent"
+        )
+    if not (given["sandbox"] or given.get("dry_run") or given.get("rehearse")):
+        settings.access()
+    return settings
+
+
+def options_of(given: dict[str, Any]) -> Options:
+    """The options of the command line as a run takes them."""
+    from broadcast.app import Options  # noqa: PLC0415 - `--help` needs none
+
+    return Options(
+        rate=given["rate"],
+        concurrency=given["concurrency"],
+        max_failures=given["max_failures"] / 100,
+        max_wait=given["max_wait"],
+        patience=given["patience"],
+        budget=given["stars_budget"],
+    )
+
+
+def run(
+    settings: Settings,
+    ledger: SqliteLedger,
+    given: dict[str, Any],
+    make: Make,
+    *,
+    contacts: Iterable[Contact] = (),
+) -> int:
+    """Open the account, make the broadcast or take up an earlier one, and do what is left of it."""
+    from broadcast import console  # noqa: PLC0415
+
+    chosen = options_of(given)
+    output = console.Output()
+    work = partial(_run, settings, ledger, given, output, contacts=contacts)
+    if given["canary"]:
+        first = replace(chosen, first=given["canary"])
+        report = asyncio.run(work(first, make=make))
+        if report.halted or report.stopped or not report.counts.pending:
+            return _end(report, output, given)
+        if not _goes_on(report, given):
+            return HALTED
+        make = taking_up(ledger.find(report.broadcast))
+    report = asyncio.run(work(chosen, make=make))
+    return _end(report, output, given)
+
+
+def rehearse(
+    settings: Settings, given: dict[str, Any], message: Message, audience: Sequence[Contact]
+) -> int:
+    """Do it all against the sandbox on virtual time; the exit code is that of the real run."""
+    from broadcast import app, console  # noqa: PLC0415
+    from broadcast.rehearsal import rehearse  # noqa: PLC0415
+
+    bot = settings.credentials and settings.credentials.bot_id
+    known = Known()
+    if bot is not None:
+        with app.open_ledger(settings) as ledger:
+            server = None if settings.server is None else str(settings.server)
+            known = ledger.known(bot, server)
+    watcher = console.Rehearsing(len(audience))
+    with watcher:
+        rehearsal = rehearse(
+            message,
+            audience,
+            options_of(given),
+            is_bot=bot is not None or given["paid"],
+            known=known,
+            watcher=watcher,
+        )
+    console.show_rehearsal(rehearsal, as_json=given["json"], quiet=given["quiet"])
+    return _exit_code(rehearsal.report)
+
+
+def taking_up(broadcast: Broadcast) -> Make:
+    """Makes nothing: `broadcast` is there already."""
+
+    async def make(_: TelethonTransport) -> Broadcast:
+        return broadcast
+
+    return make
+
+
+async def _run(
+    settings: Settings,
+    ledger: SqliteLedger,
+    given: dict[str, Any],
+    output: Output,
+    chosen: Options,
+    *,
+    make: Make,
+    contacts: Iterable[Contact],
+) -> Report:
+    from broadcast import app, console  # noqa: PLC0415
+
+    if given["sandbox"]:
+        from broadcast.sandbox.limits import Limits  # noqa: PLC0415
+        from broadcast.sandbox_app import open_sandbox  # noqa: PLC0415
+
+        limits = Limits.none() if chosen.rate == 0.0 else None  # `max` is for such servers
+        opening = open_sandbox(contacts, settings, is_bot=given["paid"], limits=limits)
+        server = "sandbox"
+    else:
+        opening = app.open_telegram(settings, prompts())
+        server = None if settings.server is None else str(settings.server)
+    async with opening as transport:
+        account = transport.account
+        if chosen.budget is not None:
+            app.require_bot(account)
+        broadcast = await make(transport)
+        pending = broadcast.counts.pending
+        if chosen.budget is not None:
+            console.show_cost(pending, chosen.budget, broadcast.paid)
+        pacer = chosen.pacer(ledger.known(account.id, server), is_bot=account.is_bot)
+        total = pending if chosen.first is None else min(pending, chosen.first)
+        watcher = console.watcher(total, output, pacer, as_json=given["json"], quiet=given["quiet"])
+        with watcher:
+            return await app.run(
+                broadcast,
+                ledger,
+                transport,
+                chosen,
+                server=server,
+                pacer=pacer,
+                watcher=watcher,
+                stopping=lambda stop: _stopping(stop, output),
+            )
+
+
+def _stopping(stop: Callable[[], None], output: Output) -> Any:
+    """Whatever ends a run early: Ctrl-C, SIGTERM, or a reader of stdout that leaves."""
+    from broadcast import app, console  # noqa: PLC0415
+
+    output.on_closed = stop
+    return app.stop_on_signals(stop, lambda: console.say(STOPPING))
+
+
+def _goes_on(report: Report, given: dict[str, Any]) -> bool:
+    """Whether the rest may follow the canary; asks a person when too many of it failed."""
+    from broadcast import console  # noqa: PLC0415
+
+    console.show_canary(report)
+    counts = report.counts
+    if 100 * counts.failed <= given["max_failures"] * (counts.sent + counts.failed):
+        return True
+    if console.can_ask() and click.confirm(f"Send to the other {counts.pending}?", err=True):
+        return True
+    place = click.get_current_context().obj or ""
+    console.say(f"stopped: too many of the first failed; {counts.pending} not sent")
+    console.say(f"next: broadcast show {report.broadcast} --failed{place}")
+    console.say(f"then: broadcast resume {report.broadcast}{place}")
+    return False
+
+
+def _end(report: Report, output: Output, given: dict[str, Any]) -> int:
+    """Show what became of everybody, and answer with the exit code."""
+    from broadcast import console  # noqa: PLC0415
+
+    console.show_result(
+        report,
+        output,
+        as_json=given["json"],
+        quiet=given["quiet"],
+        place=click.get_current_context().obj or "",
+        retried=given.get("retried", False),
+    )
+    return _exit_code(report)
+
+
+def _exit_code(report: Report) -> int:
+    if report.halted is not None:
+        return HALTED if report.halted.resumable else USAGE
+    if report.counts.pending or report.state is State.CANCELLED:
+        return INTERRUPTED
+    return SOME_FAILED if report.counts.failed else DONE
