@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 NO_FIELDS: Mapping[str, str] = MappingProxyType({})
+NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
 
 class PeerKind(StrEnum):
@@ -29,28 +30,34 @@ class Peer:
     """How the contact list names a recipient.
 
     `text` is as it was written, `value` is normalised: a username in lower case without its @,
-    a phone with its + and no spaces, an id in decimal, an invitation's hash, or `me`.
+    a phone with its + and no spaces, an id in decimal, an invitation's hash, or `me`. `topic` is
+    that of a forum (`@group/42`), by the id of the message that began it.
     """
 
     text: str
     kind: PeerKind
     value: str
+    topic: int | None = None
 
     @property
     def key(self) -> str:
         """The same for two spellings of one peer: `@Ana` and `https://t.me/ana`."""
-        return f"{self.kind}:{self.value}"
+        return f"{self.kind}:{self.value}" + (f"/{self.topic}" if self.topic else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """An entry of the contact list. `line` is where the entry starts, from 1."""
+    """An entry of the contact list. `line` is where the entry starts, from 1.
+
+    `overrides` are fields of `Message` that are others for this recipient.
+    """
 
     peer: Peer
     name: str = ""
     tags: tuple[str, ...] = ()
     fields: Mapping[str, str] = field(default_factory=lambda: NO_FIELDS)
     line: int = 0
+    overrides: Mapping[str, object] = field(default_factory=lambda: NO_OVERRIDES)
 
 
 class Format(StrEnum):
@@ -61,12 +68,91 @@ class Format(StrEnum):
     PLAIN = "plain"
 
 
+class LinkPreview(StrEnum):
+    """What is shown of the first link in a text."""
+
+    BELOW = "below"
+    ABOVE = "above"
+    OFF = "off"
+
+
+class Media(StrEnum):
+    """As what a file is shown."""
+
+    PHOTO = "photo"
+    VIDEO = "video"
+    AUDIO = "audio"
+    VOICE = "voice"
+    DOCUMENT = "document"
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file that is sent. `path` is absolute, `sha256` in hex and `size` in bytes: both frozen."""
+
+    path: str
+    media: Media
+    sha256: str
+    size: int
+    spoiler: bool = False
+    thumbnail: Attachment | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A button under the message of a bot; it opens a link."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """A message that exists already, in the chat `peer` under the number `message_id`."""
+
+    peer: Peer
+    message_id: int
+    with_author: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """When a message goes out: `at` is a wall clock's time without a zone, in the zone `zone`.
+
+    With `of_recipient` the zone is that of each recipient, in the field `tz`, where it has one.
+    """
+
+    at: datetime
+    zone: str
+    of_recipient: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is sent: the text as written, and how to read it."""
+    """What is sent: the text as written, how to read it, and all that goes with it.
+
+    `values` are what the template's expressions have made: the text has a placeholder for each
+    (core/templates.py), so that no value is ever read as markup. `late` is in seconds: sent later
+    than that after its time, it is not sent any more.
+    """
 
     text: str = field(repr=False)  # a message's text never reaches a log
     format: Format = Format.MARKDOWN
+    template: bool = False
+    split: bool = False
+    files: tuple[Attachment, ...] = ()
+    buttons: tuple[tuple[Button, ...], ...] = ()
+    link_preview: LinkPreview = LinkPreview.BELOW
+    silent: bool = False
+    protect: bool = False
+    pin: bool = False
+    reply_to: int | None = None
+    send_as: Peer | None = None
+    effect: int | None = None
+    forward: Forward | None = None
+    when: When | None = None
+    late: float | None = None
+    values: tuple[str, ...] = field(default=(), repr=False)
 
 
 class Status(StrEnum):
@@ -103,11 +189,14 @@ class Scope(StrEnum):
 class Sent:
     """Telegram has the message. `message_id` is None when it accepted it without telling the id.
 
-    `paid` messages cost Stars (core/paid.py).
+    `paid` messages cost Stars (core/paid.py). `others` are the ids of the rest of an album, and
+    `note` says what else was asked for and could not be done.
     """
 
     message_id: int | None = None
     paid: bool = field(default=False, repr=False)
+    others: tuple[int, ...] = field(default=(), repr=False)
+    note: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +253,8 @@ class Action(StrEnum):
 class Delivery:
     """One recipient's share of a broadcast. `position` counts from 0 within its audience.
 
-    `message_id` is the message that an edit or a recall changes; None when it is not known.
+    `message_id` is the message that an edit or a recall changes; None when it is not known. `part`
+    counts from 0 within a message that was split: each part is a delivery of its own.
     """
 
     broadcast: str
@@ -174,6 +264,7 @@ class Delivery:
     attempts: int = 0
     action: Action = Action.SEND
     message_id: int | None = None
+    part: int = 0
 
 
 @dataclass(frozen=True, slots=True)
