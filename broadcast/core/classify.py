@@ -91,6 +91,10 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
             "or a phone number"
         ),
     ),
+    "PART_MISSING": (_R, "an earlier part could not be sent"),
+    "TOO_LATE": (_R, "its time had passed by too much, so it was not sent"),
+    "TEMPLATE_INVALID": (_R, "the message cannot be made for this recipient"),
+    "SCHEDULE_PAST": (_R, "its time has come: it has gone out, under an id that is not told"),
     "MESSAGE_ID_UNKNOWN": (_R, "the id of this message is not known, so it cannot be reached"),
     # --- what cannot be edited or recalled any more
     "MESSAGE_ID_INVALID": (_R, "the message is not there any more"),

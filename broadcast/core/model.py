@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -38,6 +38,11 @@ class Peer:
     kind: PeerKind
     value: str
     topic: int | None = None
+
+    @property
+    def chat(self) -> Peer:
+        """The peer without its topic: what has an address."""
+        return self if self.topic is None else replace(self, topic=None)
 
     @property
     def key(self) -> str:
@@ -169,6 +174,7 @@ TRANSITIONS: Mapping[tuple[Status, Status], str] = MappingProxyType(
     {
         (Status.PENDING, Status.SENDING): "claim",
         (Status.PENDING, Status.SKIPPED): "cancel",
+        (Status.PENDING, Status.FAILED): "a part before it fails",
         (Status.SENDING, Status.SENT): "settle",
         (Status.SENDING, Status.FAILED): "settle",
         (Status.SENDING, Status.PENDING): "defer, release, crash",
@@ -254,7 +260,8 @@ class Delivery:
     """One recipient's share of a broadcast. `position` counts from 0 within its audience.
 
     `message_id` is the message that an edit or a recall changes; None when it is not known. `part`
-    counts from 0 within a message that was split: each part is a delivery of its own.
+    counts from 0 within a message that was split: each part is a delivery of its own. `others` are
+    the ids of the rest of an album that an edit or a recall changes.
     """
 
     broadcast: str
@@ -265,6 +272,7 @@ class Delivery:
     action: Action = Action.SEND
     message_id: int | None = None
     part: int = 0
+    others: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -305,11 +313,24 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Schedule:
+    """When a broadcast goes out, in UTC; `last` is another moment where each has their own.
+
+    With `at_telegram` its messages lie there until then; else the ledger hands out none before.
+    """
+
+    first: datetime
+    last: datetime
+    at_telegram: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Broadcast:
     """A broadcast as the ledger keeps it. `target` is the broadcast that an edit or recall changes.
 
     `account` and `server` say as whom and where it was started, `owner` which process runs it
-    now, `note` why the last run stopped early, and `paid` how many messages cost Stars.
+    now, `note` why the last run stopped early, and `paid` how many messages cost Stars. Of the
+    deliveries `later_parts` are not the first to their recipient.
     """
 
     number: int
@@ -326,3 +347,5 @@ class Broadcast:
     owner: str | None = None
     note: str | None = None
     paid: int = 0
+    schedule: Schedule | None = None
+    later_parts: int = 0

@@ -7,6 +7,7 @@ https://limits.tginfo.me (usernames 3 to 32 characters: some old bots have three
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from broadcast.core.model import Peer, PeerKind
@@ -14,6 +15,7 @@ from broadcast.core.model import Peer, PeerKind
 _USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,31}\Z")
 _PHONE = re.compile(r"\+[1-9][0-9 ().-]{5,24}\Z")  # no country's code starts with 0
 _ID = re.compile(r"-?[1-9][0-9]{0,18}\Z")
+_TOPIC = re.compile(r"(@[A-Za-z0-9_]+|-[0-9]+)/([1-9][0-9]{0,9})\Z")  # of a forum, by its number
 _INVITE = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
 _LINK_HOSTS = {"t.me", "telegram.me", "telegram.dog", "www.t.me"}
 # What t.me/ is followed by in links to stickers, shares, logins...: they look like a username.
@@ -38,7 +40,7 @@ def parse_peer(text: str) -> Peer:
     """Read `@username`, a phone with its `+`, a numeric id, a `t.me/` link, or `me`.
 
     Digits without a `+` are an id, as in Telegram's API (a chat's id is negative, a channel's
-    starts with -100). Raises PeerError.
+    starts with -100). `@group/42` is a topic of a forum. Raises PeerError.
     """
     written = text.strip()
     if not written.isprintable():
@@ -46,6 +48,8 @@ def parse_peer(text: str) -> Peer:
         raise PeerError(f"{_shown(written)} holds an invisible character: type it again by hand")
     if written.lower() == "me":
         return Peer(written, PeerKind.ME, "me")
+    if topic := _TOPIC.match(written):
+        return replace(parse_peer(topic[1]), text=written, topic=int(topic[2]))
     if written.startswith("@"):
         return _username(written, written[1:])
     if written.startswith("+"):

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast.core import contacts as module
+from broadcast.core import list_yaml
 from broadcast.core.contacts import Kind, kind_of, read_contacts
 from broadcast.core.errors import ContactsError, Problem
 from broadcast.core.model import Contact
@@ -194,7 +195,7 @@ contacts:
 
 def test_a_key_that_is_none_is_answered_with_the_keys_there_are() -> None:
     _, problems = read("- {peer: me, zodiac: leo}")
-    assert_says(problems, (1, "the keys are peer, name, tags and, for all else, fields"))
+    assert_says(problems, (1, "the keys are peer, name, tags, message and, for all else, fields"))
 
 
 @pytest.mark.parametrize(
@@ -361,7 +362,7 @@ def test_endless_nesting_ends_at_once_in_one_mistake(text: str) -> None:
 
 
 def test_too_long_a_yaml_list_is_refused_unread() -> None:
-    contacts, problems = read("- me\n#" + "x" * module.MOST_YAML)
+    contacts, problems = read("- me\n#" + "x" * list_yaml.MOST_YAML)
     assert contacts == []
     assert_says(problems, (1, "more than 8 MiB of YAML: use CSV or JSON Lines for long lists"))
 
@@ -378,7 +379,7 @@ def test_a_billion_laughs_cost_nothing() -> None:
 
 def test_the_slow_parser_of_pyyaml_that_some_systems_have_gives_the_same() -> None:
     slow, fast = (
-        list(module._document(yaml.parse(AS_YAML, Loader=loader)))
+        list(list_yaml._document(yaml.parse(AS_YAML, Loader=loader)))
         for loader in (yaml.SafeLoader, yaml.CSafeLoader)
     )
     assert slow == fast
@@ -574,7 +575,7 @@ people = st.builds(
     tags=st.lists(tags, max_size=3, unique_by=str.casefold).map(tuple),
     fields=st.dictionaries(
         words.filter(
-            lambda word: word and word.casefold() not in ("peer", "name", "tags", "fields")
+            lambda word: word and word.casefold() not in ("peer", "name", "tags", "fields", "message")
         ),
         words.filter(bool),
         max_size=2,

@@ -1,0 +1,143 @@
+"""An entry of a list as it was written, whatever the form: each value knows its line.
+
+The forms (YAML, CSV, JSON Lines) have a module each that turns bytes into these; what an entry may
+hold is decided once, for all three, in contacts.py.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MOST_LINE = 2**20
+"""The most bytes of one line of CSV or JSON Lines: a longer one is no contact."""
+
+KEYS = ("peer", "name", "tags", "fields", "message")
+"""What an entry may say of a contact; in CSV each other column is a field."""
+
+_SHOWN = 60  # characters of a wrong text in its complaint
+
+
+class Complaint(NamedTuple):
+    """What is wrong with a list, and where."""
+
+    line: int
+    message: str
+    is_error: bool = True
+
+
+class Unreadable(Exception):  # noqa: N818 - it carries a complaint, and never leaves this file
+    """Nothing after this line can be understood."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.complaint = Complaint(line, message)
+
+
+# An entry as it was written: each form is turned into these, and each knows its line.
+
+
+class Text(NamedTuple):
+    """A text, or what YAML would take for something else."""
+
+    line: int
+    text: str
+
+
+class Number(NamedTuple):
+    """A number of JSON, digit by digit as it was written."""
+
+    line: int
+    text: str
+    is_whole: bool
+
+
+class List(NamedTuple):
+    """Values one after the other."""
+
+    line: int
+    items: list[Value]
+
+
+class Map(NamedTuple):
+    """Keys with values, in their order; a key may be given twice."""
+
+    line: int
+    pairs: list[tuple[Value, Value]]
+
+
+class Other(NamedTuple):
+    """What no key takes; `what` says it in words."""
+
+    line: int
+    what: str
+
+
+Value = Text | Number | List | Map | Other
+
+
+def control_character(text: str, may_have: str = "") -> str:
+    """Name the first character that a terminal would obey instead of showing, or that is none."""
+    if text.isprintable():
+        return ""
+    for character in text:
+        category = unicodedata.category(character)
+        if category in ("Cc", "Cs", "Zl", "Zp") and character not in may_have:
+            return f"U+{ord(character):04X}"
+    return ""
+
+
+def in_words(value: Value) -> str:
+    """What a value is, for a complaint."""
+    match value:
+        case Text(_, text):
+            return quoted(text)
+        case Number(_, text):
+            return f"the number {quoted(text)[1:-1]}"
+        case List():
+            return "a list"
+        case Map():
+            return "keys with values"
+        case Other(_, what):
+            return what
+
+
+def quoted(text: str) -> str:
+    """A text in a complaint: in quotes, and not too long."""
+    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+
+
+# From bytes to text.
+
+
+def text_lines(stream: BinaryIO) -> Iterator[str]:
+    """Give each line as text with its end; raises Unreadable."""
+    number = 0
+    while raw := stream.readline(MOST_LINE + 1):
+        number += 1
+        if len(raw) > MOST_LINE:
+            raise Unreadable(number, f"more than {MOST_LINE:,} bytes in one line: is this a list?")
+        yield decoded(raw, number)
+
+
+def decoded(raw: bytes, line: int) -> str:
+    """Read `raw`, which starts in `line`, as UTF-8 with or without the mark that Excel writes."""
+    if line == 1 and raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise Unreadable(1, "this is UTF-16: save the list as UTF-8")
+    nul = raw.find(b"\0")
+    if nul >= 0:
+        raise Unreadable(line + raw.count(b"\n", 0, nul), "a NUL byte: this is no text file")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        at = error.start
+        column = at - raw.rfind(b"\n", 0, at)
+        raise Unreadable(
+            line + raw.count(b"\n", 0, at),
+            f"not UTF-8 (the byte 0x{raw[at]:02X}, number {column} of the line): "
+            "save the list as UTF-8",
+        ) from None
+    return text.removeprefix("\ufeff") if line == 1 else text

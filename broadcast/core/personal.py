@@ -1,0 +1,86 @@
+"""The message as one recipient gets it; it sends nothing by itself, and opens no file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from broadcast.core.errors import MessageError, Problem
+from broadcast.core.model import NO_OVERRIDES, Action, Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from broadcast.core.model import Contact, Delivery, Message, Outcome
+    from broadcast.core.ports import Transport
+
+
+def personal(message: Message, contact: Contact, now: datetime) -> Message:
+    """`message` with what the contact has otherwise, rendered for them. Raises MessageError.
+
+    It is `message` itself where nothing is personal, so that all who get the same share one.
+    """
+    if contact.overrides:
+        message = replace(message, **dict(contact.overrides))
+    if not message.template:
+        return message
+    from broadcast.core.templates import names_of, template  # noqa: PLC0415 - Jinja is slow to load
+
+    text, values = template(message.text).render(names_of(contact, now))
+    return replace(message, text=text, values=values, template=False)
+
+
+class PersonalTransport:
+    """Sends through `transport` what each recipient is to get.
+
+    `now` is a fixed moment, that for which `problems` found none: a resumed broadcast then says
+    the same as the run before.
+    """
+
+    def __init__(self, transport: Transport, now: datetime) -> None:
+        self._transport, self._now = transport, now
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        """See `Transport.send`."""
+        if delivery.action is Action.RECALL:
+            return await self._transport.send(delivery)
+        contact = delivery.contact
+        if delivery.action is Action.EDIT:  # what replaces the text, replaces theirs, too
+            contact = replace(contact, overrides=NO_OVERRIDES)
+        try:
+            message = personal(delivery.message, contact, self._now)
+        except MessageError as error:
+            return Failed("TEMPLATE_INVALID", str(error).removesuffix("; nothing was sent"))
+        if message is not delivery.message:
+            delivery = replace(delivery, message=message)
+        return await self._transport.send(delivery)
+
+
+def problems(
+    message: Message,
+    contacts: Iterable[Contact],
+    now: datetime,
+    check: Callable[[Message], None],
+    source: str,
+) -> Iterator[Problem]:
+    """Render the message for everybody, and yield who cannot get it, with their line in `source`.
+
+    Raises MessageError when the template itself is wrong: that concerns everybody.
+    """
+    if message.template:
+        from broadcast.core.templates import template  # noqa: PLC0415 - as above
+
+        template(message.text)
+    checked: Message | None = None
+    for contact in contacts:
+        try:
+            made = personal(message, contact, now)
+            if made is not checked:
+                check(made)
+        except MessageError as error:
+            who = contact.name or contact.peer.text
+            told = str(error).replace("; nothing was sent", "")
+            yield Problem(source, contact.line, f"{who}: {told}")
+        else:
+            checked = made
