@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
@@ -90,6 +91,7 @@ class Database:
         self._busy_timeout = busy_timeout
         self._migrations = read_migrations() if migrations is None else migrations
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._reading = threading.Lock()  # threads must not share a statement
 
     def __enter__(self) -> Self:
         try:
@@ -119,12 +121,12 @@ class Database:
 
     def read(self, name: str, **values: object) -> list[Any]:
         """The rows of one statement, as they are now."""
-        with self._explained():
+        with self._explained(), self._reading:
             return Statements(self._reader).rows(name, **values)
 
     def look(self, work: Callable[[Statements], T]) -> T:
         """What `work` reads, in several statements."""
-        with self._explained():
+        with self._explained(), self._reading:
             return work(Statements(self._reader))
 
     def stream(self, name: str, **values: object) -> Iterator[Any]:

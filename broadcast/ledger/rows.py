@@ -7,8 +7,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from broadcast.core.classify import reason_of
+from broadcast.core.content import pack, pack_overrides, unpack, unpack_overrides
 from broadcast.core.model import (
     NO_FIELDS,
+    NO_OVERRIDES,
     Action,
     Broadcast,
     Contact,
@@ -21,6 +23,7 @@ from broadcast.core.model import (
     Peer,
     PeerKind,
     Record,
+    Schedule,
     Sent,
     State,
     Status,
@@ -54,7 +57,24 @@ def moment(kept: int) -> datetime:
     return datetime.fromtimestamp(kept / 1000, UTC)
 
 
-def recipient_row(key: int, contact: Contact) -> tuple[int, int | str, str | None]:
+def content_of(message: Message) -> str | None:
+    """All of a message but text and format, as the ledger keeps it; None when it is as usual."""
+    packed = pack(message)
+    return _json(packed) if packed else None
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _message_of(row: Any) -> Message:
+    text, markup, content = row["text"], Format(row["format"]), row["content"]
+    return Message(text, markup) if content is None else unpack(text, markup, json.loads(content))
+
+
+def recipient_row(
+    key: int, contact: Contact, part: int = 0
+) -> tuple[int, int | str, str | None, int | None]:
     """A contact as it is frozen: a bare id without a name takes no text at all."""
     text = contact.peer.text
     is_number = contact.peer.kind is PeerKind.ID and text == contact.peer.value
@@ -65,8 +85,9 @@ def recipient_row(key: int, contact: Contact) -> tuple[int, int | str, str | Non
         more["tags"] = contact.tags
     if contact.fields:
         more["fields"] = dict(contact.fields)
-    kept = json.dumps(more, ensure_ascii=False, separators=(",", ":")) if more else None
-    return key, int(text) if is_number else text, kept
+    if contact.overrides:
+        more["overrides"] = pack_overrides(contact.overrides)
+    return key, int(text) if is_number else text, _json(more) if more else None, part or None
 
 
 def contact_of(peer: int | str, more: str | None) -> Contact:
@@ -79,8 +100,34 @@ def contact_of(peer: int | str, more: str | None) -> Contact:
     if more is None:
         return Contact(named)
     kept = json.loads(more)
-    fields = kept.get("fields", NO_FIELDS)
-    return Contact(named, kept.get("name", ""), tuple(kept.get("tags", ())), fields)
+    return Contact(
+        named,
+        kept.get("name", ""),
+        tuple(kept.get("tags", ())),
+        kept.get("fields", NO_FIELDS),
+        overrides=unpack_overrides(kept["overrides"]) if "overrides" in kept else NO_OVERRIDES,
+    )
+
+
+def others_row(others: tuple[int, ...]) -> str | None:
+    """The further message ids of an album, as the ledger keeps them."""
+    return _json(others) if others else None
+
+
+def own_reason(outcome: Failed) -> str | None:
+    """The words of a failure where they are not those of the table, such as a time."""
+    return None if outcome.reason == reason_of(outcome.error) else outcome.reason
+
+
+def _others_of(kept: str | None) -> tuple[int, ...]:
+    return tuple(json.loads(kept)) if kept else ()
+
+
+def schedule_of(row: Any) -> Schedule | None:
+    """When a broadcast of the table goes out, unless that is at once."""
+    if row["due_first"] is None:
+        return None
+    return Schedule(moment(row["due_first"]), moment(row["due_last"]), bool(row["at_telegram"]))
 
 
 def is_alive(row: Any, now: datetime) -> bool:
@@ -107,7 +154,7 @@ def broadcast_of(row: Any, now: datetime, *, in_doubt: int = 0) -> Broadcast:
         number=row["number"],
         id=row["id"],
         action=Action(row["action"]),
-        message=Message(row["text"], Format(row["format"])),
+        message=_message_of(row),
         created_at=moment(row["created_at"]),
         state=state,
         counts=Counts(row["sent"], row["failed"], left - pending, pending),
@@ -118,7 +165,17 @@ def broadcast_of(row: Any, now: datetime, *, in_doubt: int = 0) -> Broadcast:
         owner=in_words(row["owner"]) if is_alive(row, now) else None,
         note=row["note"],
         paid=row["paid"],
+        schedule=schedule_of(row),
+        later_parts=row["later_parts"],
     )
+
+
+def tried(delivery: Delivery, outcome: Deferred) -> int:
+    """How often a deferred delivery was tried: at least once where it has perhaps arrived.
+
+    Who asks whether it is too late to send (core/when.py) must not take such a one for untouched.
+    """
+    return max(delivery.attempts + outcome.counts, int(outcome.perhaps_sent))
 
 
 def known_of(row: Any | None) -> Known:
@@ -132,16 +189,18 @@ def known_of(row: Any | None) -> Known:
     )
 
 
-def delivery_of(
+def delivery_of(  # noqa: PLR0917 - a row of the statements, as it comes
     broadcast: Broadcast,
     key: int,
     peer: int | str,
     contact: str | None,
-    *,
+    part: int | None,
     message_id: int | None,
-    attempts: int,
+    others: str | None,
+    *,
+    attempts: int = 0,
 ) -> Delivery:
-    """A delivery of `broadcast`, as a transport takes it."""
+    """A delivery of `broadcast`, as a transport takes it, from a row of the statements."""
     return Delivery(
         broadcast.id,
         key - broadcast.number * POSITIONS,
@@ -150,6 +209,8 @@ def delivery_of(
         attempts,
         broadcast.action,
         message_id,
+        part or 0,
+        _others_of(others),
     )
 
 
@@ -160,14 +221,18 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
         row["key"],
         row["peer"],
         row["contact"],
-        message_id=row["message_id"],
+        row["part"],
+        row["message_id"],
+        row["others"],
         attempts=row["attempts"] or 0,
     )
     if row["sent"] is not None:
         at = broadcast.created_at + timedelta(milliseconds=row["at"])
         if row["sent"]:
-            return Record(delivery, Status.SENT, Sent(row["message_id"]), at)
-        return Record(delivery, Status.FAILED, Failed(row["error"], reason_of(row["error"])), at)
+            sent = Sent(row["message_id"], others=delivery.others, note=row["note"] or "")
+            return Record(delivery, Status.SENT, sent, at)
+        failed = Failed(row["error"], row["note"] or reason_of(row["error"]))
+        return Record(delivery, Status.FAILED, failed, at)
     trouble = row["trouble"]
     is_sending = row["claimed"] or (row["claimed"] is None and row["sliced"])
     if (is_sending or row["doubt"]) and broadcast.owner is None:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 from broadcast.core.errors import InputError, LockedError
 from broadcast.core.model import Action, State
 from broadcast.ledger.owner import in_words
-from broadcast.ledger.rows import is_alive, keys, state_of
+from broadcast.ledger.rows import is_alive, keys, schedule_of, state_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from broadcast.core.model import Message
     from broadcast.ledger.database import Statements
 
 
@@ -70,6 +71,15 @@ def require_retryable(sql: Statements, row: Any, now: datetime) -> None:
         )
 
 
+def require_whole(action: Action, message: Message) -> None:
+    """Raise when an edit would put several messages where one stands."""
+    if action is Action.EDIT and message.split:
+        raise InputError(
+            "an edit puts one message in the place of one, so it cannot be split: shorten it, and "
+            "leave --split out; nothing was changed"
+        )
+
+
 def require_changeable(sql: Statements, row: Any, action: Action, now: datetime) -> None:
     """Raise when the messages of the broadcast cannot be edited or recalled now."""
     identity = row["id"]
@@ -78,6 +88,12 @@ def require_changeable(sql: Statements, row: Any, action: Action, now: datetime)
             f"broadcast {identity} is itself the {row['action']} of another one: name that"
         )
     require_idle(row, now)
+    if action is Action.EDIT and row["later_parts"]:
+        raise InputError(
+            f"broadcast {identity} was sent in several parts, and a new text may be cut elsewhere: "
+            f"`broadcast recall {identity}`, and send it anew"
+        )
+    _require_known_ids(row, action, now)
     for change in sql.rows("changes_of", target=row["number"]):
         if change["action"] == Action.RECALL:
             raise InputError(
@@ -94,3 +110,26 @@ def require_changeable(sql: Statements, row: Any, action: Action, now: datetime)
     (in_doubt,) = sql.run("in_doubt", **keys(row["number"]), shift=0).fetchone()
     if not row["sent"] and not (in_doubt and action is Action.RECALL):
         raise InputError(f"nobody has received broadcast {identity}: there is nothing to change")
+
+
+def _require_known_ids(row: Any, action: Action, now: datetime) -> None:
+    """Raise when the ids that are known are not those of messages.
+
+    What lies in Telegram's schedule is numbered by itself, and gets another id when it goes out:
+    https://core.telegram.org/api/scheduled-messages. An edit or a recall by the old id would reach
+    a message that has nothing to do with this one.
+    """
+    schedule, identity = schedule_of(row), row["id"]
+    if schedule is None or not schedule.at_telegram:
+        return
+    if now >= schedule.last:
+        verb = "edited" if action is Action.EDIT else "taken back"
+        raise InputError(
+            f"broadcast {identity} went out from the schedule of Telegram: its messages got ids "
+            f"that are not known here, so it cannot be {verb}; in a Telegram app it can"
+        )
+    if action is Action.EDIT:
+        raise InputError(
+            f"broadcast {identity} lies in Telegram's schedule: `broadcast cancel {identity}`, and "
+            "schedule the new text"
+        )

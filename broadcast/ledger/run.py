@@ -7,10 +7,20 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from broadcast.core.classify import finding
 from broadcast.core.errors import LockedError
 from broadcast.core.model import Broadcast, Deferred, Failed, Halted, Outcome, Scope, Sent
 from broadcast.ledger.owner import in_words
-from broadcast.ledger.rows import delivery_of, keys, milliseconds, moment, shift
+from broadcast.ledger.rows import (
+    delivery_of,
+    keys,
+    milliseconds,
+    moment,
+    others_row,
+    own_reason,
+    shift,
+    tried,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -28,15 +38,20 @@ class SqliteRun:
     """Holds the lease of `broadcast` since `epoch`; every write is refused once it is lost.
 
     A claim writes one row for a whole slice, `slice`, and no delivery: what lies in a slice and has
-    no outcome is being sent, or was when the process died.
+    no outcome is being sent, or was when the process died. Of a message that was split a slice
+    hands out the first parts; each later one comes from `waiting`, where the commit puts it that
+    records the one before as sent.
     """
 
     def __init__(
         self, database: Database, broadcast: Broadcast, epoch: int, clock: Callable[[], datetime]
     ) -> None:
         self.broadcast = broadcast
-        self.note: str | None = None
-        self.until: int | None = None  # claim nothing from this position on
+        self.note: str | None = None  # why the run stopped early
+        self.halted: str | None = None  # and the name of that error
+        self.until: int | None = None  # claim for so many recipients, the first of the audience
+        self.ended: Callable[[Delivery, Outcome, datetime], None] = lambda _, __, ___: None
+        """Is told what has failed with the part before it, as nobody ever tries it."""
         self.learned: Callable[[], Learned | None] = lambda: None  # of the account's limits
         self._database = database
         self._epoch = epoch
@@ -52,81 +67,102 @@ class SqliteRun:
 
     def _claim(self, sql: Statements, limit: int, now: datetime) -> list[Delivery]:
         self._renew(sql, now)
-        span = keys(self.broadcast.number)
+        if self._is_early(now):
+            return []
+        span = self._span(sql)
         again = sql.rows("due", **span, now=milliseconds(now), limit=limit)
         again += sql.rows("given_back", **span, limit=limit - len(again))
         attempts: dict[int, int] = {row["key"]: row["attempts"] for row in again}
         sql.many("claim_waiting", ((key,) for key in attempts))
         self._waiting.update(attempts)
-        rows = [row for key in attempts for row in self._rows(sql, key, key, 1)]
+        rows = [row for key in attempts for row in self._row(sql, key)]
         if len(rows) < limit:
-            rows += self._claim_slice(sql, limit - len(rows))
-        return [
-            delivery_of(
-                self.broadcast,
-                key,
-                peer,
-                contact,
-                message_id=message_id,
-                attempts=attempts.get(key, 0),
-            )
-            for key, peer, contact, message_id in rows
-        ]
+            rows += self._claim_slice(sql, limit - len(rows), span["high"] + 1)
+        return [delivery_of(self.broadcast, *row, attempts=attempts.get(row[0], 0)) for row in rows]
 
-    def _claim_slice(self, sql: Statements, limit: int) -> list[tuple[Any, ...]]:
+    def _is_early(self, now: datetime) -> bool:
+        """Whether nobody's time has come."""
+        schedule = self.broadcast.schedule
+        return schedule is not None and not schedule.at_telegram and now < schedule.first
+
+    def _span(self, sql: Statements) -> dict[str, int]:
+        """The first and the last key that this run may claim."""
+        span = keys(self.broadcast.number)
+        if self.until is None:
+            return span
+        end = span["low"] + self.until
+        if self.broadcast.later_parts:
+            row: Any = sql.one("key_of_recipient", **span, count=self.until)
+            end = span["high"] + 1 if row is None else row["key"]
+        return {"low": span["low"], "high": min(end - 1, span["high"])}
+
+    def _claim_slice(self, sql: Statements, limit: int, end: int) -> list[tuple[Any, ...]]:
         number = self.broadcast.number
         row: Any = sql.one("broadcast_by_number", number=number)
-        end = row["end_position"] if self.until is None else min(self.until, row["end_position"])
-        first, end = self._low + row["next_position"], self._low + end
+        first, end = self._low + row["next_position"], min(self._low + row["end_position"], end)
         if first >= end:
             return []
-        if self.broadcast.target is None:
-            last = min(first + limit, end) - 1
-            rows = self._rows(sql, first, last, limit)
-        else:  # where the target has failures there are gaps
-            rows = self._rows(sql, first, end - 1, limit)
-            last = rows[-1][0] if len(rows) == limit else end - 1
+        # There are gaps: where the target has failures, and where a message has more parts.
+        rows = self._fresh(sql, first, end - 1, limit)
+        last = rows[-1][0] if len(rows) == limit else end - 1
         sql.run("advance", number=number, position=last + 1 - self._low)
         if rows:
             sql.run("insert_slice", first=first, last=last)
             self._slices[first] = [last, len(rows)]
         return rows
 
-    def _rows(self, sql: Statements, low: int, high: int, limit: int) -> list[tuple[Any, ...]]:
-        """(key, peer, contact, message id) of the deliveries from `low` to `high`."""
+    def _row(self, sql: Statements, key: int) -> list[tuple[Any, ...]]:
+        """The delivery with this key, as `delivery_of` takes it."""
         if self.broadcast.target is None:
-            return [(*row, None) for row in sql.rows("recipients", low=low, high=high)]
+            return [tuple(row) for row in sql.rows("recipient", key=key)]
+        return self._fresh(sql, key, key, 1)
+
+    def _fresh(self, sql: Statements, low: int, high: int, limit: int) -> list[tuple[Any, ...]]:
+        """Deliveries from `low` to `high` that nothing must have been sent before."""
+        if self.broadcast.target is None:
+            found = sql.rows("first_parts", low=low, high=high, limit=limit)
+            return [tuple(row) for row in found]
         by = shift(self.broadcast)
         rows = sql.rows("messages", low=low + by, high=high + by, limit=limit)
         return [(key - by, *rest) for key, *rest in rows]
 
     async def settle(self, results: Sequence[tuple[Delivery, Outcome]], now: datetime) -> None:
         """See `Run.settle`."""
-        await self._database.write(lambda sql: self._settle(sql, results, now))
+        with_them = await self._database.write(lambda sql: self._settle(sql, results, now))
+        for delivery, outcome in with_them:
+            self.ended(delivery, outcome, now)
 
     def _settle(
         self, sql: Statements, results: Sequence[tuple[Delivery, Outcome]], now: datetime
-    ) -> None:
+    ) -> list[tuple[Delivery, Outcome]]:
+        """Record `results`; what has failed with them, parts that come after one that failed."""
         at = milliseconds(now)
         since = at - milliseconds(self.broadcast.created_at)
-        final: list[tuple[int, int, int | None, int, str | None]] = []
+        final: list[tuple[int, int, int | None, int, str | None, str | None, str | None]] = []
         again: list[tuple[int, int, int, str | None, int]] = []
         held = 0.0
         for delivery, outcome in results:
             key = self._low + delivery.position
             match outcome:
                 case Sent(message_id):
-                    final.append((key, 1, message_id, since, None))
+                    others, note = others_row(outcome.others), outcome.note or None
+                    final.append((key, 1, message_id, since, None, others, note))
                 case Failed(error):
-                    final.append((key, 0, None, since, error))
+                    final.append((key, 0, None, since, error, None, own_reason(outcome)))
                 case Deferred(error):
                     due = at + round(1000 * (outcome.retry_after or 0.0))
                     if outcome.reached and outcome.scope is Scope.ACCOUNT:
                         held = max(held, due)
-                    tries = delivery.attempts + outcome.counts
-                    again.append((key, due, tries, error, int(outcome.perhaps_sent)))
+                    tries, doubt = tried(delivery, outcome), int(outcome.perhaps_sent)
+                    again.append((key, due, tries, error, doubt))
                 case Halted(error):
                     again.append((key, 0, delivery.attempts, error, 0))
+        with_them = self._parts_after(sql, [row[0] for row in final if not row[1]])
+        missing = finding("PART_MISSING")
+        final += [
+            (self._low + later.position, 0, None, since, missing.error, None, None)
+            for later in with_them
+        ]
         sent = sum(row[1] for row in final)
         paid = sum(isinstance(outcome, Sent) and outcome.paid for _, outcome in results)
         self._renew(sql, now, sent=sent, failed=len(final) - sent, paid=paid)
@@ -137,7 +173,28 @@ class SqliteRun:
         if self._waiting:
             sql.many("delete_waiting", ((row[0],) for row in final if row[0] in self._waiting))
         sql.many("put_waiting", again)
-        self._close(sql, (row[0] for row in (*final, *again)))
+        if self._has_parts:
+            sql.many("release_next_part", ((row[0],) for row in final if row[1]))
+        settled = {later.position for later in with_them}
+        self._close(sql, (row[0] for row in final if row[0] - self._low not in settled))
+        self._close(sql, (row[0] for row in again))
+        return [(later, missing) for later in with_them]
+
+    @property
+    def _has_parts(self) -> bool:
+        """Whether the order of deliveries matters: an edit or a recall knows of no parts."""
+        return self.broadcast.later_parts > 0
+
+    def _parts_after(self, sql: Statements, failed: Iterable[int]) -> list[Delivery]:
+        """The parts that must not go out because the one before, of these keys, has failed."""
+        if not self._has_parts:
+            return []
+        high = keys(self.broadcast.number)["high"]
+        return [
+            delivery_of(self.broadcast, *row)
+            for key in failed
+            for row in sql.rows("later_parts", key=key, high=high)
+        ]
 
     async def release(self, deliveries: Iterable[Delivery]) -> None:
         """See `Run.release`."""
@@ -172,8 +229,7 @@ class SqliteRun:
 
     async def next_due(self) -> datetime | None:
         """See `Run.next_due`."""
-        number = self.broadcast.number
-        row = await self._database.write(lambda sql: sql.one("next_due", **keys(number)))
+        row = await self._database.write(lambda sql: sql.one("next_due", **self._span(sql)))
         return None if row is None else moment(row["due"])
 
     @property
@@ -233,12 +289,13 @@ class SqliteRun:
 
     async def finish(self) -> None:
         """Give the lease back, and note why the run stopped early."""
-        values = {"number": self.broadcast.number, "epoch": self._epoch, "note": self.note}
+        values = {"number": self.broadcast.number, "epoch": self._epoch}
+        why = {"note": self.note, "halted": self.halted}
         learned = self.learned()
 
         def work(sql: Statements) -> None:
             self._keep(sql, learned, self._clock())
-            sql.run("finish", **values)
+            sql.run("finish", **values, **why)
 
         await self._database.write(work)
 

@@ -7,23 +7,27 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager, suppress
+from dataclasses import fields, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Self
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from broadcast.core.classify import may_help_to_retry
 from broadcast.core.errors import HaltedError, InputError
 from broadcast.core.model import Action, Broadcast, Deferred, Message, State
+from broadcast.core.when import moment_for
 from broadcast.ledger.database import BUSY_TIMEOUT, Database
+from broadcast.ledger.freeze import freeze
 from broadcast.ledger.owner import this_process
 from broadcast.ledger.rows import (
-    POSITIONS,
     broadcast_of,
+    content_of,
     delivery_of,
     is_alive,
     keys,
     known_of,
     milliseconds,
-    recipient_row,
+    moment,
     record_of,
     shift,
     state_of,
@@ -33,6 +37,7 @@ from broadcast.ledger.rules import (
     require_idle,
     require_resumable,
     require_retryable,
+    require_whole,
 )
 from broadcast.ledger.run import LEASE, SqliteRun
 
@@ -40,9 +45,40 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
-    from broadcast.core.model import Contact, Delivery, Record
+    from broadcast.core.model import Contact, Delivery, Record, When
     from broadcast.core.pace import Known
     from broadcast.ledger.database import Statements
+
+
+def _moment_at_telegram(when: When | None, contact: Contact) -> datetime | None:
+    """Until when a message lies at Telegram; None when it goes out at once."""
+    if contact.overrides:
+        when = cast("When | None", contact.overrides.get("when", when))
+    return None if when is None else moment_for(when, contact)
+
+
+GOES_ON_BY_ITSELF = (None, "OFFLINE", "WAIT_TOO_LONG")
+"""What may have stopped a run that goes on unattended: its end was foreseen, and time mends it. The
+engine (dispatch.py) gives it these names. Another stop, such as PEER_FLOOD, is for a person."""
+
+
+def _to_retry(failed: list[Any], *, insist: bool) -> tuple[list[int], list[int]]:
+    """Of the rows of `failed`, in order: the keys to try again, and the parts that follow those."""
+    first: list[int] = []
+    later: list[int] = []
+    chosen: int | None = None  # the key before, when it is tried again
+    for row in failed:
+        key, error = row["key"], row["error"]
+        if error == "PART_MISSING":
+            if chosen != key - 1:
+                continue
+            later.append(key)
+        elif insist or may_help_to_retry(error):
+            first.append(key)
+        else:
+            continue
+        chosen = key
+    return first, later
 
 
 class SqliteLedger:
@@ -78,10 +114,17 @@ class SqliteLedger:
         audience: Iterable[Contact],
         *,
         once: str | None = None,
+        parts: Callable[[Contact], int] | None = None,
+        due: Callable[[Contact], datetime] | None = None,
     ) -> Broadcast:
         """Freeze `message` and `audience` as a new broadcast, in one transaction.
 
+        `parts` says how many deliveries a contact gets, one after the other. With `due` nothing is
+        handed out to a contact before that moment; without it, a message that has a time (for one
+        contact, perhaps) goes to Telegram at once, and lies there until then.
+
         When another process has just used the key `once` for the same message, that broadcast.
+        Raises InputError where the moment of a contact is not known.
         """
 
         def work(sql: Statements) -> int:
@@ -90,11 +133,8 @@ class SqliteLedger:
                 self.require_same(broadcast_of(earlier, self._clock()), message)
                 return earlier["number"]
             number = self._insert(sql, identity, Action.SEND, message, once=once)
-            low = number * POSITIONS
-            rows = (recipient_row(key, contact) for key, contact in enumerate(audience, low))
-            sql.many("insert_recipient", rows)
-            row: Any = sql.one("count_recipients", **keys(number))
-            sql.run("set_total", number=number, total=row[0])
+            times = due or partial(_moment_at_telegram, message.when)
+            freeze(sql, number, audience, parts=parts, due=times, at_telegram=due is None)
             return number
 
         return self._by_number(await self._database.write(work))
@@ -104,8 +144,12 @@ class SqliteLedger:
     ) -> Broadcast:
         """An edit or a recall of everything that `target` has sent until now.
 
-        A recall cancels what is pending. Earlier edits that are unfinished are overtaken.
+        A recall cancels what is pending, and knows the time of what lies at Telegram until then.
+        Earlier edits that are unfinished are overtaken.
         """
+        require_whole(action, message)
+        if action is Action.RECALL and target.schedule and target.schedule.at_telegram:
+            message = replace(message, when=target.message.when)
 
         def work(sql: Statements) -> int:
             row: Any = sql.one("broadcast_by_number", number=target.number)
@@ -140,6 +184,7 @@ class SqliteLedger:
             target=target,
             text=message.text,
             format=message.format,
+            content=content_of(message),
             once_key=once,
             created_at=milliseconds(self._clock()),
             total=total,
@@ -230,13 +275,22 @@ class SqliteLedger:
         return self._broadcast(rows[0]) if rows else None
 
     def require_same(self, broadcast: Broadcast, message: Message) -> None:
-        """Raise InputError, showing both, when `broadcast` says something else than `message`."""
-        if broadcast.message != message:
+        """Raise InputError, showing both, when `broadcast` says something else than `message`.
+
+        When it says so does not matter: `--in 2h` is another moment each time.
+        """
+        then, now = (replace(each, when=None, late=None) for each in (broadcast.message, message))
+        if then != now:
+            names = [
+                f.name for f in fields(Message) if getattr(then, f.name) != getattr(now, f.name)
+            ]
+            others = [name.replace("_", " ") for name in names if name not in ("text", "format")]
+            also = f"\n  they differ in: {', '.join(others)}" if others else ""
             raise InputError(
                 f"the key {broadcast.once} was used for another message, broadcast "
                 f"{broadcast.id}; nothing was sent.\n"
-                f"  then ({broadcast.message.format}): {broadcast.message.text}\n"
-                f"  now  ({message.format}): {message.text}\nUse another key for another message"
+                f"  then ({then.format}): {then.text}\n"
+                f"  now  ({now.format}): {now.text}{also}\nUse another key for another message"
             )
 
     def records(self, broadcast: Broadcast) -> Iterator[Record]:
@@ -245,6 +299,69 @@ class SqliteLedger:
         span = keys(broadcast.number)
         for row in self._database.stream(name, **span, shift=shift(broadcast)):
             yield record_of(broadcast, row)
+
+    # --- schedules ------------------------------------------------------------------------------
+
+    def due(self, now: datetime) -> list[Broadcast]:
+        """The scheduled broadcasts of which something may go now, and that no process runs.
+
+        Not one whose last run was stopped by something that only a person can mend.
+        """
+        return [
+            self._broadcast(row)
+            for row in self._kept()
+            if not is_alive(row, now) and self._has_due(row, now)
+        ]
+
+    def next_moment(self, now: datetime) -> datetime | None:
+        """When something will be due next of what the ledger keeps; None when nothing is left."""
+        at = milliseconds(now)
+        kept = self._kept()
+        moments: list[int] = [row["due_first"] for row in kept if row["due_first"] > at]
+        for row in kept:
+            rows = self._database.read("next_in_waiting", **keys(row["number"]), now=at)
+            moments += [found["due"] for found in rows]
+        return moment(min(moments)) if moments else None
+
+    def scheduled(self) -> list[Broadcast]:
+        """What is still to come at its time: here, or as far as is known at Telegram."""
+        rows = self._database.read("schedules", now=milliseconds(self._clock()))
+        return [self._broadcast(row) for row in rows]
+
+    def count_scheduled(self, broadcast: Broadcast) -> int:
+        """How many of the pending deliveries only wait for their time, which is still to come."""
+        schedule, now = broadcast.schedule, self._clock()
+        if schedule is None or schedule.at_telegram or now >= schedule.last:
+            return 0
+        if now < schedule.first:
+            return broadcast.counts.pending
+        span = keys(broadcast.number)
+        ((count,),) = self._database.read("count_scheduled", **span, now=milliseconds(now))
+        return count
+
+    async def bring_forward(self, broadcast: Broadcast) -> None:
+        """Make due now what the ledger keeps for later. Raises LockedError while it is sent."""
+        now = self._clock()
+
+        def work(sql: Statements) -> None:
+            require_idle(self._row(sql, broadcast), now)
+            at = {"now": milliseconds(now)}
+            sql.run("bring_forward", number=broadcast.number, **at)
+            sql.run("bring_forward_waiting", **keys(broadcast.number), **at)
+
+        await self._database.write(work)
+
+    def _kept(self) -> list[Any]:
+        """The rows of what the ledger keeps until its time, unless a person must look at it."""
+        rows = self._database.read("unfinished_schedules")
+        return [row for row in rows if row["halted"] in GOES_ON_BY_ITSELF]
+
+    def _has_due(self, row: Any, now: datetime) -> bool:
+        if milliseconds(now) < row["due_first"]:
+            return False
+        span, at = keys(row["number"]), milliseconds(now)
+        ((waiting,),) = self._database.read("has_due", **span, now=at)
+        return bool(waiting) or row["next_position"] < row["end_position"]
 
     # --- what people ask for --------------------------------------------------------------------
 
@@ -272,17 +389,17 @@ class SqliteLedger:
 
     async def requeue_failed(self, broadcast: Broadcast, *, insist: bool) -> int:
         """Make failed deliveries pending again, and say how many: without `insist` only those
-        where another try can help."""
+        where another try can help. A part follows the one that it failed with."""
 
         def work(sql: Statements) -> int:
-            require_retryable(sql, self._row(sql, broadcast), self._clock())
-            failed = [
-                row["key"]
-                for row in sql.rows("failed", **keys(broadcast.number))
-                if insist or may_help_to_retry(row["error"])
-            ]
-            sql.many("delete_outcome", ((key,) for key in failed))
-            sql.many("put_waiting", ((key, 0, 0, None, 0) for key in failed))
+            row = self._row(sql, broadcast)
+            require_retryable(sql, row, self._clock())
+            failed, parts = _to_retry(sql.rows("failed", **keys(broadcast.number)), insist=insist)
+            sql.many("delete_outcome", ((key,) for key in (*failed, *parts)))
+            # Who had their time once is not late now: a person wants it sent.
+            attempts = 0 if row["due_first"] is None else 1
+            sql.many("put_waiting", ((key, 0, attempts, None, 0) for key in failed))
+            failed += parts
             if failed:
                 sql.run("fence", number=broadcast.number)
                 sql.run("reopen", number=broadcast.number, count=len(failed))
@@ -308,7 +425,7 @@ class SqliteLedger:
     def without_id(self, broadcast: Broadcast) -> list[Delivery]:
         """The deliveries that Telegram accepted without telling the message's id."""
         rows = self._database.read("without_id", **keys(broadcast.number))
-        return [delivery_of(broadcast, *row, message_id=None, attempts=0) for row in rows]
+        return [delivery_of(broadcast, *row) for row in rows]
 
     async def learn_ids(self, broadcast: Broadcast, found: Mapping[int, int]) -> None:
         """Keep message ids, by position, that became known later."""
@@ -337,9 +454,14 @@ class SqliteLedger:
             require_idle(self._row(sql, broadcast), self._clock())
             sql.run("fence", number=broadcast.number)
             self._requeue_in_doubt(sql, broadcast)
-            rows = [(low + position, 1, found[position], at, None) for position in sorted(found)]
+            rows = [
+                (low + position, 1, found[position], at, None, None, None)
+                for position in sorted(found)
+            ]
             sql.many("insert_outcome", rows)
             sql.many("delete_waiting", ((row[0],) for row in rows))
+            if broadcast.later_parts:
+                sql.many("release_next_part", ((row[0],) for row in rows))
             sql.run("count_found", number=broadcast.number, sent=len(rows))
 
         await self._database.write(work)

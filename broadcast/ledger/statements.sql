@@ -1,16 +1,33 @@
 -- name: insert_broadcast
--- A new broadcast, with its frozen text. The audience follows in the same transaction.
-INSERT INTO broadcast (id, action, target, text, format, once_key, created_at, total, end_position)
-VALUES (:id, :action, :target, :text, :format, :once_key, :created_at, :total, :end_position);
+-- A new broadcast, with its frozen message. The audience follows in the same transaction.
+INSERT INTO broadcast
+    (id, action, target, text, format, content, once_key, created_at, total, end_position)
+VALUES
+    (:id, :action, :target, :text, :format, :content, :once_key, :created_at, :total, :end_position);
 
 -- name: insert_recipient
-INSERT INTO recipient (key, peer, contact) VALUES (?, ?, ?);
+INSERT INTO recipient (key, peer, contact, part) VALUES (?, ?, ?, ?);
 
 -- name: count_recipients
-SELECT count(*) FROM recipient WHERE key BETWEEN :low AND :high;
+-- And how many of them are later parts: those have a number there.
+SELECT count(*) AS total, count(part) AS later_parts FROM recipient WHERE key BETWEEN :low AND :high;
 
 -- name: set_total
-UPDATE broadcast SET total = :total, end_position = :total WHERE number = :number;
+UPDATE broadcast SET total = :total, end_position = :total, later_parts = :later_parts
+WHERE number = :number;
+
+-- name: set_schedule
+UPDATE broadcast SET due_first = :first, due_last = :last, at_telegram = :at_telegram
+WHERE number = :number;
+
+-- name: set_all_waiting
+-- One moment for the recipients up to here, as it turns out, and not for all of them.
+INSERT INTO waiting (key, due, attempts)
+SELECT key, :due, 0 FROM recipient WHERE key BETWEEN :low AND :high AND part IS NULL;
+
+-- name: hand_out_from_waiting
+-- Where each recipient has a time of their own, all of them stand in `waiting`: no slice is claimed.
+UPDATE broadcast SET next_position = end_position WHERE number = :number;
 
 -- name: broadcast_by_prefix
 -- Two rows are enough to see that an abbreviation is ambiguous.
@@ -33,19 +50,20 @@ WHERE state IN ('open', 'paused') AND wanted IS NOT 'cancelled' ORDER BY number 
 -- A new epoch: whatever the former owner still tries to write is refused from here on.
 UPDATE broadcast
 SET epoch = epoch + 1, owner = :owner, lease_until = :lease_until, state = 'open', wanted = NULL,
-    note = NULL, server = :server, account = :account
+    note = NULL, halted = NULL, server = :server, account = :account
 WHERE number = :number;
 
 -- name: requeue_in_doubt
 -- What was claimed by a process that died: perhaps sent, so to be asked for again. `shift` turns
--- the key of an edit or a recall into the key of the message that it changes (0 for a send).
+-- the key of an edit or a recall into the key of the message that it changes (0 for a send). A slice
+-- hands out the first parts of a message only; the others come from `waiting`.
 INSERT OR IGNORE INTO waiting (key, due, attempts, error, doubt)
 SELECT r.key - :shift, 0, 1, 'IN_DOUBT', 1
 FROM slice s
 JOIN recipient r ON r.key BETWEEN s.first + :shift AND s.last + :shift
 LEFT JOIN outcome m ON m.key = r.key
 WHERE s.first BETWEEN :low AND :high
-  AND (:shift = 0 OR m.sent = 1)
+  AND CASE WHEN :shift = 0 THEN r.part IS NULL ELSE m.sent = 1 END
   AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key - :shift);
 
 -- name: drop_slices
@@ -65,19 +83,19 @@ SELECT (SELECT count(*) FROM waiting
         JOIN recipient r ON r.key BETWEEN s.first + :shift AND s.last + :shift
         LEFT JOIN outcome m ON m.key = r.key
         WHERE s.first BETWEEN :low AND :high
-          AND (:shift = 0 OR m.sent = 1)
+          AND CASE WHEN :shift = 0 THEN r.part IS NULL ELSE m.sent = 1 END
           AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key - :shift)
           AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.key = r.key - :shift));
 
 -- name: due
--- Deferred ones whose time has come, the longest overdue first.
+-- Deferred or scheduled ones whose time has come, the longest overdue first.
 SELECT key, attempts FROM waiting
 WHERE due > 0 AND due <= :now AND key BETWEEN :low AND :high AND claimed = 0
 ORDER BY due, key LIMIT :limit;
 
 -- name: given_back
--- Those that need not wait: released, in doubt, or to be retried.
-SELECT key, attempts FROM waiting
+-- Those that need not wait: released, in doubt, to be retried, or the next part of a message.
+SELECT key, attempts FROM waiting INDEXED BY waiting_ready
 WHERE key BETWEEN :low AND :high AND claimed = 0 AND due = 0 ORDER BY key LIMIT :limit;
 
 -- name: claim_waiting
@@ -92,16 +110,40 @@ INSERT INTO slice (first, last) VALUES (:first, :last);
 -- name: delete_slice
 DELETE FROM slice WHERE first = :first;
 
--- name: recipients
-SELECT key, peer, contact FROM recipient WHERE key BETWEEN :low AND :high ORDER BY key;
+-- name: recipient
+SELECT key, peer, contact, part, NULL AS message_id, NULL AS others FROM recipient WHERE key = :key;
+
+-- name: first_parts
+-- What may be claimed without anything having been sent before: at most `limit`.
+SELECT key, peer, contact, part, NULL AS message_id, NULL AS others FROM recipient
+WHERE key BETWEEN :low AND :high AND part IS NULL ORDER BY key LIMIT :limit;
+
+-- name: key_of_recipient
+-- The key of the first part of the recipient number `count`, from 0.
+SELECT key FROM recipient
+WHERE key BETWEEN :low AND :high AND part IS NULL ORDER BY key LIMIT 1 OFFSET :count;
+
+-- name: later_parts
+-- What follows a part of a message, to the same recipient.
+SELECT key, peer, contact, part, NULL AS message_id, NULL AS others FROM recipient
+WHERE key > :key AND key <= :high
+  AND key < coalesce((SELECT n.key FROM recipient n
+                      WHERE n.key > :key AND n.part IS NULL ORDER BY n.key LIMIT 1), :high + 1)
+ORDER BY key;
+
+-- name: release_next_part
+-- A part has arrived, so the one after it may go. Only this puts a later part into `waiting` first.
+INSERT OR IGNORE INTO waiting (key, due, attempts)
+SELECT key, 0, 0 FROM recipient WHERE key = ? + 1 AND part IS NOT NULL;
 
 -- name: messages
 -- The sent messages of a broadcast, for an edit or a recall: at most `limit` of them.
-SELECT r.key, r.peer, r.contact, o.message_id FROM outcome o JOIN recipient r ON r.key = o.key
+SELECT r.key, r.peer, r.contact, r.part, o.message_id, o.others
+FROM outcome o JOIN recipient r ON r.key = o.key
 WHERE o.key BETWEEN :low AND :high AND o.sent = 1 ORDER BY o.key LIMIT :limit;
 
 -- name: insert_outcome
-INSERT INTO outcome (key, sent, message_id, at, error) VALUES (?, ?, ?, ?, ?);
+INSERT INTO outcome (key, sent, message_id, at, error, others, note) VALUES (?, ?, ?, ?, ?, ?, ?);
 
 -- name: count_and_renew
 -- Also the check that nobody has taken over: no row changes when somebody has.
@@ -135,12 +177,53 @@ UPDATE broadcast SET state = 'cancelled', wanted = NULL
 WHERE target = :target AND state IN ('open', 'paused');
 
 -- name: next_due
-SELECT due FROM waiting
-WHERE due > 0 AND key BETWEEN :low AND :high AND claimed = 0 ORDER BY due LIMIT 1;
+-- Of the deferred: what is only scheduled has no error, and keeps no run waiting.
+SELECT due FROM waiting INDEXED BY waiting_deferred
+WHERE due > 0 AND error IS NOT NULL AND key BETWEEN :low AND :high AND claimed = 0
+ORDER BY due LIMIT 1;
+
+-- name: unfinished_schedules
+-- What the ledger keeps until its time, the earliest first.
+SELECT * FROM broadcast
+WHERE due_first IS NOT NULL AND at_telegram = 0 AND state = 'open' AND wanted IS NULL
+ORDER BY due_first, number;
+
+-- name: schedules
+-- The same, also when it is paused, and what lies at Telegram until its time.
+SELECT * FROM broadcast
+WHERE due_first IS NOT NULL AND action = 'send' AND state <> 'cancelled'
+  AND wanted IS NOT 'cancelled'
+  AND CASE WHEN at_telegram THEN due_last > :now ELSE state <> 'done' END
+  AND NOT EXISTS (SELECT 1 FROM broadcast c WHERE c.target = broadcast.number AND c.action = 'recall')
+ORDER BY due_first, number;
+
+-- name: has_due
+-- Whether something of `waiting` may go now, or is in doubt since a process died.
+SELECT EXISTS (SELECT 1 FROM waiting INDEXED BY waiting_ready
+               WHERE key BETWEEN :low AND :high AND due = 0)
+    OR EXISTS (SELECT 1 FROM waiting WHERE due > 0 AND due <= :now AND key BETWEEN :low AND :high)
+    OR EXISTS (SELECT 1 FROM slice WHERE first BETWEEN :low AND :high);
+
+-- name: next_in_waiting
+SELECT due FROM waiting INDEXED BY waiting_due
+WHERE due > 0 AND due > :now AND key BETWEEN :low AND :high ORDER BY due LIMIT 1;
+
+-- name: count_scheduled
+-- With their later parts: a first part stands `part` keys before them.
+SELECT count(*) FROM recipient r JOIN waiting w ON w.key = r.key - coalesce(r.part, 0)
+WHERE r.key BETWEEN :low AND :high AND w.due > :now AND w.error IS NULL AND w.claimed = 0;
+
+-- name: bring_forward
+UPDATE broadcast SET due_first = min(due_first, :now), due_last = min(due_last, :now)
+WHERE number = :number;
+
+-- name: bring_forward_waiting
+UPDATE waiting SET due = :now
+WHERE key BETWEEN :low AND :high AND due > :now AND error IS NULL AND claimed = 0;
 
 -- name: finish
 UPDATE broadcast
-SET owner = NULL, lease_until = NULL, wanted = NULL, note = :note,
+SET owner = NULL, lease_until = NULL, wanted = NULL, note = :note, halted = :halted,
     state = CASE WHEN sent + failed >= total THEN 'done'
                  ELSE coalesce(wanted, 'open') END
 WHERE number = :number AND epoch = :epoch;
@@ -154,7 +237,7 @@ WHERE number = :number;
 UPDATE broadcast SET state = :state, wanted = NULL WHERE number = :number;
 
 -- name: failed
-SELECT key, error FROM outcome WHERE key BETWEEN :low AND :high AND sent = 0;
+SELECT key, error FROM outcome WHERE key BETWEEN :low AND :high AND sent = 0 ORDER BY key;
 
 -- name: delete_outcome
 DELETE FROM outcome WHERE key = ?;
@@ -168,7 +251,7 @@ UPDATE broadcast SET update_state = :update_state WHERE number = :number AND upd
 
 -- name: without_id
 -- Accepted messages whose id was not told.
-SELECT r.key, r.peer, r.contact FROM outcome o JOIN recipient r ON r.key = o.key
+SELECT r.key, r.peer, r.contact, r.part, NULL AS message_id, NULL AS others FROM outcome o JOIN recipient r ON r.key = o.key
 WHERE o.key BETWEEN :low AND :high AND o.sent = 1 AND o.message_id IS NULL;
 
 -- name: count_found
@@ -181,15 +264,17 @@ WHERE number = :number;
 UPDATE outcome SET message_id = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
 
 -- name: records
-SELECT r.key, r.peer, r.contact, o.sent, o.message_id, o.at, o.error,
+SELECT r.key, r.peer, r.contact, r.part, o.sent, o.message_id, o.others, o.note, o.at, o.error,
        w.attempts, w.error AS trouble, w.doubt, w.claimed,
-       EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
+       r.part IS NULL
+       AND EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
 FROM recipient r LEFT JOIN outcome o ON o.key = r.key LEFT JOIN waiting w ON w.key = r.key
 WHERE r.key BETWEEN :low AND :high ORDER BY r.key;
 
 -- name: changes
 -- The same for an edit or a recall, whose recipients are those of its target.
-SELECT r.key - :shift AS key, r.peer, r.contact, o.sent, m.message_id, o.at, o.error,
+SELECT r.key - :shift AS key, r.peer, r.contact, r.part, o.sent, m.message_id, m.others, o.note,
+       o.at, o.error,
        w.attempts, w.error AS trouble, w.doubt, w.claimed,
        EXISTS (SELECT 1 FROM slice s
                WHERE s.first <= r.key - :shift AND s.last >= r.key - :shift) AS sliced

@@ -10,7 +10,7 @@ import tempfile
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import pytest
 from hypothesis import settings
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from broadcast.ledger.run import SqliteRun
 
-    Opening = Callable[[int], AbstractAsyncContextManager["Ledger"]]
+    Opening = Callable[[Sequence[int]], AbstractAsyncContextManager["Ledger"]]
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 FINAL = (Status.SENT, Status.FAILED, Status.SKIPPED)
@@ -71,6 +71,8 @@ def deferred(seconds: float | None) -> Deferred:
 class Ledger(Run, Protocol):
     """The port, and the looks at a ledger that the tests need."""
 
+    ended: Callable[[Delivery, Outcome, datetime], None]
+
     def records(self) -> Iterable[Record]: ...
 
     def counts(self) -> Counts: ...
@@ -79,14 +81,18 @@ class Ledger(Run, Protocol):
 class Durable:
     """The durable ledger, as a run over its one broadcast; each `crash` starts another."""
 
-    def __init__(self, path: Path, size: int) -> None:
-        self._path, self._size = path, size
+    def __init__(self, path: Path, parts: Sequence[int]) -> None:
+        self._path, self._parts = path, parts
+        self.ended: Callable[[Delivery, Outcome, datetime], None] = lambda *_: None
 
     async def __aenter__(self) -> Self:
         self._ledger = SqliteLedger(self._path, clock=lambda: NOW).__enter__()
         others = await self._ledger.create("b0", Message("before"), audience(2))
         self._broadcast = await self._ledger.create(
-            "b1", Message("I bought a car!"), audience(self._size)
+            "b1",
+            Message("I bought a car!"),
+            audience(len(self._parts)),
+            parts=parts_of(self._parts),
         )
         await self._ledger.create("b2", Message("after"), audience(2))
         self._other = await self._ledger.take_over(others, account=1)
@@ -99,8 +105,12 @@ class Durable:
 
     async def _start(self) -> None:
         self._run: SqliteRun = await self._ledger.take_over(self._broadcast, account=1)
+        self._run.ended = self._tell
         self.claim, self.settle = self._run.claim, self._run.settle
         self.release, self.next_due = self._run.release, self._run.next_due
+
+    def _tell(self, *told: Any) -> None:
+        self.ended(*told)
 
     async def crash(self) -> None:
         """The process dies, and another goes on."""
@@ -126,9 +136,18 @@ def audience(size: int) -> list[Contact]:
     return [Contact(parse_peer(f"@friend{number}")) for number in range(size)]
 
 
+def parts_of(parts: Sequence[int]) -> Callable[[Contact], int] | None:
+    """How many deliveries each of `audience` gets; None where nobody gets more than one."""
+    if set(parts) <= {1}:
+        return None
+    counts = {f"@friend{number}": count for number, count in enumerate(parts)}
+    return lambda contact: counts[contact.peer.text]
+
+
 @asynccontextmanager
-async def memory(size: int) -> AsyncGenerator[Ledger]:
-    yield MemoryLedger("b1", Message("I bought a car!"), audience(size))
+async def memory(parts: Sequence[int]) -> AsyncGenerator[Ledger]:
+    contacts = audience(len(parts))
+    yield MemoryLedger("b1", Message("I bought a car!"), contacts, parts_of(parts))
 
 
 # In memory where there is such a place: the machine does not lose its power in these tests.
@@ -136,13 +155,13 @@ PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 @asynccontextmanager
-async def sqlite(size: int) -> AsyncGenerator[Ledger]:
+async def sqlite(parts: Sequence[int]) -> AsyncGenerator[Ledger]:
     with tempfile.TemporaryDirectory(dir=PLACE) as directory:
-        async with Durable(Path(directory) / "ledger.db", size) as ledger:
+        async with Durable(Path(directory) / "ledger.db", parts) as ledger:
             yield ledger
 
 
-# Every ledger is a line here: a function that opens one with so many deliveries.
+# Every ledger is a line here: a function that opens one with so many deliveries for each contact.
 LEDGERS = {
     "memory": memory,
     "sqlite": sqlite,
@@ -166,14 +185,14 @@ def statuses(ledger: Ledger) -> list[Status]:
 
 
 async def test_a_claim_marks_what_it_returns_as_sending(opening: Opening) -> None:
-    async with opening(3) as ledger:
+    async with opening([1] * 3) as ledger:
         claimed = await ledger.claim(2, NOW)
         assert positions(claimed) == [0, 1]
         assert statuses(ledger) == [Status.SENDING, Status.SENDING, Status.PENDING]
 
 
 async def test_a_claimed_delivery_says_what_to_send_to_whom(opening: Opening) -> None:
-    async with opening(1) as ledger:
+    async with opening([1]) as ledger:
         (delivery,) = await ledger.claim(1, NOW)
         assert delivery.contact == audience(1)[0]
         assert delivery.message == Message("I bought a car!")
@@ -181,7 +200,7 @@ async def test_a_claimed_delivery_says_what_to_send_to_whom(opening: Opening) ->
 
 
 async def test_nothing_is_claimed_twice(opening: Opening) -> None:
-    async with opening(5) as ledger:
+    async with opening([1] * 5) as ledger:
         claims = [positions(await ledger.claim(2, NOW)) for _ in range(4)]
         assert claims == [[0, 1], [2, 3], [4], []]
 
@@ -189,7 +208,7 @@ async def test_nothing_is_claimed_twice(opening: Opening) -> None:
 async def test_due_deliveries_are_claimed_first_and_then_the_rest_by_position(
     opening: Opening,
 ) -> None:
-    async with opening(7) as ledger:
+    async with opening([1] * 7) as ledger:
         first = await ledger.claim(4, NOW)
         await ledger.settle([(first[3], deferred(1.0)), (first[1], deferred(2.0))], NOW)
         await ledger.release([first[2], first[0]])
@@ -199,7 +218,7 @@ async def test_due_deliveries_are_claimed_first_and_then_the_rest_by_position(
 
 
 async def test_a_claim_of_few_takes_the_due_ones_before_all_others(opening: Opening) -> None:
-    async with opening(5) as ledger:
+    async with opening([1] * 5) as ledger:
         first = await ledger.claim(3, NOW)
         await ledger.settle([(first[2], deferred(1.0))], NOW)
         await ledger.release(first[:2])
@@ -216,7 +235,7 @@ async def test_a_claim_of_few_takes_the_due_ones_before_all_others(opening: Open
 async def test_a_settled_delivery_is_final_and_keeps_its_outcome(
     opening: Opening, outcome: Outcome, status: Status
 ) -> None:
-    async with opening(1) as ledger:
+    async with opening([1]) as ledger:
         claimed = await ledger.claim(1, NOW)
         await ledger.settle([(claimed[0], outcome)], later(1))
         (record,) = ledger.records()
@@ -226,7 +245,7 @@ async def test_a_settled_delivery_is_final_and_keeps_its_outcome(
 
 
 async def test_deliveries_are_settled_in_any_order_and_together(opening: Opening) -> None:
-    async with opening(4) as ledger:
+    async with opening([1] * 4) as ledger:
         claimed = await ledger.claim(4, NOW)
         await ledger.settle([(claimed[2], BLOCKED), (claimed[0], Sent(1))], NOW)
         await ledger.settle([(claimed[3], Sent(2))], NOW)
@@ -237,7 +256,7 @@ async def test_deliveries_are_settled_in_any_order_and_together(opening: Opening
 async def test_a_deferred_delivery_is_due_when_its_time_is_over_and_not_before(
     opening: Opening,
 ) -> None:
-    async with opening(1) as ledger:
+    async with opening([1]) as ledger:
         claimed = await ledger.claim(1, NOW)
         await ledger.settle([(claimed[0], deferred(31.0))], NOW)
         assert statuses(ledger) == [Status.PENDING]
@@ -248,7 +267,7 @@ async def test_a_deferred_delivery_is_due_when_its_time_is_over_and_not_before(
 
 
 async def test_a_deferred_delivery_knows_how_often_it_was_tried(opening: Opening) -> None:
-    async with opening(1) as ledger:
+    async with opening([1]) as ledger:
         for attempts in range(3):
             (delivery,) = await ledger.claim(1, NOW)
             assert delivery.attempts == attempts
@@ -256,14 +275,14 @@ async def test_a_deferred_delivery_knows_how_often_it_was_tried(opening: Opening
 
 
 async def test_a_wait_of_no_known_length_is_over_at_once(opening: Opening) -> None:
-    async with opening(1) as ledger:
+    async with opening([1]) as ledger:
         claimed = await ledger.claim(1, NOW)
         await ledger.settle([(claimed[0], deferred(None))], NOW)
         assert positions(await ledger.claim(1, NOW)) == [0]
 
 
 async def test_a_halted_delivery_is_pending_again_at_once(opening: Opening) -> None:
-    async with opening(2) as ledger:
+    async with opening([1] * 2) as ledger:
         claimed = await ledger.claim(1, NOW)
         await ledger.settle([(claimed[0], Halted("PEER_FLOOD", "limited"))], NOW)
         assert statuses(ledger) == [Status.PENDING, Status.PENDING]
@@ -274,7 +293,7 @@ async def test_a_halted_delivery_is_pending_again_at_once(opening: Opening) -> N
 
 
 async def test_a_released_delivery_is_pending_and_untouched(opening: Opening) -> None:
-    async with opening(3) as ledger:
+    async with opening([1] * 3) as ledger:
         claimed = await ledger.claim(3, NOW)
         await ledger.settle([(claimed[1], Sent(1))], NOW)
         await ledger.release([claimed[2], claimed[0]])
@@ -285,7 +304,7 @@ async def test_a_released_delivery_is_pending_and_untouched(opening: Opening) ->
 
 
 async def test_a_released_delivery_does_not_forget_its_tries(opening: Opening) -> None:
-    async with opening(1) as ledger:
+    async with opening([1]) as ledger:
         claimed = await ledger.claim(1, NOW)
         await ledger.settle([(claimed[0], deferred(5.0))], NOW)
         await ledger.release(await ledger.claim(1, later(5)))
@@ -297,7 +316,7 @@ async def test_a_released_delivery_does_not_forget_its_tries(opening: Opening) -
 
 
 async def test_the_next_due_is_the_earliest_of_the_deferred(opening: Opening) -> None:
-    async with opening(3) as ledger:
+    async with opening([1] * 3) as ledger:
         assert await ledger.next_due() is None  # pending ones that nobody deferred have no time
         claimed = await ledger.claim(3, NOW)
         waits = zip(claimed, (deferred(30.0), deferred(10.0), deferred(20.0)), strict=True)
@@ -308,10 +327,83 @@ async def test_the_next_due_is_the_earliest_of_the_deferred(opening: Opening) ->
 
 
 async def test_an_empty_audience_has_nothing_to_claim(opening: Opening) -> None:
-    async with opening(0) as ledger:
+    async with opening([]) as ledger:
         assert not await ledger.claim(10, NOW)
         assert await ledger.next_due() is None
         assert ledger.counts() == Counts()
+
+
+# --- a message in parts
+
+
+async def test_a_part_goes_out_when_the_one_before_has_arrived(opening: Opening) -> None:
+    async with opening([3, 1, 2]) as ledger:
+        claimed = await ledger.claim(9, NOW)
+        assert [(d.position, d.part) for d in claimed] == [(0, 0), (3, 0), (4, 0)]
+        assert [d.contact for d in claimed] == audience(3)
+        assert not await ledger.claim(9, NOW)
+        await ledger.settle([(claimed[2], Sent(1)), (claimed[0], deferred(5.0))], NOW)
+        (last,) = await ledger.claim(9, NOW)
+        assert (last.position, last.part, last.attempts) == (5, 1, 0)
+        assert last.contact == audience(3)[2]
+        (first,) = await ledger.claim(9, later(5))
+        await ledger.settle([(first, Sent(2)), (last, Sent(3)), (claimed[1], BLOCKED)], NOW)
+        for part in (1, 2):
+            (delivery,) = await ledger.claim(9, NOW)
+            assert (delivery.position, delivery.part) == (part, part)
+            await ledger.settle([(delivery, Sent(9))], NOW)
+        assert not await ledger.claim(9, later(1e6))
+        assert ledger.counts() == Counts(sent=5, failed=1)
+
+
+async def test_a_claim_of_few_passes_over_later_parts(opening: Opening) -> None:
+    """The engine takes an empty answer for the end."""
+    async with opening([4, 4, 1]) as ledger:
+        assert [positions(await ledger.claim(1, NOW)) for _ in range(4)] == [[0], [4], [8], []]
+
+
+async def test_a_part_that_was_released_or_halted_holds_the_later_ones_back(
+    opening: Opening,
+) -> None:
+    async with opening([2]) as ledger:
+        for outcome in (deferred(0.0), Halted("PEER_FLOOD", "limited"), None):
+            (delivery,) = await ledger.claim(9, NOW)
+            assert delivery.part == 0
+            if outcome is None:
+                await ledger.release([delivery])
+            else:
+                await ledger.settle([(delivery, outcome)], NOW)
+        assert positions(await ledger.claim(9, NOW)) == [0]
+        assert statuses(ledger) == [Status.SENDING, Status.PENDING]
+
+
+async def test_with_a_part_fail_those_after_it_and_somebody_is_told(opening: Opening) -> None:
+    missing = Failed("PART_MISSING", "an earlier part could not be sent")
+    async with opening([2, 4, 2]) as ledger:
+        told: list[tuple[int, Outcome, datetime]] = []
+        ledger.ended = lambda delivery, outcome, at: told.append((delivery.position, outcome, at))
+        claimed = await ledger.claim(9, NOW)
+        await ledger.settle([(delivery, Sent(1)) for delivery in claimed], NOW)
+        claimed = await ledger.claim(9, NOW)
+        assert positions(claimed) == [1, 3, 7]
+        await ledger.settle([(claimed[1], BLOCKED), (claimed[2], Sent(1))], later(1))
+        outcomes = [record.outcome for record in ledger.records()]
+        assert outcomes[2:] == [Sent(1), BLOCKED, missing, missing, Sent(1), Sent(1)]
+        assert told == [(4, missing, later(1)), (5, missing, later(1))]
+        await ledger.settle([(claimed[0], BLOCKED)], NOW)
+        assert ledger.counts() == Counts(sent=4, failed=4)
+        assert not await ledger.claim(9, later(1e6))
+
+
+async def test_what_was_perhaps_sent_counts_as_tried(opening: Opening) -> None:
+    """Who is late by too much must not be called failed then (core/when.py)."""
+    async with opening([1]) as ledger:
+        for _ in range(2):
+            (delivery,) = await ledger.claim(1, NOW)
+            lost = Deferred("NO_ANSWER", "no answer", 0.0, reached=False, perhaps_sent=True)
+            await ledger.settle([(delivery, lost)], NOW)
+        (delivery,) = await ledger.claim(1, NOW)
+        assert delivery.attempts == 1
 
 
 # --- every sequence of claims, outcomes and releases
@@ -331,19 +423,23 @@ OUTCOMES = st.one_of(
 )
 
 
+PARTS = st.integers(0, 8).map(lambda size: [1] * size) | st.lists(st.integers(1, 3), max_size=5)
+
+
 class AnyUse(RuleBasedStateMachine):
     """Any use that the engine may make of a ledger, beside a plain model of it."""
 
     opening: Opening  # of the ledger that is held to it
     held = Bundle("held")
 
-    @initialize(size=st.integers(0, 8))
-    def open(self, size: int) -> None:
+    @initialize(parts=PARTS)
+    def open(self, parts: list[int]) -> None:
         self.runner = asyncio.Runner()
-        self.context = type(self).opening(size)
+        self.context = type(self).opening(parts)
         self.ledger = self.runner.run(self.context.__aenter__())
         self.now = NOW
-        self.model = dict.fromkeys(range(size), Status.PENDING)
+        self.part = [number for count in parts for number in range(count)]  # of each position
+        self.model = dict.fromkeys(range(sum(parts)), Status.PENDING)
         self.due: dict[int, datetime] = {}
         self.holding: dict[int, Delivery] = {}  # claimed by this run, and neither settled nor back
         self.seen = statuses(self.ledger)
@@ -370,7 +466,7 @@ class AnyUse(RuleBasedStateMachine):
         pending = [
             position
             for position, status in self.model.items()
-            if status is Status.PENDING and position not in self.due
+            if status is Status.PENDING and position not in self.due and self.may_go(position)
         ]
         taken = positions(claimed)
         first = min(limit, len(due))
@@ -384,6 +480,10 @@ class AnyUse(RuleBasedStateMachine):
             self.due.pop(delivery.position, None)
         self.step = "claim"
         return multiple(*claimed)
+
+    def may_go(self, position: int) -> bool:
+        """Whether it is a first part, or the one before has arrived."""
+        return self.part[position] == 0 or self.model[position - 1] is Status.SENT
 
     def take_back(self, deliveries: list[Delivery]) -> list[Delivery]:
         """Those of `deliveries` that this run holds; others are of a run that has died."""
@@ -403,6 +503,10 @@ class AnyUse(RuleBasedStateMachine):
                     self.model[delivery.position] = Status.SENT
                 case Failed():
                     self.model[delivery.position] = Status.FAILED
+                    for later_one in range(delivery.position + 1, len(self.part)):
+                        if self.part[later_one] == 0:
+                            break
+                        self.model[later_one] = Status.FAILED
                 case Deferred(retry_after=seconds):
                     self.model[delivery.position] = Status.PENDING
                     time = self.now + timedelta(seconds=seconds or 0.0)
@@ -425,8 +529,12 @@ class AnyUse(RuleBasedStateMachine):
     @invariant()
     def every_step_is_one_of_the_table(self) -> None:
         before, self.seen = self.seen, statuses(self.ledger)
-        for old, new in zip(before, self.seen, strict=True):
-            if old is not new:
+        for position, (old, new) in enumerate(zip(before, self.seen, strict=True)):
+            if (old, new) == (Status.PENDING, Status.FAILED):  # with the part before it
+                assert self.part[position] > 0
+                assert self.seen[position - 1] is Status.FAILED
+                assert self.step.startswith("settle")
+            elif old is not new:
                 causes = set(TRANSITIONS[old, new].split(", "))
                 assert causes & set(self.step.split(", ")), (old, new, self.step)
         self.step = ""

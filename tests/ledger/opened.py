@@ -74,7 +74,7 @@ async def settle_all(run: SqliteRun, outcomes: Iterable[Outcome], now: datetime 
     await run.settle(list(zip(claimed, results, strict=True)), now)
 
 
-def send_all(ledger: SqliteLedger, broadcast: Broadcast, *failed: int) -> None:
+def send_all(ledger: SqliteLedger, broadcast: Broadcast, *failed: int, now: datetime = NOW) -> None:
     """Every delivery is sent, as message 100 + its position; those of `failed` fail."""
 
     async def work() -> None:
@@ -83,7 +83,7 @@ def send_all(ledger: SqliteLedger, broadcast: Broadcast, *failed: int) -> None:
             outcomes: list[Outcome] = [Sent(100 + n) for n in range(left)]
             for position in failed:
                 outcomes[position] = BLOCKED
-            await settle_all(run, outcomes)
+            await settle_all(run, outcomes, now)
 
     asyncio.run(work())
 

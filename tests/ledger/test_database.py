@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.core.errors import BroadcastError, HaltedError, SettingsError
-from broadcast.core.model import Action, Sent, State
+from broadcast.core.model import Action, Message, Sent, State
 from broadcast.ledger.database import Database, read_migrations
 from broadcast.ledger.sqlite import SqliteLedger
 from tests.ledger.opened import (
@@ -103,6 +103,36 @@ def test_a_migration_that_fails_changes_nothing(path: Path) -> None:
     with Database(path, migrations=[FIRST, SECOND]):
         pass
     assert (version(path), values(path)) == (2, [1, 2])
+
+
+def test_a_broadcast_of_the_version_before_parts_and_schedules_goes_on(path: Path) -> None:
+    """Half sent, with one deferred, as version 2 wrote it."""
+    with Database(path, migrations=read_migrations()[:2]):
+        pass
+    low = 2**32
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO broadcast (number, id, action, text, format, created_at, total, "
+            "end_position, next_position, sent) VALUES (1, 'b1', 'send', 'Hi', 'md', 0, 4, 4, 3, 2)"
+        )
+        people = [(low + n, f"@friend{n}", '{"name":"Ana"}' if n else None) for n in range(4)]
+        connection.executemany("INSERT INTO recipient VALUES (?, ?, ?)", people)
+        outcomes = [(low, 1, 7, 5, None), (low + 1, 1, None, 5, None)]
+        connection.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?)", outcomes)
+        connection.execute("INSERT INTO waiting VALUES (?, 1, 1, 'FLOOD_WAIT', 0, 0)", [low + 2])
+    with SqliteLedger(path) as ledger:
+        found = ledger.find("b1")
+        assert (found.message, found.schedule) == (Message("Hi"), None)
+        run = asyncio.run(ledger.take_over(found, account=ACCOUNT))
+        assert asyncio.run(run.next_due()) is not None
+        claimed = asyncio.run(run.claim(9, NOW))
+        assert [(d.position, d.attempts, d.part) for d in claimed] == [(2, 1, 0), (3, 0, 0)]
+        asyncio.run(run.settle([(delivery, Sent(9)) for delivery in claimed], NOW))
+        asyncio.run(run.finish())
+        after = ledger.reload(found)
+        assert after.state is State.DONE
+        ids = [record.outcome for record in ledger.records(after)]
+        assert ids == [Sent(7), Sent(None), Sent(9), Sent(9)]
 
 
 def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> None:

@@ -21,17 +21,23 @@ from hypothesis import strategies as st
 from broadcast.core.errors import BroadcastError, InputError, LockedError
 from broadcast.core.model import (
     Action,
+    Attachment,
+    Button,
     Contact,
     Counts,
     Deferred,
     Delivery,
     Failed,
     Format,
+    Forward,
     Halted,
+    LinkPreview,
+    Media,
     Message,
     Sent,
     State,
     Status,
+    When,
 )
 from broadcast.core.peers import parse_peer
 from broadcast.ledger.rows import milliseconds
@@ -201,8 +207,85 @@ CONTACTS = st.builds(
     NAMES,
     st.lists(NAMES, max_size=3).map(tuple),
     st.dictionaries(NAMES, NAMES, max_size=3),
+    overrides=st.fixed_dictionaries(
+        {},
+        optional={
+            "silent": st.booleans(),
+            "buttons": st.just(((Button("Menu", "https://example.com"),),)),
+            "text": NAMES,
+        },
+    ),
 )
-MESSAGES = st.builds(Message, NAMES, st.sampled_from(Format))
+FILES = st.builds(
+    Attachment,
+    NAMES,
+    st.sampled_from(Media),
+    st.text("0123456789abcdef", min_size=64, max_size=64),
+    st.integers(0, 2**40),
+    st.booleans(),
+    st.none() | st.just(Attachment("/small.jpg", Media.PHOTO, "00" * 32, 1)),
+)
+MESSAGES = st.builds(
+    Message,
+    NAMES,
+    st.sampled_from(Format),
+    template=st.booleans(),
+    split=st.booleans(),
+    files=st.lists(FILES, max_size=3).map(tuple),
+    buttons=st.lists(
+        st.lists(st.builds(Button, NAMES, NAMES), max_size=2).map(tuple), max_size=2
+    ).map(tuple),
+    link_preview=st.sampled_from(LinkPreview),
+    silent=st.booleans(),
+    protect=st.booleans(),
+    pin=st.booleans(),
+    reply_to=st.none() | st.integers(1, 2**31),
+    send_as=st.none() | st.just(parse_peer("@channel")),
+    effect=st.none() | st.integers(1, 2**63 - 1),
+    forward=st.none() | st.just(Forward(parse_peer("@channel"), 7, with_author=False)),
+    when=st.none() | st.builds(When, st.just(NOW.replace(tzinfo=None)), st.just("Europe/Madrid")),
+    late=st.none() | st.floats(0, 1e6),
+)
+
+
+def test_a_message_as_usual_costs_nothing_more(ledger: SqliteLedger) -> None:
+    send_all(ledger, create(ledger))
+    kept = everything(ledger)
+    assert {row["content"] for row in kept["broadcast"]} == {None}
+    assert {row["part"] for row in kept["recipient"]} == {None}
+    assert {(row["others"], row["note"]) for row in kept["outcome"]} == {(None, None)}
+
+
+def test_an_album_and_a_note_come_back_and_a_change_knows_all_its_messages(
+    ledger: SqliteLedger,
+) -> None:
+    broadcast = create(ledger, 2)
+    album = Sent(7, others=(8, 9), note="it could not be pinned")
+
+    async def work() -> None:
+        async with ledger.start(broadcast, account=ACCOUNT) as run:
+            await settle_all(run, [album, Sent(10)])
+
+    asyncio.run(work())
+    first, second = ledger.records(ledger.reload(broadcast))
+    assert (first.outcome, second.outcome) == (album, Sent(10))
+    for action in (Action.EDIT, Action.RECALL):
+        made = change(ledger, action, broadcast)
+        assert [r.delivery.others for r in ledger.records(made)] == [(8, 9), ()]
+        claimed = asyncio.run(take_over(ledger, made).claim(9, NOW))
+        assert [(d.message_id, d.others) for d in claimed] == [(7, (8, 9)), (10, ())]
+        die(ledger)
+
+
+def test_a_key_is_for_all_of_a_message_and_not_for_its_time(ledger: SqliteLedger) -> None:
+    quiet = replace(HELLO, silent=True)
+    made = asyncio.run(ledger.create(new_id(), quiet, audience(1), once="menu"))
+    later = replace(quiet, when=When(NOW.replace(tzinfo=None), "UTC"))
+    ledger.require_same(made, later)
+    with pytest.raises(InputError, match=r"(?s)another message.*they differ in: silent, pin"):
+        ledger.require_same(made, replace(HELLO, pin=True))
+    with pytest.raises(InputError, match=r"now  \(md\): Soup\nUse another"):
+        ledger.require_same(made, replace(quiet, text="Soup"))
 
 
 @settings(max_examples=60, deadline=None)

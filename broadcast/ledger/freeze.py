@@ -1,0 +1,92 @@
+"""Writes the audience of a new broadcast: a row per recipient and part, and when each is due."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from broadcast.core.errors import InputError
+from broadcast.core.when import WhenError
+from broadcast.ledger.rows import keys, milliseconds, recipient_row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from datetime import datetime
+
+    from broadcast.core.model import Contact
+    from broadcast.ledger.database import Statements
+
+CHUNK = 10_000  # contacts that are held in memory at once
+
+
+def freeze(
+    sql: Statements,
+    number: int,
+    audience: Iterable[Contact],
+    *,
+    parts: Callable[[Contact], int] | None,
+    due: Callable[[Contact], datetime | None],
+    at_telegram: bool,
+) -> None:
+    """Write `audience` as the recipients of the broadcast `number`, and count them.
+
+    `due` says when a contact's turn is, None for at once. One moment for all is kept with the
+    broadcast; only where they differ is it kept for each, so that a million rows are not written
+    twice, and not at all for what lies `at_telegram`. Raises InputError where `due` raises.
+    """
+    span = keys(number)
+    times = _Times(sql, span["low"], is_kept_for_each=not at_telegram)
+    key, rest = span["low"], iter(audience)
+    while chunk := list(islice(rest, CHUNK)):
+        rows: list[tuple[Any, ...]] = []
+        moments: list[tuple[int, int]] = []
+        for contact in chunk:
+            moment = _moment(due, contact)
+            if moment is not None:
+                moments.append((key, moment))
+            for part in range(1 if parts is None else max(parts(contact), 1)):
+                rows.append(recipient_row(key, contact, part))
+                key += 1
+        times.add(moments)
+        sql.many("insert_recipient", rows)
+    counted: Any = sql.one("count_recipients", **span)
+    sql.run("set_total", number=number, **dict(counted))
+    if times.first is not None:
+        when = {"first": times.first, "last": times.last, "at_telegram": int(at_telegram)}
+        sql.run("set_schedule", number=number, **when)
+    if times.is_mixed:
+        sql.run("hand_out_from_waiting", number=number)
+
+
+def _moment(due: Callable[[Contact], datetime | None], contact: Contact) -> int | None:
+    try:
+        found = due(contact)
+    except WhenError as error:
+        raise InputError(f"{error}; nothing was sent") from None
+    return None if found is None else milliseconds(found)
+
+
+class _Times:
+    """The moments of an audience: nothing is written of them until a second one turns up."""
+
+    def __init__(self, sql: Statements, low: int, *, is_kept_for_each: bool) -> None:
+        self.first: int | None = None
+        self.last: int | None = None
+        self.is_mixed = False
+        self._sql, self._low, self._is_kept = sql, low, is_kept_for_each
+
+    def add(self, moments: list[tuple[int, int]]) -> None:
+        """Add (key, moment) of the next recipients, whose rows are not written yet."""
+        if not moments:
+            return
+        least, most = min(due for _, due in moments), max(due for _, due in moments)
+        alone = self.first
+        self.first = least if self.first is None else min(self.first, least)
+        self.last = most if self.last is None else max(self.last, most)
+        if not self._is_kept or self.first == self.last:
+            return
+        if not self.is_mixed and alone is not None:
+            until = {"low": self._low, "high": moments[0][0] - 1}
+            self._sql.run("set_all_waiting", **until, due=alone)
+        self.is_mixed = True
+        self._sql.many("put_waiting", ((key, due, 0, None, 0) for key, due in moments))
