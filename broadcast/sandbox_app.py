@@ -6,21 +6,25 @@ It is to the sandbox what app.py is to Telegram; nothing here is needed to send 
 from __future__ import annotations
 
 import asyncio
+import shutil
+import time
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from broadcast.app import open_access, stop_on_signals
 from broadcast.core.access import Access, Credentials, Server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 
     from broadcast.core.model import Contact
     from broadcast.sandbox.limits import Limits
+    from broadcast.sandbox.model import Delivered
     from broadcast.settings import Settings
     from broadcast.transport.telethon import TelethonTransport
 
@@ -137,18 +141,47 @@ async def serve_sandbox(
             following.cancel()
 
 
-class InboxRow(NamedTuple):
-    """A message that arrived in the sandbox: to whom, by name and by id. `at` is in UTC."""
-
+class _Row(NamedTuple):
     to: str
     id: int
     message_id: int
     text: str
     at: datetime
+    more: Mapping[str, object] = MappingProxyType({})
 
 
-def sandbox_inbox(settings: Settings) -> Iterator[InboxRow]:
-    """What arrived in the sandbox of `settings`, oldest first; empty when it was never used."""
+class InboxRow(_Row):
+    """A message that arrived in the sandbox: to whom, by name and by id. `at` is in UTC.
+
+    `more` is all that goes with the text, ready for JSON; `shown` is it for people.
+    """
+
+    __slots__ = ()
+
+    # The console asks a row for its dictionary, and knows nothing of what may be in it.
+    def _asdict(self) -> dict[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """For JSON: what goes with the text stands beside it."""
+        return {
+            "to": self.to,
+            "id": self.id,
+            "message_id": self.message_id,
+            "text": self.text,
+            "at": self.at,
+            **self.more,
+        }
+
+    @property
+    def shown(self) -> str:
+        """The text, and below it what goes with it."""
+        told = ", ".join(_shown(name, value) for name, value in self.more.items())
+        return "\n".join(part for part in (self.text, f"[{told}]" if told else "") if part)
+
+
+def sandbox_inbox(settings: Settings, *, scheduled: bool = False) -> Iterator[InboxRow]:
+    """What arrived in the sandbox of `settings`, oldest first; empty when it was never used.
+
+    With `scheduled` what still waits for its time instead, the next first.
+    """
     from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
     from broadcast.sandbox.world import World  # noqa: PLC0415
 
@@ -159,16 +192,69 @@ def sandbox_inbox(settings: Settings) -> Iterator[InboxRow]:
     for record in Journal(path).replay():
         if record.get("t") != "key":
             world.apply(record)
-    for message in world.inbox():
+    world.deliver_due(time.time())
+    for message in world.scheduled() if scheduled else world.inbox():
         at = datetime.fromtimestamp(message.date, UTC)
-        yield InboxRow(message.title, message.peer, message.message_id, message.text, at)
+        more = _more(message)
+        yield InboxRow(message.title, message.peer, message.message_id, message.text, at, more)
+
+
+def _more(message: Delivered) -> dict[str, object]:
+    """What goes with the text, and nothing of what does not."""
+    more: dict[str, object] = {}
+    if file := message.file:
+        more["file"] = {
+            "kind": file.kind,
+            "name": file.name,
+            "size": file.size,
+            "sha256": file.sha256,
+        }
+    if message.buttons:
+        more["buttons"] = [
+            [{"text": text, "url": url} for text, url in row] for row in message.buttons
+        ]
+    if origin := message.forwarded_from:
+        more["forwarded_from"] = {"id": origin.peer, "message_id": origin.message_id}
+    if message.scheduled is not None:
+        more["scheduled"] = datetime.fromtimestamp(message.scheduled, UTC).isoformat()
+    for name in _MORE:
+        value: object = getattr(message, name)
+        if value:
+            more[name] = value
+    return more
+
+
+_MORE = (
+    "album", "spoiler", "silent", "protected", "pinned", "topic", "reply_to", "quote", "effect",
+    "send_as", "no_webpage", "invert_media",
+)  # fmt: skip
+
+
+def _shown(name: str, value: Any) -> str:
+    match name:
+        case "file":
+            size = f"{value['size']:,} bytes"
+            return f"{value['kind']} {value['name']} of {size}, sha256 {value['sha256'][:12]}"
+        case "buttons":
+            rows = (" | ".join(f"{b['text']} <{b['url']}>" for b in row) for row in value)
+            return f"buttons {' / '.join(rows)}"
+        case "forwarded_from":
+            number = value["message_id"]
+            return f"forwarded from {value['id']}" + (f" message {number}" if number else "")
+        case "album":
+            return f"album {value:x}"[:10]
+        case _:
+            words = name.replace("_", " ")
+            return words if value is True else f"{words} {value}"
 
 
 def clear_sandbox(settings: Settings) -> None:
     """Forget everything that the sandbox of `settings` received."""
     from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.server import files_beside  # noqa: PLC0415
 
     path = sandbox_journal(settings)
     if path.exists():
         with Journal(path):  # not while a sandbox uses it
+            shutil.rmtree(files_beside(path), ignore_errors=True)
             path.unlink()

@@ -67,8 +67,9 @@ def serve(
 @sandbox.command()
 @json_option
 @click.option("--clear", is_flag=True, help="Empty the inbox instead.")
+@click.option("--scheduled", is_flag=True, help="Show what waits for its time instead.")
 @home_option
-def inbox(home: str | None, *, json: bool, clear: bool) -> int:
+def inbox(home: str | None, *, json: bool, clear: bool, scheduled: bool) -> int:
     """Show what each friend received in the sandbox."""
     from broadcast import console, sandbox_app  # noqa: PLC0415
 
@@ -77,5 +78,8 @@ def inbox(home: str | None, *, json: bool, clear: bool) -> int:
         sandbox_app.clear_sandbox(settings)
         return DONE
     console.require_reader()
-    console.show_inbox(sandbox_app.sandbox_inbox(settings), as_json=json)
+    rows = sandbox_app.sandbox_inbox(settings, scheduled=scheduled)
+    if not json:
+        rows = (row._replace(text=row.shown) for row in rows)
+    console.show_inbox(rows, as_json=json)
     return DONE

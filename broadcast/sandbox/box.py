@@ -26,6 +26,9 @@ class Kind(IntEnum):
     EDITED = 1
     DELETED = 2  # for everybody
     HIDDEN = 3  # by its sender, for the sender alone: the recipient still has it
+    PINNED = 4
+    PINNED_HERE = 5  # on the sender's side of a private chat only
+    UNPINNED = 6
 
 
 class Event(NamedTuple):
@@ -56,6 +59,7 @@ class Box:
         "numbers",
         "others",
         "owner",
+        "pins",
         "random_ids",
     )
 
@@ -75,6 +79,7 @@ class Box:
         self.changed_when = array("d")
         self.changed_at = array("q")
         self.numbers: dict[int, int] = {}
+        self.pins: dict[int, Kind] = {}  # of those that are pinned: for whom
         self.drained = FIRST_PTS
 
     def __len__(self) -> int:
@@ -127,13 +132,20 @@ class Box:
         return number
 
     def change(self, kind: Kind, number: int, now: float) -> None:
-        """Note that a message was edited or deleted."""
+        """Note that a message was edited, deleted, pinned or unpinned."""
         self.changed.append(number)
         self.kinds.append(kind)
         self.changed_when.append(now)
         self.changed_at.append(len(self.others))
-        places = self.edits if kind is Kind.EDITED else self.deletions
-        places[number - 1] = len(self.changed)
+        if kind is Kind.EDITED:
+            self.edits[number - 1] = len(self.changed)
+        elif kind in (Kind.DELETED, Kind.HIDDEN):
+            self.deletions[number - 1] = len(self.changed)
+            self.pins.pop(number, None)
+        elif kind is Kind.UNPINNED:
+            self.pins.pop(number, None)
+        else:
+            self.pins[number] = kind
 
     def newest_first(self, other: int | None = None) -> Iterator[int]:
         """The numbers of all messages, or of those to or from `other`; also of deleted ones."""

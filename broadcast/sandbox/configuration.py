@@ -53,7 +53,7 @@ def get_config(address: Address, limits: Limits, now: float) -> types.Config:
         call_connect_timeout_ms=30_000,
         call_packet_timeout_ms=10_000,
         me_url_prefix="https://t.me/",
-        caption_length_max=1024,
+        caption_length_max=limits.caption_length,
         message_length_max=limits.text_length,
         webfile_dc_id=DC_ID,
     )

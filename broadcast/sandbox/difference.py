@@ -18,12 +18,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from telethon.tl import functions, types
 
 from broadcast.sandbox.box import FIRST_PTS, Kind
-from broadcast.sandbox.messages import channel_box, message_of
-from broadcast.sandbox.peers import dialog_of, users_and_chats
+from broadcast.sandbox.messages import channel_box, message_of, named_in
+from broadcast.sandbox.peers import dialog_of, peer_of, users_and_chats
 from broadcast.sandbox.phonebook import CHANNEL_MARK
+from broadcast.sandbox.pins import pin_update
 from broadcast.sandbox.state import RpcError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from broadcast.sandbox.box import Box
     from broadcast.sandbox.peers import Chat
     from broadcast.sandbox.state import Account, State
@@ -130,6 +133,12 @@ def _slice(state: State, account: Account, box: Box, after: int, limit: int | No
         for number, pts in edited.items()
         if box.shows(number) and number not in new
     )
+    others += (
+        pin_update(box, event.number, event.pts, is_pinned=event.kind is not Kind.UNPINNED)
+        for event in events
+        if event.kind in (Kind.PINNED, Kind.PINNED_HERE, Kind.UNPINNED)
+    )
+    others += _no_longer_scheduled(state, account, box, new)
     pts = events[-1].pts
     if deleted and box.is_channel:
         channel_id = -box.owner - CHANNEL_MARK
@@ -137,12 +146,20 @@ def _slice(state: State, account: Account, box: Box, after: int, limit: int | No
     elif deleted:
         others.append(types.UpdateDeleteMessages(deleted, pts, len(deleted)))
     shown = [number for number in {*new, *edited} if box.shows(number)]
-    named = {account.id, *(box.others[number - 1] for number in shown)}
-    if box.is_channel:
-        named.add(box.owner)
-    users, chats = users_and_chats(state, account, sorted(named))
+    users, chats = users_and_chats(state, account, sorted(named_in(state, account, box, shown)))
     messages = [message_of(state, account, box, number) for number in new if box.shows(number)]
     return _Slice(pts, messages, others, users, chats)
+
+
+def _no_longer_scheduled(
+    state: State, account: Account, box: Box, new: list[int]
+) -> Iterator[types.UpdateDeleteScheduledMessages]:
+    """Which scheduled messages these are that have come since."""
+    for number in new if state.queue else ():
+        peer = box.owner if box.is_channel else box.others[number - 1]
+        scheduled = state.queue.number_of_sent(account.id, peer, number)
+        if scheduled is not None:
+            yield types.UpdateDeleteScheduledMessages(peer_of(peer), [scheduled], [number])
 
 
 def _start_again(

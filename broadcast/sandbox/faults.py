@@ -1,7 +1,8 @@
 """What goes wrong in the sandbox, when it is asked to: it decides, and server.py does it.
 
-The faults strike requests that write (sendMessage, editMessage, deleteMessages), which are counted
-from the moment the faults are switched on. Nothing is left to chance unless there is a `seed`.
+The faults strike requests that write (sendMessage, sendMedia, editMessage, deleteMessages and their
+like, but not the parts of files), which are counted from the moment the faults are switched on.
+Nothing is left to chance unless there is a `seed`.
 """
 
 # Telethon ships no stubs; pyright reads its source.
@@ -29,6 +30,13 @@ if TYPE_CHECKING:
 
 COUNTED: tuple[type[TLRequest], ...] = (
     functions.messages.SendMessageRequest,
+    functions.messages.SendMediaRequest,
+    functions.messages.SendMultiMediaRequest,
+    functions.messages.ForwardMessagesRequest,
+    functions.messages.UploadMediaRequest,
+    functions.messages.UpdatePinnedMessageRequest,
+    functions.messages.SendScheduledMessagesRequest,
+    functions.messages.DeleteScheduledMessagesRequest,
     functions.messages.EditMessageRequest,
     functions.messages.DeleteMessagesRequest,
     functions.channels.DeleteMessagesRequest,

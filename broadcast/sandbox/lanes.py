@@ -50,8 +50,8 @@ class Lanes:
     def __len__(self) -> int:
         return len(self._levels) + len(self._older)
 
-    def take(self, key: Hashable, now: float) -> bool:
-        """Let one more pass, and count it; False when it must wait."""
+    def take(self, key: Hashable, now: float, count: int = 1) -> bool:
+        """Let one more pass, and count it as `count`; False when it must wait."""
         if self._rate is None:
             return True
         if now >= self._turns_at:
@@ -61,7 +61,7 @@ class Lanes:
         level = self._level(key, now, self._rate)
         if level > self._fullest:
             return False
-        self._levels[key] = level + 1, now
+        self._levels[key] = level + count, now
         return True
 
     def wait(self, key: Hashable, now: float) -> int:

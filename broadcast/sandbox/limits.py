@@ -78,6 +78,36 @@ class Limits:
     # UTF-16 units of a text: `message_length_max` of https://core.telegram.org/constructor/config
     text_length: int = 4096
 
+    # UTF-16 units of a caption: `caption_length_limit_default` and, with Telegram Premium,
+    # `caption_length_limit_premium` of https://core.telegram.org/api/config
+    caption_length: int = 1024
+    premium_caption_length: int = 4096
+
+    # Messages in an album: https://core.telegram.org/bots/api#sendmediagroup
+    album: int = 10
+
+    # Parts of one file: `upload_max_fileparts_default` and `upload_max_fileparts_premium` of
+    # https://core.telegram.org/api/config. Of 512 KB each that is 2 GB, bots included, or 4 GB.
+    file_parts: int = 4000
+    premium_file_parts: int = 8000
+
+    # Bytes of a photo: https://core.telegram.org/bots/api#sendphoto
+    photo_bytes: int = 10_485_760
+
+    # Seconds for which the reference of a file holds. Telegram tells no number, only that it
+    # expires (https://core.telegram.org/api/file-references): some hours are seen. Ours.
+    file_reference_seconds: float | None = 14_400.0
+
+    # Buttons below one message, and in one row of them: https://limits.tginfo.me
+    buttons: int = 100
+    buttons_in_row: int = 8
+
+    # Seconds ahead that a message may be scheduled: "within 367 days in the future" says TDLib
+    # (messageSchedulingStateSendAtDate of td_api.tl); and how many may wait in one chat:
+    # https://limits.tginfo.me
+    schedule_seconds: float = 31_708_800.0
+    scheduled: int = 100
+
     # Formatted places of a text, the rest is dropped: https://limits.tginfo.me
     entities: int = 100
 
@@ -168,6 +198,15 @@ _ONE_OR_MORE = frozenset(
         "flood_growth",
         "flood_most_seconds",
         "text_length",
+        "caption_length",
+        "premium_caption_length",
+        "album",
+        "file_parts",
+        "premium_file_parts",
+        "photo_bytes",
+        "buttons",
+        "buttons_in_row",
+        "scheduled",
         "delete_at_once",
         "page",
         "difference",

@@ -24,10 +24,12 @@ def pace(
     *,
     chat: int | None = None,
     skips_floods: bool = False,
-) -> bool:
-    """Let a request of the account pass; True when that must be paid for, once it is done.
+    count: int = 1,
+) -> int:
+    """Let `count` messages of the account pass; how many must be paid for, once that is done.
 
-    `chat` is where a new message goes; edits and repeats count for the account alone. With
+    All of an album pass when one of them may; the next wait is so much longer, which is ours.
+    `chat` is where new messages go; edits and repeats count for the account alone. With
     `skips_floods` a bot passes above its free rate, if it can pay. Raises FLOOD_WAIT_x, or
     FLOOD_SKIP_FAILED_WAIT_x when it cannot. Telegram has no other error for a chat; here that wait
     is the chat's, because https://core.telegram.org/api/errors speaks of "the given method with the
@@ -36,19 +38,20 @@ def pace(
     traffic, limits = state.traffic, state.limits
     own = traffic.bots if account.is_bot else traffic.people
     is_paid = False
-    if not own.take(account.id, now):
+    if not own.take(account.id, now, count):
         is_paid = skips_floods and account.is_bot
-        if is_paid and account.stars_spent + limits.paid_stars_per_message > limits.stars:
+        price = count * limits.paid_stars_per_message
+        if is_paid and account.stars_spent + price > limits.stars:
             raise RpcError(420, f"FLOOD_SKIP_FAILED_WAIT_{own.wait(account.id, now)}")
-        if not is_paid or not traffic.paid.take(account.id, now):
+        if not is_paid or not traffic.paid.take(account.id, now, count):
             too_fast = traffic.paid if is_paid else own
             raise RpcError(420, f"FLOOD_WAIT_{too_fast.wait(account.id, now)}")
     if chat is not None:
         is_group = chat < 0 and state.entry(chat).kind is not Kind.CHANNEL
         there, key = traffic.groups if is_group else traffic.chats, (account.id, chat)
-        if not there.take(key, now):
+        if not there.take(key, now, count):
             raise RpcError(420, f"FLOOD_WAIT_{there.wait(key, now)}")
-    return is_paid
+    return count if is_paid else 0
 
 
 def is_new_stranger(state: State, account: Account, peer: int, now: float) -> bool:

@@ -92,6 +92,7 @@ def user_of(state: State, account: Account, user_id: int) -> types.User:
         deleted=rule is phonebook.DEACTIVATED,
         bot=is_bot,
         bot_info_version=1 if is_bot else None,
+        premium=signed_up.is_premium if signed_up else None,
         contact_require_premium=rule is phonebook.PREMIUM,
         access_hash=phonebook.access_hash(account.id, user_id),
         first_name=first_name,
@@ -110,12 +111,15 @@ def chat_of(state: State, account: Account, marked_id: int) -> Chat:
             id=-marked_id,
             title=entry.title,
             photo=photo,
+            noforwards=state.is_protected(marked_id),
             participants_count=2,
             date=_FOUNDED,
             version=1,
         )
     is_channel = entry.kind is Kind.CHANNEL
-    rights = types.ChatAdminRights(post_messages=True, edit_messages=True, delete_messages=True)
+    rights = types.ChatAdminRights(
+        post_messages=True, edit_messages=True, delete_messages=True, pin_messages=True
+    )
     return types.Channel(
         id=-marked_id - CHANNEL_MARK,
         title=entry.title,
@@ -124,6 +128,8 @@ def chat_of(state: State, account: Account, marked_id: int) -> Chat:
         broadcast=is_channel,
         megagroup=not is_channel,
         slowmode_enabled=rule is phonebook.SLOWMODE,
+        forum=state.is_forum(marked_id),
+        noforwards=state.is_protected(marked_id),
         admin_rights=rights if administers(state, marked_id) else None,
         access_hash=phonebook.access_hash(account.id, marked_id),
         username=entry.username,

@@ -123,6 +123,19 @@ SLOWMODE = Rule(
     chat=(420, f"SLOWMODE_WAIT_{SLOWMODE_SECONDS}"),
     remark=f"a supergroup: one message in {SLOWMODE_SECONDS} seconds",
 )
+FORUM = Rule(
+    "forum", 14, remark="a supergroup with [topics](#topics): of a username, or an id in 9514"
+)
+PROTECTED = Rule(
+    "protected", 15, remark="what is in a chat of this name cannot be forwarded from it"
+)
+NOPIN = Rule("nopin", 16, remark="only others may pin there: 400 `CHAT_ADMIN_REQUIRED`")
+NOMEDIA = Rule(
+    "nomedia",
+    17,
+    remark="texts only: 403 `CHAT_SEND_PHOTOS_FORBIDDEN` and its like; a person takes all but "
+    "voice messages: 403 `VOICE_MESSAGES_FORBIDDEN`",
+)
 
 RULES = (
     BLOCKED,
@@ -138,6 +151,10 @@ RULES = (
     READONLY,
     FORBIDDEN,
     SLOWMODE,
+    FORUM,
+    PROTECTED,
+    NOPIN,
+    NOMEDIA,
 )
 """The table. The first word of a name that stands here decides."""
 
@@ -241,7 +258,7 @@ def by_invite(invite: str) -> Entry | None:
     rule = _rule_in(words)
     kind = Kind.GROUP
     if "group" not in words:
-        kind = _kind_in(words) or (Kind.SUPERGROUP if rule is SLOWMODE else Kind.GROUP)
+        kind = _kind_in(words) or (Kind.SUPERGROUP if rule in (SLOWMODE, FORUM) else Kind.GROUP)
     return Entry(_made_up_id(f"invite:{invite}", kind, rule), kind, _title(written), invite)
 
 
@@ -305,9 +322,9 @@ def _kind_in(words: list[str]) -> Kind | None:
 
 
 def _kind_made_by(rule: Rule | None) -> Kind | None:
-    if rule in (READONLY, FORBIDDEN):
+    if rule in (READONLY, FORBIDDEN, PROTECTED):
         return Kind.CHANNEL
-    if rule is SLOWMODE:
+    if rule in (SLOWMODE, FORUM, NOPIN):
         return Kind.SUPERGROUP
     return Kind.BOT if rule is BOT else None
 

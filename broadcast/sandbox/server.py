@@ -27,6 +27,7 @@ from broadcast.sandbox.world import RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
+    from pathlib import Path
     from types import TracebackType
 
     from telethon.tl import TLRequest
@@ -58,6 +59,10 @@ class World(Protocol):
 
     def apply(self, record: Record) -> None:
         """Make one recorded change again."""
+        ...
+
+    def keep_files(self, directory: Path) -> None:
+        """Keep the uploaded files below this directory, beside the journal."""
         ...
 
     def repeats(self, key_id: int, request: TLRequest) -> Delivered | None:
@@ -180,6 +185,7 @@ class SandboxServer:
     def _restore(self) -> None:
         if self._journal is None:
             return
+        self.world.keep_files(files_beside(self._journal.path))
         for line, record in enumerate(self._journal.replay(), start=1):
             try:
                 if record.get("t") == "key":
@@ -324,6 +330,11 @@ class SandboxServer:
             self._thawing.cancel()
             self._thawing = None
         self._thawed.set()
+
+
+def files_beside(journal: Path) -> Path:
+    """Where the files are that were uploaded to a sandbox with this journal."""
+    return journal.with_name(f"{journal.name}.files")
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

@@ -6,13 +6,17 @@ columns of numbers: a million of them to a million people take about 240 MB.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from broadcast.sandbox import phonebook
+from broadcast.sandbox import phonebook, records
 from broadcast.sandbox.box import FIRST_PTS, Box, Kind
+from broadcast.sandbox.files import Files
 from broadcast.sandbox.lanes import Traffic
+from broadcast.sandbox.model import Account, Body, Delivered, File, RpcError
+from broadcast.sandbox.posts import open_topics
+from broadcast.sandbox.records import Record
+from broadcast.sandbox.waiting import Queue, Waiting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -20,63 +24,15 @@ if TYPE_CHECKING:
     from broadcast.core.model import Peer
     from broadcast.sandbox.limits import Limits
 
-Record = dict[str, Any]  # one line of JSON
-
-
-class RpcError(Exception):
-    """What Telegram answers instead of a result: `RpcError(420, "FLOOD_WAIT_31")`."""
-
-    def __init__(self, code: int, name: str) -> None:
-        super().__init__(code, name)
-        self.code = code
-        self.name = name
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """A message that arrived: `peer` is a marked id, `entities` TL's bytes, the times Unix time.
-
-    `edited` and `deleted` say when that was done last, for everybody. The text is the latest.
-    """
-
-    sender: int
-    peer: int
-    title: str
-    message_id: int
-    random_id: int
-    text: str
-    entities: tuple[bytes, ...]
-    date: float
-    edited: float | None = None
-    deleted: float | None = None
-
-
-Body = tuple[str, tuple[bytes, ...]]
-
-
-@dataclass(slots=True, eq=False)
-class Account:
-    """Somebody who signed in at least once. `contacts` are those imported, with their names.
-
-    `strangers` are the people who were written to without being contacts, and when they first were,
-    in Unix time; `stars_spent` is what paid messages have cost.
-    """
-
-    id: int
-    phone: str | None
-    first_name: str
-    last_name: str
-    is_bot: bool
-    box: Box
-    contacts: dict[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
-    strangers: dict[int, float] = field(default_factory=dict[int, float])
-    stars_spent: Decimal = Decimal(0)
+__all__ = ["Account", "Body", "Delivered", "Record", "RpcError", "State"]
 
 
 class State:
     """The memory of a World. Whatever changes it is also noted for `drain`.
 
-    But for `traffic`, which counts the last seconds and is gone after a restart.
+    But for `traffic`, which counts the last seconds and is gone after a restart. `now` is when the
+    request arrived that is being answered, in Unix time; `contents` are the bytes of `files`, and
+    `uploaded` is how many bytes were accepted in parts of files.
     """
 
     def __init__(
@@ -90,6 +46,11 @@ class State:
         self.boxes: dict[int, Box] = {}
         self.spellings: dict[int, str] = {}
         self.tripped: set[tuple[int, int]] = set()
+        self.queue = Queue()
+        self.files: list[File] = []
+        self.contents = Files()
+        self.uploaded = 0
+        self.now = 0.0
         self._bodies: list[Body] = []
         self._body_numbers: dict[Body, int] = {}
         self._notes: list[Record] = []
@@ -132,33 +93,21 @@ class State:
             return phonebook.rule_of(peer)
         return None
 
+    def is_protected(self, peer: int) -> bool:
+        """Whether nothing can be forwarded from this chat."""
+        return peer < 0 and self.rule_of(peer) is phonebook.PROTECTED
+
+    def is_forum(self, peer: int) -> bool:
+        """Whether this is a supergroup with topics."""
+        return (
+            peer < -phonebook.CHANNEL_MARK
+            and self.rule_of(peer) is phonebook.FORUM
+            and self.entry(peer).kind is phonebook.Kind.SUPERGROUP
+        )
+
     def body(self, box: Box, number: int) -> Body:
         """The text and the entities of a message."""
         return self._bodies[box.bodies[number - 1]]
-
-    def delivered(self, box: Box, number: int) -> Delivered:
-        """What arrived with this message."""
-        other = box.others[number - 1]
-        sender, peer = (other, box.owner) if box.is_channel else (box.owner, other)
-        text, entities = self.body(box, number)
-        return Delivered(
-            sender=sender,
-            peer=peer,
-            title=self.title(peer),
-            message_id=number,
-            random_id=box.random_ids[number - 1],
-            text=text,
-            entities=entities,
-            date=box.dates[number - 1],
-            edited=box.edited_at(number),
-            deleted=box.deleted_at(number),
-        )
-
-    def inbox(self, box: Box, *, deleted: bool) -> Iterator[Delivered]:
-        """The messages of one box, oldest first; with `deleted` also those that are gone."""
-        for number in range(1, len(box) + 1):
-            if deleted or box.deleted_at(number) is None:
-                yield self.delivered(box, number)
 
     # -- changing --
 
@@ -166,7 +115,10 @@ class State:
         """Where messages of this account to this peer are kept."""
         if peer >= -phonebook.CHANNEL_MARK:
             return account.box
-        return self._channel_box(peer)
+        box = self._channel_box(peer)
+        if not box and self.is_forum(peer):
+            open_topics(self, box)
+        return box
 
     def store(self, box: Box, other: int, random_id: int, body: Body, now: float) -> int:
         """Keep a message and return its number. Equal texts are kept once."""
@@ -183,6 +135,32 @@ class State:
         kind = Kind.DELETED if for_all else Kind.HIDDEN
         self._change_message(box, kind, number, now)
 
+    def pin(self, box: Box, number: int, kind: Kind, now: float) -> None:
+        """Pin a message, or unpin it, as `kind` says."""
+        self._change_message(box, kind, number, now)
+
+    def add_file(self, file: File) -> int:
+        """Make a file known, whose content is kept, and return its number."""
+        number = len(self.files)
+        self._change(records.file_record(number, file))
+        return number
+
+    def count_upload(self, size: int) -> None:
+        """Note that so many bytes more were accepted."""
+        self._change({"t": "uploaded", "bytes": self.uploaded + size})
+
+    def schedule(self, waiting: Waiting) -> None:
+        """Let a message wait for its time."""
+        self._change(records.schedule_record(waiting))
+
+    def unschedule(self, waiting: Waiting, sent: int | None = None) -> None:
+        """Take a message out of the queue: it was sent under this number, or is cancelled."""
+        self._change(
+            records.unschedule_record(
+                waiting.account, waiting.peer, waiting.number, waiting.random_id, sent
+            )
+        )
+
     def learn(self, entry: phonebook.Entry) -> None:
         """Remember how somebody was found: an id does not tell it."""
         spelling = entry.spelling
@@ -195,7 +173,7 @@ class State:
         """The account of this user; it is opened now if it is not open yet."""
         if user_id not in self.accounts:
             account = Account(user_id, phone, first_name, last_name, is_bot, Box(user_id))
-            self._change(_account_record(account))
+            self._change(records.account_record(account))
         return self.accounts[user_id]
 
     def sign_in(self, key_id: int, account: Account, *, let_in: bool) -> None:
@@ -211,7 +189,7 @@ class State:
     ) -> None:
         """Somebody is in the account's address book, under this name."""
         if account.contacts.get(user_id) != (first_name, last_name):
-            self._change(_contact_record(account, user_id, first_name, last_name))
+            self._change(records.contact_record(account, user_id, first_name, last_name))
 
     def trip(self, account: Account, peer: int) -> bool:
         """Whether this is the account's first attempt at a peer that fails once."""
@@ -222,23 +200,23 @@ class State:
 
     def meet(self, account: Account, stranger: int, now: float) -> None:
         """Remember when the account first wrote to somebody who is no contact."""
-        self._change(_stranger_record(account, stranger, now))
+        self._change(records.stranger_record(account, stranger, now))
 
-    def charge(self, account: Account) -> None:
-        """Take the price of one paid message."""
-        spent = account.stars_spent + self.limits.paid_stars_per_message
-        self._change(_stars_record(account, spent))
+    def charge(self, account: Account, count: int) -> None:
+        """Take the price of so many paid messages."""
+        spent = account.stars_spent + count * self.limits.paid_stars_per_message
+        self._change(records.stars_record(account, spent))
 
     # -- records --
 
     def drain(self) -> list[Record]:
         """All changes since the last drain, in an order in which they can be applied."""
-        records, self._notes = self._notes, []
+        changes, self._notes = self._notes, []
         boxes, self._unsaved = self._unsaved, {}
         for box in boxes.values():
-            records += self._events(box, box.drained)
+            changes += self._events(box, box.drained)
             box.drained = box.pts
-        return records
+        return changes
 
     def discard(self) -> None:
         """Forget what a drain would tell: nobody keeps it."""
@@ -249,33 +227,38 @@ class State:
 
     def dump(self) -> list[Record]:
         """The whole state as records: two worlds are equal when their dumps are."""
-        records: list[Record] = [
+        whole: list[Record] = [
             {"t": "spelling", "peer": peer, "spelling": spelling}
             for peer, spelling in sorted(self.spellings.items())
         ]
         for _, account in sorted(self.accounts.items()):
-            records.append(_account_record(account))
-            records += (
-                _contact_record(account, user, *names)
+            whole.append(records.account_record(account))
+            whole += (
+                records.contact_record(account, user, *names)
                 for user, names in sorted(account.contacts.items())
             )
-            records += (
-                _stranger_record(account, stranger, met)
+            whole += (
+                records.stranger_record(account, stranger, met)
                 for stranger, met in sorted(account.strangers.items())
             )
             if account.stars_spent:
-                records.append(_stars_record(account, account.stars_spent))
-        records += (
+                whole.append(records.stars_record(account, account.stars_spent))
+        whole += (
             {"t": "login", "key": key_id, "account": account, "let_in": let_in}
             for key_id, (account, let_in) in sorted(self.logins.items())
         )
-        records += (
+        whole += (
             {"t": "tripped", "account": account, "peer": peer}
             for account, peer in sorted(self.tripped)
         )
+        if self.uploaded:
+            whole.append({"t": "uploaded", "bytes": self.uploaded})
+        whole += (records.file_record(number, file) for number, file in enumerate(self.files))
+        whole += (records.schedule_record(waiting) for waiting in self.queue.waiting())
+        whole += (records.unschedule_record(*past) for past in self.queue.past())
         for box in self.all_boxes():
-            records += self._events(box, FIRST_PTS)
-        return records
+            whole += self._events(box, FIRST_PTS)
+        return whole
 
     def all_boxes(self) -> Iterable[Box]:
         """The boxes of all accounts, then of all channels, each in the order of ids."""
@@ -285,10 +268,17 @@ class State:
     def apply(self, record: Record) -> None:
         """Play back one record; it is not drained again. Raises ValueError for a strange one."""
         match record:
-            case {"t": "message" | "edit" | "delete", "owner": owner, "id": number}:
+            case {"t": "message" | "edit" | "delete" | "pin", "owner": owner, "id": number}:
                 box = self.accounts[owner].box if owner > 0 else self._channel_box(owner)
                 self._replay(box, number, record)
                 box.drained = box.pts
+            case _ if self._apply_to_people(record) or self._apply_to_files(record):
+                pass
+            case _:
+                raise ValueError(f"not a record of the sandbox: {record!r}")
+
+    def _apply_to_people(self, record: Record) -> bool:
+        match record:
             case {"t": "spelling", "peer": peer, "spelling": spelling}:
                 self.spellings[peer] = spelling
             case {"t": "account", "account": user_id}:
@@ -309,7 +299,27 @@ class State:
             case {"t": "stars", "account": account, "spent": spent}:
                 self.accounts[account].stars_spent = Decimal(spent)
             case _:
-                raise ValueError(f"not a record of the sandbox: {record!r}")
+                return False
+        return True
+
+    def _apply_to_files(self, record: Record) -> bool:
+        """Those of files, and of messages that wait."""
+        match record:
+            case {"t": "uploaded", "bytes": size}:
+                self.uploaded = size
+            case {"t": "file", "id": number}:
+                if number != len(self.files):
+                    raise ValueError(f"file {number} follows file {len(self.files)}")
+                self.files.append(records.file_of(record))
+            case {"t": "schedule", "account": account, "peer": peer, "id": number, "at": at}:
+                random_id, made = record["random_id"], record["date"]
+                body = records.body_of(record)
+                self.queue.put(Waiting(account, peer, number, random_id, body, at, made))
+            case {"t": "unschedule", "account": account, "peer": peer, "id": number}:
+                self.queue.take(account, peer, number, record["random_id"], record["sent"])
+            case _:
+                return False
+        return True
 
     def _change(self, record: Record) -> None:
         self.apply(record)
@@ -339,7 +349,10 @@ class State:
         if record["t"] == "delete":
             self.delete(box, number, record["date"], for_all=record["for_all"])
             return
-        body = record["text"], tuple(bytes.fromhex(entity) for entity in record["entities"])
+        if record["t"] == "pin":
+            self.pin(box, number, records.pin_kind(record), record["date"])
+            return
+        body = records.body_of(record)
         if is_new:
             self.store(box, record["other"], record["random_id"], body, record["date"])
         else:
@@ -347,54 +360,14 @@ class State:
 
     def _events(self, box: Box, after: int) -> Iterator[Record]:
         """What happened after this pts. A message comes with its latest text from the first on."""
-        owner = box.owner
-        for _, kind, number, date in box.events(after):
-            if kind is Kind.DELETED or kind is Kind.HIDDEN:
-                for_all = kind is Kind.DELETED
-                yield {
-                    "t": "delete",
-                    "owner": owner,
-                    "id": number,
-                    "for_all": for_all,
-                    "date": date,
-                }
+        for event in box.events(after):
+            if event.kind not in (Kind.NEW, Kind.EDITED):
+                yield records.change_record(box.owner, event)
                 continue
-            text, entities = self._bodies[box.bodies[number - 1]]
-            record: Record = {"t": "edit", "owner": owner, "id": number}
-            if kind is Kind.NEW:
+            number = event.number
+            record: Record = {"t": "edit", "owner": box.owner, "id": number}
+            if event.kind is Kind.NEW:
                 record["t"] = "message"
                 record["other"] = box.others[number - 1]
                 record["random_id"] = box.random_ids[number - 1]
-            record["text"] = text
-            record["entities"] = [entity.hex() for entity in entities]
-            record["date"] = date
-            yield record
-
-
-def _account_record(account: Account) -> Record:
-    return {
-        "t": "account",
-        "account": account.id,
-        "phone": account.phone,
-        "first_name": account.first_name,
-        "last_name": account.last_name,
-        "is_bot": account.is_bot,
-    }
-
-
-def _contact_record(account: Account, user_id: int, first_name: str, last_name: str) -> Record:
-    return {
-        "t": "contact",
-        "account": account.id,
-        "user": user_id,
-        "first_name": first_name,
-        "last_name": last_name,
-    }
-
-
-def _stranger_record(account: Account, user_id: int, met: float) -> Record:
-    return {"t": "stranger", "account": account.id, "user": user_id, "date": met}
-
-
-def _stars_record(account: Account, spent: Decimal) -> Record:
-    return {"t": "stars", "account": account.id, "spent": str(spent)}
+            yield record | records.body_fields(self.body(box, number)) | {"date": event.date}

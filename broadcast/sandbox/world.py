@@ -3,8 +3,14 @@
     World.call -> _ANYBODY    configuration.py  what every client asks first
                -> _LOGIN      accounts.py       who may sign in, with what
                -> _SIGNED_IN  directory.py      who is who
-                              messages.py       what is sent and shown again
-                              editing.py        what is changed and taken back
+                              uploads.py        the parts of files; downloads.py gives them back
+                              media.py          what files are sent as
+                              sending.py        what is sent, with all that goes with it: flags.py
+                              forwards.py       what is sent on
+                              scheduled.py      what is sent later
+                              messages.py       what is shown again
+                              editing.py        what is changed and taken back; pins.py what is
+                                                pinned, topics.py where in a forum it stands
                               difference.py     what a client has missed
 
 What exists is phonebook.py's table, what happened is box.py's columns and state.py's records. What
@@ -23,12 +29,29 @@ from typing import TYPE_CHECKING, Any, cast
 
 from telethon.tl import TLRequest, functions
 
-from broadcast.sandbox import accounts, configuration, difference, directory, editing, messages
+from broadcast.sandbox import (
+    accounts,
+    configuration,
+    difference,
+    directory,
+    downloads,
+    editing,
+    forwards,
+    media,
+    messages,
+    pins,
+    scheduled,
+    sending,
+    topics,
+    uploads,
+)
+from broadcast.sandbox import inbox as told
 from broadcast.sandbox.limits import Limits
 from broadcast.sandbox.state import Account, Delivered, Record, RpcError, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
 
     from broadcast.core.model import Peer
 
@@ -54,7 +77,22 @@ _LOGIN: dict[type[TLRequest], Callable[[State, int, Any, float], Answer]] = {
 }
 
 _SIGNED_IN: dict[type[TLRequest], Callable[[State, Account, Any, float], Answer]] = {
-    functions.messages.SendMessageRequest: messages.send_message,
+    functions.messages.SendMessageRequest: sending.send_message,
+    functions.messages.SendMediaRequest: sending.send_media,
+    functions.messages.SendMultiMediaRequest: sending.send_multi_media,
+    functions.messages.ForwardMessagesRequest: forwards.forward_messages,
+    functions.messages.UploadMediaRequest: media.upload_media,
+    functions.upload.SaveFilePartRequest: uploads.save_file_part,
+    functions.upload.SaveBigFilePartRequest: uploads.save_big_file_part,
+    functions.upload.GetFileRequest: downloads.get_file,
+    functions.messages.UpdatePinnedMessageRequest: pins.update_pinned_message,
+    functions.messages.UnpinAllMessagesRequest: pins.unpin_all_messages,
+    functions.messages.GetForumTopicsRequest: topics.get_forum_topics,
+    functions.messages.GetForumTopicsByIDRequest: topics.get_forum_topics_by_id,
+    functions.messages.GetScheduledHistoryRequest: scheduled.get_scheduled_history,
+    functions.messages.GetScheduledMessagesRequest: scheduled.get_scheduled_messages,
+    functions.messages.DeleteScheduledMessagesRequest: scheduled.delete_scheduled_messages,
+    functions.messages.SendScheduledMessagesRequest: scheduled.send_scheduled_messages,
     functions.messages.SetTypingRequest: messages.set_typing,
     functions.messages.GetHistoryRequest: messages.get_history,
     functions.messages.GetMessagesRequest: messages.get_messages,
@@ -77,6 +115,13 @@ _SIGNED_IN: dict[type[TLRequest], Callable[[State, Account, Any, float], Answer]
     functions.channels.GetChannelsRequest: directory.get_channels,
     functions.account.UpdateStatusRequest: directory.update_status,
 }
+
+_SENDING = (
+    functions.messages.SendMessageRequest,
+    functions.messages.SendMediaRequest,
+    functions.messages.SendMultiMediaRequest,
+    functions.messages.ForwardMessagesRequest,
+)
 
 _WRAPPERS = (
     functions.InvokeWithLayerRequest,
@@ -114,6 +159,7 @@ class World:
 
         Raises RpcError with what Telegram would answer instead.
         """
+        self.deliver_due(now)
         signed_in = _SIGNED_IN.get(type(request))
         if signed_in:
             account, let_in = self._state.logins.get(key_id, (0, False))
@@ -135,10 +181,10 @@ class World:
     def repeats(self, key_id: int, request: TLRequest) -> Delivered | None:
         """The message that this request sends once more, under the same random_id."""
         account, let_in = self._state.logins.get(key_id, (0, False))
-        if not let_in or not isinstance(request, functions.messages.SendMessageRequest):
+        if not let_in or not isinstance(request, _SENDING):
             return None
-        found = messages.repeated(self._state, self._state.accounts[account], request)
-        return self._state.delivered(*found) if found else None
+        found = sending.first_repeated(self._state, self._state.accounts[account], request)
+        return told.delivered(self._state, *found) if found else None
 
     def drain(self) -> list[Record]:
         """What changed since the last drain, as JSON-able records in the order to apply them."""
@@ -165,8 +211,39 @@ class World:
         With `deleted` also those that were deleted for everybody.
         """
         state = self._state
-        inboxes = (state.inbox(box, deleted=deleted) for box in state.all_boxes())
+        inboxes = (told.inbox(state, box, deleted=deleted) for box in state.all_boxes())
         return merge(*inboxes, key=attrgetter("date"))
+
+    def scheduled(self) -> list[Delivered]:
+        """Every message that waits for its time, the next first; `scheduled` says until when."""
+        return [
+            told.will_be_delivered(self._state, waiting) for waiting in self._state.queue.waiting()
+        ]
+
+    def deliver_due(self, now: float) -> None:
+        """Send the scheduled messages whose time has come; `call` begins with this."""
+        self._state.now = now
+        next_at = self._state.queue.next_at
+        if next_at is not None and next_at <= now:
+            scheduled.deliver_due(self._state, now)
+
+    @property
+    def uploaded(self) -> int:
+        """How many bytes were accepted in parts of files, of all accounts, repeats included."""
+        return self._state.uploaded
+
+    def files(self) -> list[tuple[str, int]]:
+        """The sha256 and the size in bytes of every content that is kept, each once."""
+        return self._state.contents.stored()
+
+    def content(self, sha256: str) -> bytes:
+        """The bytes that are kept under this sha256; empty when there are none."""
+        sizes = dict(self.files())
+        return self._state.contents.read(sha256, 0, sizes.get(sha256, 0))
+
+    def keep_files(self, directory: Path) -> None:
+        """Keep uploaded files below this directory, and not in memory; call it before any other."""
+        self._state.contents.keep_in(directory)
 
     def stars_spent(self, account: int) -> Decimal:
         """The Stars, exactly, that the account with this user id has paid for messages."""

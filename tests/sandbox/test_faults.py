@@ -512,7 +512,7 @@ async def test_edits_and_deletions_are_struck_and_the_rest_is_not():
                 await signed.start(request)
             await signed.start(request)
         assert signed.world.random_ids() == []
-    assert len(faults_module.COUNTED) == 4
+    assert len(faults_module.COUNTED) == 11
 
 
 async def test_who_asks_again_after_a_lost_answer_hears_that_it_is_done():

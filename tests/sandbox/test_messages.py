@@ -149,11 +149,6 @@ def test_a_random_id_is_required():
     assert error_of(user(), me, random_id=0) == (400, "RANDOM_ID_EMPTY")
 
 
-def test_a_scheduled_message_is_refused_instead_of_sent_at_once():
-    tomorrow = datetime.fromtimestamp(NOW + 86_400, UTC)
-    assert error_of(user(), me, schedule_date=tomorrow) == (400, "SCHEDULE_DATE_INVALID")
-
-
 @any_rule
 def test_the_name_of_a_person_decides(rule):
     client = user()

@@ -61,6 +61,9 @@ class StubWorld:
         changes, self._changes = self._changes, []
         return changes
 
+    def keep_files(self, directory):
+        pass
+
     def discard(self):
         self._changes.clear()
 

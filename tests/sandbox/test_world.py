@@ -17,7 +17,7 @@ from broadcast.core.peers import parse_peer
 from broadcast.sandbox import accounts, phonebook, srp
 from broadcast.sandbox.faults import parse_faults
 from broadcast.sandbox.world import Limits, RpcError, World, methods
-from tests.sandbox.asking import PHONE, Client, bot, free_world, user
+from tests.sandbox.asking import PHONE, Client, at, bot, free_world, user
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
 CONTACTS = [parse_peer("@ana"), parse_peer("t.me/+family-friends")]
@@ -71,12 +71,41 @@ class _Life:
     def leave(self, name: str, random_id: int) -> None:
         Client(self.world, random_id).ask(functions.auth.LogOutRequest())
 
+    def show(self, name: str, random_id: int) -> None:
+        for client in (self.user, self.bot):
+            peer, photo = client.find(name), client.photo()
+            if random_id % 3:
+                client.send_album(peer, [photo, client.photo()], random_id, silent=True)
+            else:
+                client.send_media(peer, photo, "a photo", random_id, noforwards=True)
+
+    def pin(self, name: str, random_id: int) -> None:
+        pin = functions.messages.UpdatePinnedMessageRequest
+        self.user.ask(pin(self.user.find(name), random_id, unpin=random_id % 3 == 0))
+        self.user.ask(pin(self.user.find(name), random_id + 1, pm_oneside=True))
+
+    def forward(self, name: str, random_id: int) -> None:
+        source = self.user.find("some_channel")
+        self.user.forward(source, [1, 3], self.user.find(name), [random_id, random_id + 1])
+
+    def schedule(self, name: str, random_id: int) -> None:
+        date = at(self.user.now + 30)
+        self.user.send(self.user.find(name), "later", random_id, schedule_date=date)
+        if random_id % 4 == 0:
+            cancel = functions.messages.DeleteScheduledMessagesRequest
+            self.user.ask(cancel(self.user.find(name), [random_id // 4]))
+
+    def wait(self, name: str, random_id: int) -> None:
+        self.user.now += random_id * 5
+        self.bot.now = self.user.now
+        self.world.deliver_due(self.user.now)
+
     def look(self, name: str, random_id: int) -> None:
         self.user.ask(functions.contacts.GetContactsRequest(0))
 
 
 names = st.sampled_from(
-    ["ana", "flood_ana", "busy_group", "news_channel", "slowmode_group", "blocked_ana"]
+    ["ana", "flood_ana", "busy_group", "news_channel", "slowmode_group", "blocked_ana", "x_forum"]
 )
 deeds = st.sampled_from(
     [
@@ -87,6 +116,11 @@ deeds = st.sampled_from(
         _Life.sign_in,
         _Life.leave,
         _Life.look,
+        _Life.show,
+        _Life.pin,
+        _Life.forward,
+        _Life.schedule,
+        _Life.wait,
     ]
 )
 
@@ -105,7 +139,56 @@ def test_what_was_drained_makes_an_equal_world(story):
     for copy in (copy_of(records), copy_of(life.world.dump())):
         assert copy.drain() == []
         assert copy.dump() == life.world.dump()
+        assert copy.scheduled() == life.world.scheduled()
         assert list(copy.inbox(deleted=True)) == list(life.world.inbox(deleted=True))
+
+
+def test_all_that_goes_with_a_message_is_in_the_records():
+    world = free_world(CONTACTS)
+    robot, person = bot(world), user(world)
+    ana, channel = robot.find("ana"), person.find("some_channel")
+    url = types.KeyboardInlineButton("Go", types.InlineButtonTypeUrl("https://example.com"))
+    rows = types.ReplyInlineMarkup([types.KeyboardInlineButtonRow([url])])
+    robot.send(ana, "one", 1, reply_markup=rows, noforwards=True, effect=5046509860389126442)
+    robot.send(ana, "two", 2, reply_to=types.InputReplyToMessage(1, quote_text="on"))
+    robot.ask(functions.messages.UpdatePinnedMessageRequest(ana, 1))
+    robot.ask(functions.messages.UpdatePinnedMessageRequest(ana, 2))
+    robot.ask(functions.messages.UpdatePinnedMessageRequest(ana, 2, unpin=True))
+    person.forward(channel, [1, 3], self_, [1, 2], silent=True)
+    person.ask(functions.messages.UpdatePinnedMessageRequest(self_, 1, pm_oneside=True))
+    person.send(person.find("some_group"), random_id=3, send_as=channel)
+    person.send_album(person.find("x_forum"), [person.photo(), person.photo()], 4)
+    for number in (6, 7, 8):
+        person.send(self_, "later", number, schedule_date=at(person.now + number * 10))
+    person.ask(functions.messages.DeleteScheduledMessagesRequest(self_, [2]))
+    world.deliver_due(person.now + 60)
+    for copy in (copy_of(world.drain()), copy_of(world.dump())):
+        assert copy.dump() == world.dump()
+        assert list(copy.inbox()) == list(world.inbox())
+        assert copy.scheduled() == world.scheduled()
+        assert len(copy.scheduled()) == 1
+        assert Client(copy).send(self_, "again", 7).updates == [types.UpdateMessageID(2, 7)]
+
+
+def test_a_message_that_is_sent_once_more_is_found():
+    world = free_world()
+    client = user(world)
+    photo, channel = client.photo(), client.find("some_channel")
+    album = [types.InputSingleMedia(photo, "", random_id=number) for number in (5, 6)]
+    requests = (
+        functions.messages.SendMessageRequest(self_, "x", random_id=1),
+        functions.messages.SendMediaRequest(self_, photo, "x", random_id=2),
+        functions.messages.ForwardMessagesRequest(channel, [1], self_, random_id=[3]),
+        functions.messages.SendMultiMediaRequest(self_, album),
+    )
+    for number, request in enumerate(requests, start=1):
+        assert world.repeats(1, request) is None
+        client.ask(request)
+        repeated = world.repeats(1, request)
+        assert repeated is not None
+        assert repeated.message_id == number
+    assert world.repeats(1, functions.help.GetConfigRequest()) is None
+    assert world.repeats(9, requests[0]) is None
 
 
 @given(st.lists(st.tuples(deeds, names, st.integers(1, 9))))
