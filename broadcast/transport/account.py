@@ -66,6 +66,7 @@ class Account:
     id: int
     is_bot: bool
     name: str
+    is_premium: bool = False
 
 
 class AccountOpener:
@@ -177,7 +178,8 @@ class AccountOpener:
                 "Set TELEGRAM_SESSION to a new name for this bot, or run `broadcast logout`"
             )
         name = " ".join(part for part in (me.first_name, me.last_name) if part) or str(me.id)
-        return Account(me.id, bool(me.bot), f"{name} (@{me.username})" if me.username else name)
+        shown = f"{name} (@{me.username})" if me.username else name
+        return Account(me.id, bool(me.bot), shown, is_premium=bool(me.premium))
 
     def _where(self) -> str:
         session = self._access.session

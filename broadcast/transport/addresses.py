@@ -153,6 +153,7 @@ class Addresses:
 
     async def find(self, call: Call, peer: Peer) -> Address | Outcome:
         """The address of `peer`, or the outcome when there is none or it cannot be known now."""
+        peer = peer.chat
         at_hand = self.at_hand(peer)
         if at_hand is not None:
             return at_hand
@@ -168,11 +169,13 @@ class Addresses:
 
     def is_group(self, peer: Peer) -> bool:
         """Whether `peer` is known by now to be no single person: a group, or a channel."""
+        peer = peer.chat
         at_hand = self.at_hand(peer)
         return peer.key in self._groups if at_hand is None else at_hand.is_group
 
     def forget(self, peer: Peer) -> bool:
         """Drop an address that was refused; False when there is no reason to call it stale."""
+        peer = peer.chat
         if peer.key in self._found_now or self._cache.get(self._account.id, peer.key) is None:
             return False
         self._cache.forget(self._account.id, peer.key)

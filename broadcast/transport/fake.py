@@ -59,10 +59,11 @@ class FakeTransport:
 
     def _deliver(self, delivery: Delivery) -> int:
         peer = delivery.contact.peer
-        number = random_id(delivery.broadcast, self._account, peer.key)
+        number = random_id(delivery.broadcast, self._account, peer.key, delivery.part)
         if number not in self._ids:
             self._ids[number] = len(self._ids) + 1
-            self.delivered.append(
-                Delivered(peer.text, delivery.message.text, self._ids[number], number)
-            )
+            from broadcast.core.templates import fill  # noqa: PLC0415 - Jinja is slow to load
+
+            text = fill(delivery.message.text, delivery.message.values)
+            self.delivered.append(Delivered(peer.text, text, self._ids[number], number))
         return self._ids[number]

@@ -12,24 +12,27 @@ from __future__ import annotations
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from telethon import errors
 from telethon.tl import functions, types
 
 from broadcast.core.classify import finding
-from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError
+from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError, MessageError
 from broadcast.core.model import Action, Failed, Halted, Outcome, Sent
 from broadcast.core.plan import random_id
 from broadcast.transport.account import disconnect, open_account
 from broadcast.transport.addresses import Address, AddressCache, Addresses
-from broadcast.transport.text import parse
-from broadcast.transport.translate import LOST, NOT_CONNECTED, outcome_of
-from broadcast.transport.wire import ShortAnswer, Template, TimeLimits, peer_bytes, wire_of
+from broadcast.transport.desk import Desk, Ready
+from broadcast.transport.media import EXPIRED, RefusedError, UploadCache, Uploads
+from broadcast.transport.requests import edit_of, numbers_needed
+from broadcast.transport.translate import LOST, NOT_CONNECTED, outcome_of, telegram_error
+from broadcast.transport.wire import ShortAnswer, TimeLimits, peer_bytes, wire_of
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from telethon import TelegramClient
 
@@ -66,6 +69,7 @@ class TelethonTransport:
         client: TelegramClient,
         account: Account,
         addresses: Addresses,
+        uploads: UploadCache | None = None,
         *,
         timeout: float = REQUEST_TIMEOUT,
         is_direct: bool = False,
@@ -76,9 +80,10 @@ class TelethonTransport:
         self._opener = opener
         self._client: TelegramClient | None = client
         self._wire = None if is_direct else wire_of(client)
-        self._last: tuple[Message, Template] | None = None
         self._limits = TimeLimits(timeout)
         self._addresses = addresses
+        self.uploads = Uploads(self._call, account, uploads)
+        self._desk = Desk(account, partial(addresses.find, self._call), self.uploads)
         self._timeout = timeout
         self._connecting = asyncio.Lock()
 
@@ -94,6 +99,10 @@ class TelethonTransport:
             return NOT_CONNECTED
         except LoginRequiredError as error:
             return Halted("AUTH_KEY_UNREGISTERED", str(error))
+        except RefusedError as refused:
+            return refused.outcome
+        except MessageError as error:
+            return Halted("FILE_CHANGED", str(error))
         return outcome
 
     async def _send(self, delivery: Delivery) -> Outcome:
@@ -104,8 +113,7 @@ class TelethonTransport:
                 return address
             if delivery.action is not Action.SEND:
                 return await self._change(delivery, address)
-            number = random_id(delivery.broadcast, self.account.id, address.key)
-            return Sent(await self._post_message(delivery.message, address, number))
+            return await self._deliver(delivery, address)
         except _ANSWERED as error:
             return outcome_of(error)
 
@@ -113,24 +121,52 @@ class TelethonTransport:
         """See `Addresses.is_group`."""
         return self._addresses.is_group(peer)
 
-    async def _post_message(self, message: Message, address: Address, number: int) -> int | None:
+    async def _deliver(self, delivery: Delivery, address: Address) -> Outcome:
+        message, numbers = delivery.message, self._random_ids(delivery, address)
+        ready = await self._desk.ready(delivery, pays=self.pays)
+        try:
+            ids = await self._post_message(ready, address, numbers)
+        except errors.RPCError as error:
+            if not (ready.stored and telegram_error(error).name.startswith(EXPIRED)):
+                raise
+            # Refused, so certainly not sent: with another reference, or a new upload, it can be.
+            await self._desk.renew(ready)
+            ready = await self._desk.ready(delivery, pays=self.pays)
+            ids = await self._post_message(ready, address, numbers)
+        if ids and ready.stored and ready.around.at is None:
+            for file, stored, number in zip(message.files, ready.stored, ids, strict=False):
+                self.uploads.seen(file, stored, address, number)
+        note = await self._pin(message, address, ids) if message.pin else ""
+        return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
+
+    async def _post_message(
+        self, ready: Ready, address: Address, numbers: Sequence[int]
+    ) -> list[int]:
+        """The ids of the messages that were made; empty when Telegram does not tell."""
         if self._client is None:
             await self._connected()
         try:
             if self._wire is not None:
-                data = self._template(message).fill(peer_bytes(address), number)
+                data = ready.template.fill(peer_bytes(address), numbers)
                 answer = await self._post(data)
             else:
-                answer = await self._call(_request(message, address, number, pays=self.pays))
+                answer = await self._call(ready.request(address.input_peer(), numbers))
         except (errors.TypeNotFoundError, BufferError):
-            return None  # no error, so it was accepted; Telethon cannot read what else it says
-        return message_id_of(answer, number)
+            return []  # no error, so it was accepted; Telethon cannot read what else it says
+        return message_ids_of(answer, numbers)
 
-    def _template(self, message: Message) -> Template:
-        """The request for `message`, which stays the same from one delivery to the next."""
-        if self._last is None or self._last[0] is not message:
-            self._last = message, Template(*parse(message), pays=self.pays)
-        return self._last[1]
+    async def _pin(self, message: Message, address: Address, ids: Sequence[int]) -> str:
+        """Pin what was sent, where that is usual; what to say when it could not be."""
+        if not ids or not address.is_group:
+            return ""
+        request = functions.messages.UpdatePinnedMessageRequest(
+            address.input_peer(), ids[0], silent=message.silent or None
+        )
+        try:
+            await self._call(request)
+        except errors.RPCError as error:
+            return f"not pinned: {telegram_error(error).name}"
+        return ""
 
     async def _change(self, delivery: Delivery, address: Address) -> Outcome:
         """Edit or recall a message that was sent."""
@@ -140,15 +176,17 @@ class TelethonTransport:
         if delivery.action is Action.EDIT:
             # Telegram refuses an edit that changes nothing, and so a repeat: the text is there.
             with suppress(errors.MessageNotModifiedError):
-                text, entities = parse(delivery.message)
-                request = functions.messages.EditMessageRequest(
-                    peer=peer, id=message_id, message=text, entities=list(entities)
-                )
-                await self._call(request)
+                await self._call(edit_of(delivery.message, peer, message_id))
+            return Sent(message_id)
+        ids = [message_id, *delivery.others]
+        if delivery.message.when is not None:  # ids of the schedule, which are no messages' ids
+            if self._desk.moment(delivery) <= datetime.now(UTC):
+                return finding("SCHEDULE_PAST")
+            await self._call(functions.messages.DeleteScheduledMessagesRequest(peer, ids))
         elif address.kind == "channel":
-            await self._call(functions.channels.DeleteMessagesRequest(peer, [message_id]))
+            await self._call(functions.channels.DeleteMessagesRequest(peer, ids))
         else:  # for everybody; what is gone already is no error, so a repeat is none
-            await self._call(functions.messages.DeleteMessagesRequest([message_id], revoke=True))
+            await self._call(functions.messages.DeleteMessagesRequest(ids, revoke=True))
         return Sent(message_id)
 
     async def update_state(self) -> str | None:
@@ -189,7 +227,16 @@ class TelethonTransport:
         address = await self._addresses.find(self._call, delivery.contact.peer)
         if not isinstance(address, Address):
             return None
-        return random_id(delivery.broadcast, self.account.id, address.key)
+        return self._random_ids(delivery, address)[0]
+
+    def _random_ids(self, delivery: Delivery, address: Address) -> list[int]:
+        """One for each message: those of an album after its first count down from part -1."""
+        broadcast, account, key = delivery.broadcast, self.account.id, address.key
+        if delivery.contact.peer.topic is not None:
+            key = f"{key}/{delivery.contact.peer.topic}"
+        more = range(1, numbers_needed(delivery.message, delivery.part))
+        parts = (delivery.part, *(-place for place in more))
+        return [random_id(broadcast, account, key, part) for part in parts]
 
     async def _call(self, request: Any) -> Any:
         """The answer to a request, the public way. See `_lost` for what it raises."""
@@ -257,29 +304,20 @@ class TelethonTransport:
             await disconnect(client)
 
 
-def _request(message: Message, address: Address, number: int, *, pays: bool) -> Any:
-    text, entities = parse(message)
-    return functions.messages.SendMessageRequest(
-        peer=address.input_peer(),
-        message=text,
-        entities=list(entities) or None,
-        random_id=number,
-        allow_paid_floodskip=pays or None,
-    )
-
-
-def message_id_of(answer: Any, number: int) -> int | None:
-    """The id of the message that `number`, its random_id, made; None when the answer tells none.
+def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
+    """The ids of the messages that `numbers`, their random_ids, made; empty when none is told.
 
     The first send to a user is answered by UpdateShortSentMessage, a repeat and any send to a
     chat by Updates: https://core.telegram.org/api/updates
     """
     if isinstance(answer, (ShortAnswer, types.UpdateShortSentMessage)):
-        return answer.id
-    for update in getattr(answer, "updates", ()):
-        if isinstance(update, types.UpdateMessageID) and update.random_id == number:
-            return update.id
-    return None
+        return [answer.id]
+    told = {
+        update.random_id: update.id
+        for update in getattr(answer, "updates", ())
+        if isinstance(update, types.UpdateMessageID)
+    }
+    return [told[number] for number in numbers if number in told]
 
 
 @asynccontextmanager
@@ -299,6 +337,7 @@ async def open_transport(
             account = await opener.login(prompts)
             client = await opener.connect()
         cache = stack.enter_context(closing(AddressCache(access.addresses)))
-        transport = TelethonTransport(opener, client, account, Addresses(account, cache))
+        uploads = stack.enter_context(closing(UploadCache(access.addresses)))
+        transport = TelethonTransport(opener, client, account, Addresses(account, cache), uploads)
         stack.push_async_callback(transport.close)
         yield transport

@@ -24,7 +24,7 @@ from telethon.tl import TLRequest, functions, types
 
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop, Future
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from telethon import TelegramClient
     from telethon.extensions import BinaryReader
@@ -33,36 +33,44 @@ if TYPE_CHECKING:
 
 TESTED_VERSION = "1.45.0"
 
-_SENTINEL = b"\xff\xfe" * 4  # a random_id whose bytes stand in no UTF-8 text
+# What stands in a request for the peer and the random_ids: bytes that stand in no UTF-8 text.
+_MARK = struct.unpack("<q", b"\xff\xfe" * 4)[0]
+_NOBODY = types.InputPeerUser(_MARK, _MARK)
 _PEER = struct.Struct("<Iqq")
-_SELF = bytes(types.InputPeerSelf())
 _SHORT_ANSWER = types.UpdateShortSentMessage.CONSTRUCTOR_ID
 
 
 class Template:
-    """`messages.sendMessage` with one text, serialised once: only peer and random_id differ."""
+    """A request serialised once: only the peer and the random_ids differ.
 
-    def __init__(self, text: str, entities: Sequence[Any], *, pays: bool = False) -> None:
-        request = functions.InvokeWithoutUpdatesRequest(
-            functions.messages.SendMessageRequest(
-                peer=types.InputPeerSelf(),
-                message=text,
-                entities=list(entities) or None,
-                random_id=struct.unpack("<q", _SENTINEL)[0],
-                allow_paid_floodskip=pays or None,
-            )
-        )
-        whole = bytes(request)
-        start = whole.index(_SELF)  # after two constructors and the flags
-        number = whole.index(_SENTINEL)
-        self._head, self._text = whole[:start], whole[start + len(_SELF) : number]
-        self._tail = whole[number + len(_SENTINEL) :]
+    `make` builds it from an input peer and `count` random_ids.
+    """
 
-    def fill(self, peer: bytes, random_id: int) -> bytes:
+    def __init__(self, make: Callable[[Any, Sequence[int]], TLRequest], count: int = 1) -> None:
+        marks = [_MARK - 1 - index for index in range(count)]
+        whole = bytes(functions.InvokeWithoutUpdatesRequest(make(_NOBODY, marks)))
+        slots = [bytes(_NOBODY), *(_number(mark) for mark in marks)]
+        places = sorted((whole.index(slot), index) for index, slot in enumerate(slots))
+        self._pieces: list[bytes] = []
+        self._order = [index for _, index in places]
+        start = 0
+        for place, index in places:
+            self._pieces.append(whole[start:place])
+            start = place + len(slots[index])
+        self._tail = whole[start:]
+
+    def fill(self, peer: bytes, random_ids: Sequence[int]) -> bytes:
         """The bytes of the request to `peer`, a serialised InputPeer."""
-        return b"".join(
-            (self._head, peer, self._text, random_id.to_bytes(8, "little", signed=True), self._tail)
-        )
+        values = [peer, *map(_number, random_ids)]
+        filled: list[bytes] = []
+        for piece, index in zip(self._pieces, self._order, strict=True):
+            filled += (piece, values[index])
+        filled.append(self._tail)
+        return b"".join(filled)
+
+
+def _number(random_id: int) -> bytes:
+    return random_id.to_bytes(8, "little", signed=True)
 
 
 def peer_bytes(address: Address) -> bytes:

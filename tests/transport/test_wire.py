@@ -48,6 +48,14 @@ def public_bytes(text: str, entities: Any, address: Address, number: int) -> byt
     )
 
 
+def template(text: str, entities: Any) -> Template:
+    return Template(
+        lambda peer, numbers: functions.messages.SendMessageRequest(
+            peer=peer, message=text, entities=list(entities) or None, random_id=numbers[0]
+        )
+    )
+
+
 def test_the_installed_telethon_is_the_tested_one() -> None:
     assert version.__version__ == TESTED_VERSION
 
@@ -55,13 +63,13 @@ def test_the_installed_telethon_is_the_tested_one() -> None:
 @given(TEXTS, ADDRESSES, NUMBERS)
 def test_the_bytes_are_those_of_telethon(text: str, address: Address, number: int) -> None:
     visible, entities = parse(Message(text))
-    filled = Template(visible, entities).fill(peer_bytes(address), number)
+    filled = template(visible, entities).fill(peer_bytes(address), [number])
     assert filled == public_bytes(visible, entities, address, number)
 
 
 def test_a_text_that_contains_the_bytes_of_an_empty_peer_is_not_torn() -> None:
     text = bytes(types.InputPeerSelf()).decode("latin-1") * 3
-    filled = Template(text, ()).fill(peer_bytes(Address("user", 5, 6)), 7)
+    filled = template(text, ()).fill(peer_bytes(Address("user", 5, 6)), [7])
     assert filled == public_bytes(text, (), Address("user", 5, 6), 7)
 
 
@@ -75,7 +83,7 @@ def test_the_short_answer_is_read_for_its_id() -> None:
 def test_any_other_answer_is_read_as_telethon_reads_it() -> None:
     answer = types.Updates([types.UpdateMessageID(5, 9)], [], [], None, 0)
     read = _Request.read_result(BinaryReader(bytes(answer)))
-    assert telethon.message_id_of(read, 9) == 5
+    assert telethon.message_ids_of(read, [9]) == [5]
 
 
 @pytest.mark.parametrize("short", [True, False])

@@ -1,0 +1,131 @@
+"""Makes messages ready to be sent: files uploaded, channels looked up, the request serialised.
+
+All that stays the same from one delivery of a message to the next is done once, here.
+"""
+
+# Telethon ships no type information, so every value of it is unknown to the checker.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from broadcast.core.model import Failed, Halted
+from broadcast.core.when import moment_for
+from broadcast.transport.addresses import Address
+from broadcast.transport.media import RefusedError
+from broadcast.transport.requests import PLAIN, Around, numbers_needed, request_of
+from broadcast.transport.wire import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from broadcast.core.model import Delivery, Message, Outcome, Peer, When
+    from broadcast.transport.account import Account
+    from broadcast.transport.media import Stored, Uploads
+
+MOST_READY = 64
+"""Messages kept ready: one text, and each zone or topic in which it is sent."""
+
+LEAST_AHEAD = timedelta(seconds=10)
+"""What is scheduled for sooner is sent at once: https://core.telegram.org/api/scheduled-messages"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A message made ready: everything about its request but the peer and the random_ids."""
+
+    message: Message
+    part: int
+    around: Around
+    stored: tuple[Stored, ...]
+    template: Template
+
+    def request(self, peer: Any, numbers: Sequence[int]) -> Any:
+        """The request to an input peer."""
+        return request_of(self.message, self.part, self.around, peer, numbers)
+
+
+class Desk:
+    """Where one account makes its messages ready. `find` looks an address up."""
+
+    def __init__(
+        self,
+        account: Account,
+        find: Callable[[Peer], Awaitable[Address | Outcome]],
+        uploads: Uploads,
+    ) -> None:
+        self._account, self._find, self._uploads = account, find, uploads
+        self._kept: dict[tuple[int, int, int | None, datetime | None], Ready] = {}
+
+    async def ready(self, delivery: Delivery, *, pays: bool) -> Ready:
+        """The message of `delivery`, ready.
+
+        Raises RefusedError where it cannot be made so, and what the requests for it raise.
+        """
+        message, part, topic = delivery.message, delivery.part, delivery.contact.peer.topic
+        at = None if message.when is None else self.scheduled(delivery)
+        key = id(message), part, topic, at
+        found = self._kept.get(key)
+        if found is None:
+            stored, around = await self._around(message, topic, at, pays=pays)
+            template = Template(
+                lambda peer, numbers: request_of(message, part, around, peer, numbers),
+                numbers_needed(message, part),
+            )
+            found = Ready(message, part, around, stored, template)
+            if len(self._kept) >= MOST_READY:
+                self._kept.clear()
+            self._kept[key] = found  # it holds the message, so that its id stays its own
+        return found
+
+    async def renew(self, ready: Ready) -> None:
+        """Telegram has refused the files of `ready`: ask for them anew, or upload them again."""
+        for file, stored in zip(ready.message.files, ready.stored, strict=True):
+            await self._uploads.renew(file, stored)
+        self._kept.clear()
+
+    def scheduled(self, delivery: Delivery) -> datetime | None:
+        """The moment for which Telegram keeps it: it does so for people, and not for bots."""
+        if delivery.message.when is None or self._account.is_bot:
+            return None
+        moment = self.moment(delivery)
+        return moment if moment > datetime.now(UTC) + LEAST_AHEAD else None
+
+    def moment(self, delivery: Delivery) -> datetime:
+        """When the message of `delivery`, which has a time, is to go out."""
+        when = cast("When", delivery.message.when)
+        return moment_for(when, delivery.contact)
+
+    async def _around(
+        self, message: Message, topic: int | None, at: datetime | None, *, pays: bool
+    ) -> tuple[tuple[Stored, ...], Around]:
+        send_as, forward = message.send_as, message.forward
+        if not (message.files or send_as or forward or topic or at or pays):
+            return (), PLAIN
+        stored = tuple([await self._uploads.stored(file) for file in message.files])
+        media = [
+            place.input_media(spoiler=file.spoiler)
+            for place, file in zip(stored, message.files, strict=True)
+        ]
+        return stored, Around(
+            tuple(media),
+            send_as=send_as and await self._named(send_as, "to send as"),
+            source=forward and await self._named(forward.peer, "to forward from"),
+            topic=topic,
+            at=at,
+            pays=pays,
+        )
+
+    async def _named(self, peer: Peer, what: str) -> Any:
+        """The input peer of somebody whom the message names."""
+        found = await self._find(peer)
+        if isinstance(found, Address):
+            return found.input_peer()
+        if isinstance(found, Failed):
+            reason = f"the chat {what}, {peer.text}: {found.reason}"
+            raise RefusedError(Halted(found.error, reason, resumable=False))
+        raise RefusedError(found)
