@@ -14,21 +14,26 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from json import dumps
+from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.audience import select
 from broadcast.core.breaker import SHARE, Breaker
 from broadcast.core.chats import ChatPacedTransport
 from broadcast.core.contacts import kind_of, read_contacts
+from broadcast.core.content import pack
 from broadcast.core.errors import ContactsError, InputError, LockedError, Problem, SelectorError
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Known, Pacer
 from broadcast.core.paid import PaidTransport
 from broadcast.core.peers import parse_peer
+from broadcast.core.personal import PersonalTransport, personal, problems
 from broadcast.core.plan import broadcast_id, once_id
 from broadcast.core.start import pacer_for
+from broadcast.core.when import PunctualTransport, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
 
@@ -37,7 +42,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broadcast.core.access import Access
-    from broadcast.core.model import Broadcast, Delivery, Outcome
+    from broadcast.core.contacts import ReadMessage
+    from broadcast.core.model import Broadcast, Delivery, Outcome, When
     from broadcast.core.ports import Run, Transport, Watcher
     from broadcast.ledger.sqlite import SqliteLedger
     from broadcast.settings import Settings
@@ -132,7 +138,8 @@ class Report:
     """What became of a broadcast. `counts` are those of the whole, `seconds` those of this run.
 
     `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it.
-    `state` is what the broadcast was left in, and `paid` how many messages cost Stars.
+    `state` is what the broadcast was left in, and `paid` how many messages cost Stars. Of those
+    that are pending `scheduled` only wait for their time, which is still to come.
     """
 
     broadcast: str
@@ -144,6 +151,12 @@ class Report:
     stopped: bool
     paid: int
     _records: Callable[[], Iterator[Record]]
+    scheduled: int = 0
+
+    @property
+    def is_unfinished(self) -> bool:
+        """Whether something is left that could have been sent by now."""
+        return self.counts.pending > (0 if self.stopped else self.scheduled)
 
     def records(self) -> Iterator[Record]:
         """Every delivery with its state, in the order of the audience."""
@@ -184,8 +197,13 @@ def find_contacts(settings: Settings, here: Path, chosen: Path | None) -> Path:
     )
 
 
-def load_audience(path: Path, to: Sequence[str] = (), exclude: Sequence[str] = ()) -> Audience:
-    """Read the contact list and choose from it.
+def load_audience(
+    path: Path,
+    to: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    read_message: ReadMessage | None = None,
+) -> Audience:
+    """Read the contact list and choose from it. `read_message` reads what is said for one contact.
 
     Raises ContactsError with every mistake of the list, or SelectorError.
     """
@@ -193,7 +211,8 @@ def load_audience(path: Path, to: Sequence[str] = (), exclude: Sequence[str] = (
 
     def contacts() -> Iterator[Contact]:
         with path.open("rb") as stream:
-            for entry in read_contacts(stream, source=str(path), kind=kind_of(path.name)):
+            source, kind = str(path), kind_of(path.name)
+            for entry in read_contacts(stream, source=source, kind=kind, read_message=read_message):
                 if isinstance(entry, Problem):
                     problems.append(entry)
                 else:
@@ -216,6 +235,95 @@ def load_audience(path: Path, to: Sequence[str] = (), exclude: Sequence[str] = (
     return Audience(chosen, tuple(problems))
 
 
+def require_sendable(message: Message, audience: Iterable[Contact], source: str) -> None:
+    """Make the message for everybody in `audience`, before anything is sent.
+
+    Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
+    of each one who cannot get it.
+    """
+    from broadcast.transport.text import check  # noqa: PLC0415
+
+    if not message.template:
+        check(message)
+    now = datetime.now(UTC)
+    found = list(problems(message, audience, now, check, source))
+    if message.when is not None:
+        found += [
+            Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
+            for contact, told in misses(message.when, audience, now)
+        ]
+    if found:
+        people = "one contact" if len(found) == 1 else f"{len(found)} contacts"
+        raise ContactsError(f"{source}: {people} cannot get this message; nothing was sent", found)
+
+
+async def make(
+    ledger: SqliteLedger,
+    message: Message,
+    audience: Sequence[Contact],
+    transport: TelethonTransport,
+    *,
+    once: str | None = None,
+) -> Broadcast:
+    """A new broadcast of `message`, by the account of `transport`.
+
+    Raises InputError when that account cannot send such a message; nothing was sent.
+    """
+    account = transport.account
+    messages = [message, *(replace(message, **dict(c.overrides)) for c in audience if c.overrides)]
+    for one in messages:
+        require_able(one, account)
+    parts = due = None
+    if any(one.split for one in messages):
+        parts = partial(_parts_for, message, datetime.now(UTC))
+    if account.is_bot and any(one.when for one in messages):
+        due = partial(_due_for, message, datetime.now(UTC))
+    identity = new_id(once, message)
+    return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
+
+
+def as_meant(message: Message, transport: Transport, made_at: datetime) -> Transport:
+    """Around `transport`: everybody gets their own form of `message`, and nobody gets it too late.
+
+    Templates are filled in as of `made_at`, so that a run that goes on says the same.
+    """
+    if message.when is not None:
+        clock = partial(datetime.now, UTC)
+        transport = PunctualTransport(transport, message.when, message.late, clock)
+    return PersonalTransport(transport, made_at)
+
+
+def _parts_for(message: Message, now: datetime, contact: Contact) -> int:
+    from broadcast.transport.text import parts  # noqa: PLC0415
+
+    return len(parts(personal(message, contact, now)))
+
+
+def _due_for(message: Message, now: datetime, contact: Contact) -> datetime:
+    when = cast("When | None", contact.overrides.get("when", message.when))
+    return now if when is None else moment_for(when, contact)
+
+
+def require_able(message: Message, account: Account) -> None:
+    """Raise InputError when `account` is not of the kind that sends such a message."""
+    from broadcast.transport.files import require_allowed  # noqa: PLC0415
+
+    if message.buttons and not account.is_bot:
+        raise InputError(
+            "buttons are for bots: Telegram takes none from people. Sign in as a bot with "
+            "TELEGRAM_BOT_TOKEN, or leave the buttons out; nothing was sent"
+        )
+    if message.protect and not account.is_bot:
+        raise InputError(
+            "--protect is for bots: Telegram protects single messages of nobody else. Leave it "
+            "out, or protect the whole chat in the app; nothing was sent"
+        )
+    if message.send_as and account.is_bot:
+        raise InputError("--send-as is for people: a bot writes as itself; nothing was sent")
+    for file in message.files:
+        require_allowed(file, is_premium=account.is_premium)
+
+
 def new_id(once: str | None = None, message: Message | None = None) -> str:
     """An id for a new broadcast: short, and sorted by time.
 
@@ -224,7 +332,8 @@ def new_id(once: str | None = None, message: Message | None = None) -> str:
     """
     if once is None or message is None:
         return broadcast_id(time.time(), secrets.randbits(20))
-    return once_id(once, f"{message.format}\0{message.text}")
+    more = pack(replace(message, when=None, late=None))  # `--in 2h` is another moment each time
+    return once_id(once, f"{message.format}\0{message.text}" + (dumps(more) if more else ""))
 
 
 async def send(
@@ -244,12 +353,16 @@ async def send(
     """
     if isinstance(message, str):
         message = Message(message)
-    ledger = MemoryLedger(new_id(), message, audience)
+    parts = partial(_parts_for, message, datetime.now(UTC)) if message.split else None
+    ledger = MemoryLedger(new_id(), message, audience, parts)
+    if watcher is not None:
+        ledger.ended = watcher.settled
     options = Options(concurrency=concurrency)
     if pacer is None:
         account = getattr(transport, "account", None)  # a fake has none, and no limits
         pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
-    engine = options.engine(ledger, transport, pacer, watcher)
+    sender = as_meant(message, transport, datetime.now(UTC))
+    engine = options.engine(ledger, sender, pacer, watcher)
     seconds = await _timed(engine)
     counts = ledger.counts()
     return Report(
@@ -288,6 +401,7 @@ async def run(
     pacer = pacer or options.pacer(known, is_bot=account.is_bot)
     watcher = watcher or Nobody()
     sender = options.around(transport, broadcast.paid, now)
+    sender = as_meant(broadcast.message, sender, broadcast.created_at)
     engines: list[Engine] = []
     asked = False
 
@@ -299,6 +413,7 @@ async def run(
 
     async with ledger.start(broadcast, account=account.id, server=server, on_stop=stop) as work:
         work.until = options.first
+        work.ended = watcher.settled
         if options.budget is None:
             work.learned = pacer.learned
         engine = options.engine(work, sender, pacer, watcher)
@@ -313,7 +428,8 @@ async def run(
         with stopping(stop) if stopping else nullcontext():
             seconds = await _timed(engine)
         await _find_ids(broadcast, ledger, transport)
-        work.note = engine.halted.reason if engine.halted else None
+        if engine.halted:
+            work.note, work.halted = engine.halted.reason, engine.halted.error
     after = ledger.reload(broadcast)
     return Report(
         after.id,
@@ -325,6 +441,7 @@ async def run(
         stopped=asked,
         paid=after.paid,
         _records=lambda: ledger.records(after),
+        scheduled=ledger.count_scheduled(after),
     )
 
 

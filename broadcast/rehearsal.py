@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from broadcast.app import Options, Report
+from broadcast.app import Options, Report, as_meant
 from broadcast.core.model import Action, Sent, State
 from broadcast.core.pace import Known
 from broadcast.dispatch import JITTER
@@ -80,7 +80,7 @@ def rehearse(
         transport = _transport(world, loop, is_bot=is_bot)
         engine = options.engine(
             ledger,
-            options.around(transport, 0, loop.time),
+            as_meant(message, options.around(transport, 0, loop.time), loop.utc()),
             options.pacer(known, is_bot=is_bot),
             watcher,
             clock=loop.utc,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import click
 
-from broadcast.cli import account, history, sandbox, sending
+from broadcast.cli import account, history, previewing, sandbox, scheduling, sending
 from broadcast.cli.parsing import BUG, DONE, HALTED, INTERRUPTED, LOCKED, USAGE, cli, place_of
 from broadcast.core.errors import (
     BroadcastError,
@@ -25,11 +25,21 @@ from broadcast.core.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["account", "cli", "history", "main", "run", "sandbox", "sending"]
+__all__ = [
+    "account",
+    "cli",
+    "history",
+    "main",
+    "previewing",
+    "run",
+    "sandbox",
+    "scheduling",
+    "sending",
+]
 
 
 _ABOUT_BROADCASTS = re.compile(
-    r"`(broadcast (?:list|status|show|resume|retry|pause|cancel|edit|recall)\b[^`]*)`"
+    r"`(broadcast (?:list|status|run-due|show|resume|retry|pause|cancel|edit|recall)\b[^`]*)`"
 )
 
 

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from broadcast.cli import scheduling
 from broadcast.cli.parsing import (
     DONE,
+    account_options,
     cli,
     home_option,
     json_option,
@@ -29,16 +31,21 @@ ASK_PATIENCE = 10.0  # seconds to wait for another process to stop
 
 @cli.command("list")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
+@click.option("--scheduled", is_flag=True, help="Only what is still to come at its time.")
 @json_option
 @sandbox_option
 @home_option
-def list_(home: str | None, *, limit: int, json: bool, sandbox: bool) -> int:
+def list_(home: str | None, *, limit: int, scheduled: bool, json: bool, sandbox: bool) -> int:
     """Show what was sent, when, to how many, with what result."""
     from broadcast import app, console  # noqa: PLC0415
 
     console.require_reader()
     with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
-        console.show_broadcasts(ledger.newest(limit), as_json=json)
+        if scheduled:
+            coming = ledger.scheduled()[:limit]
+            console.show_broadcasts(coming, as_json=json, none="nothing is scheduled")
+        else:
+            console.show_broadcasts(ledger.newest(limit), as_json=json)
     return DONE
 
 
@@ -109,32 +116,48 @@ def show(
 @home_option
 def pause(id: str | None, home: str | None, *, sandbox: bool) -> int:  # noqa: A002
     """Stop a broadcast for now, also from another terminal. `broadcast resume` goes on."""
-    return _ask(id, home, State.PAUSED, sandbox=sandbox)
+    from broadcast import app  # noqa: PLC0415
+
+    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
+        _stop(ledger, ledger.find(id, unfinished=id is None), State.PAUSED)
+    return DONE
 
 
 @cli.command()
 @click.argument("id", required=False)
+@click.option("--yes", is_flag=True, help="Do not ask before deleting what lies at Telegram.")
 @sandbox_option
-@home_option
-def cancel(id: str | None, home: str | None, *, sandbox: bool) -> int:  # noqa: A002
-    """Stop a broadcast for good: what is pending is not sent any more."""
-    return _ask(id, home, State.CANCELLED, sandbox=sandbox)
+@account_options
+def cancel(id: str | None, *, yes: bool, sandbox: bool, **account: str | None) -> int:  # noqa: A002
+    """Stop a broadcast for good: what is pending is not sent any more.
 
+    What lies in Telegram's schedule until its time is deleted there, as `broadcast recall` does.
+    """
+    from broadcast import app  # noqa: PLC0415
 
-def _ask(identity: str | None, home: str | None, state: State, *, sandbox: bool) -> int:
-    from broadcast import app, console  # noqa: PLC0415
-
-    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
-        broadcast = ledger.find(identity, unfinished=identity is None)
-        if asyncio.run(ledger.ask(broadcast, state)):
-            console.say(f"asking {broadcast.owner} to stop")
-            broadcast = _await_end(ledger, broadcast)
-        else:
-            broadcast = ledger.reload(broadcast)
-            if broadcast.state is not state:
-                console.say(f"nothing to stop: {broadcast.id} is {broadcast.state} already")
-        console.show_broadcast(broadcast, recall=None, as_json=False)
+    with app.open_ledger(settings_of(account["home"]), sandbox=sandbox) as ledger:
+        broadcast = ledger.find(id, unfinished=id is None)
+        if broadcast.owner is not None or not scheduling.lies_at_telegram(ledger, broadcast):
+            broadcast = _stop(ledger, broadcast, State.CANCELLED)
+        is_there = broadcast.owner is None and scheduling.lies_at_telegram(ledger, broadcast)
+    if is_there:
+        return scheduling.take_back(broadcast.id, sandbox=sandbox, yes=yes, **account)
     return DONE
+
+
+def _stop(ledger: SqliteLedger, broadcast: Broadcast, state: State) -> Broadcast:
+    """Pause or cancel a broadcast, whoever runs it; how it was left."""
+    from broadcast import console  # noqa: PLC0415
+
+    if asyncio.run(ledger.ask(broadcast, state)):
+        console.say(f"asking {broadcast.owner} to stop")
+        broadcast = _await_end(ledger, broadcast)
+    else:
+        broadcast = ledger.reload(broadcast)
+        if broadcast.state is not state:
+            console.say(f"nothing to stop: {broadcast.id} is {broadcast.state} already")
+    console.show_broadcast(broadcast, recall=None, as_json=False)
+    return broadcast
 
 
 def _await_end(ledger: SqliteLedger, broadcast: Broadcast) -> Broadcast:

@@ -59,6 +59,17 @@ class Command(click.Command):
         extra.setdefault("auto_envvar_prefix", "BROADCAST")
         return super().make_context(info_name, args, parent, **extra)
 
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """See click; the options stand below the titles that `options` gives them."""
+        below: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record and isinstance(parameter, click.Option):
+                below.setdefault(getattr(parameter, "title", "Options"), []).append(record)
+        for title, records in below.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
+
 
 class Group(click.Group):
     """A group whose commands are ours."""
@@ -137,12 +148,18 @@ def cli() -> None:
     """
 
 
-def options(*chosen: Callable[..., Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Several options as one decorator, in the order of the help text."""
+def options(
+    *chosen: Callable[..., Any], title: str | None = None
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Several options as one decorator, in the order of the help text, there below `title`."""
 
     def decorate(command: Callable[..., Any]) -> Callable[..., Any]:
+        before = len(getattr(command, "__click_params__", ()))
         for option in reversed(chosen):
             command = option(command)
+        for parameter in getattr(command, "__click_params__", ())[before:]:
+            if title is not None and not hasattr(parameter, "title"):
+                parameter.title = title
         return command
 
     return decorate
@@ -159,6 +176,7 @@ account_options = options(
     click.option("--session", metavar="NAME", help="Which session to use. [TELEGRAM_SESSION]"),
     click.option("--server", metavar="HOST:PORT", help="Another server. [TELEGRAM_SERVER]"),
     click.option("--server-key", metavar="FILE", help="Its RSA public key. [TELEGRAM_SERVER_KEY]"),
+    title="The account",
 )
 
 sandbox_option = click.option(

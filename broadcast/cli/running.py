@@ -134,6 +134,7 @@ run_options = options(
         "--quiet", is_flag=True, help="Print only failures; with --json only the summary."
     ),
     account_options,
+    title="The run",
 )
 
 
@@ -188,7 +189,7 @@ def run(
     if given["canary"]:
         first = replace(chosen, first=given["canary"])
         report = asyncio.run(work(first, make=make))
-        if report.halted or report.stopped or not report.counts.pending:
+        if report.halted or report.stopped or not report.is_unfinished:
             return _end(report, output, given)
         if not _goes_on(report, given):
             return HALTED
@@ -322,6 +323,6 @@ def _end(report: Report, output: Output, given: dict[str, Any]) -> int:
 def _exit_code(report: Report) -> int:
     if report.halted is not None:
         return HALTED if report.halted.resumable else USAGE
-    if report.counts.pending or report.state is State.CANCELLED:
+    if report.is_unfinished or report.state is State.CANCELLED:
         return INTERRUPTED
     return SOME_FAILED if report.counts.failed else DONE

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from broadcast.cli.content import EDITABLE, contact_message, content_options, message_of
 from broadcast.cli.parsing import DONE, SOME_FAILED, USAGE, cli, options
 from broadcast.cli.running import rehearse, run, run_options, settings_for, taking_up
-from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Format, Message, State
 from broadcast.settings import user_path
 
@@ -24,19 +25,23 @@ if TYPE_CHECKING:
     from broadcast.transport.telethon import TelethonTransport
 
 ASK_ABOVE = 20  # recipients
-MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
 
 
-_message_options = options(
+audience_options = options(
     click.option(
-        "--message-file", type=click.Path(), metavar="FILE", help="Read the message from a file."
+        "--contacts",
+        type=click.Path(),
+        metavar="FILE",
+        help="The contact list: .yaml, .csv or .jsonl. [default: contacts.yaml]",
     ),
     click.option(
-        "--format",
-        type=click.Choice([markup.value for markup in Format]),
-        default=Format.MARKDOWN.value,
-        show_default=True,
-        help="How the message is marked up.",
+        "--to",
+        multiple=True,
+        metavar="SELECTOR",
+        help="Only these: a tag, a name or a peer. Commas mean and, --to again means or.",
+    ),
+    click.option(
+        "--exclude", multiple=True, metavar="SELECTOR", help="Not these; read as --to is."
     ),
 )
 
@@ -45,20 +50,7 @@ _yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 
 @cli.command()
 @click.argument("message", nargs=-1)
-@_message_options
-@click.option(
-    "--contacts",
-    type=click.Path(),
-    metavar="FILE",
-    help="The contact list: .yaml, .csv or .jsonl. [default: contacts.yaml]",
-)
-@click.option(
-    "--to",
-    multiple=True,
-    metavar="SELECTOR",
-    help="Only these: a tag, a name or a peer. Commas mean and, --to again means or.",
-)
-@click.option("--exclude", multiple=True, metavar="SELECTOR", help="Not these; read as --to is.")
+@audience_options
 @click.option("--dry-run", is_flag=True, help="Show who would get what. Nothing is sent.")
 @click.option(
     "--rehearse",
@@ -67,6 +59,7 @@ _yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 )
 @click.option("--once", metavar="KEY", help="Send it once under this key, however often started.")
 @click.option("--yes", is_flag=True, help=f"Do not ask, also above {ASK_ABOVE} recipients.")
+@content_options()
 @run_options
 def send(message: tuple[str, ...], **given: Any) -> int:
     """Send MESSAGE to the contacts, each exactly once. `-` reads it from stdin.
@@ -78,18 +71,18 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     from broadcast import app, console  # noqa: PLC0415 - `--help` needs neither
 
     console.require_reader()
-    body = _message(message, given)
+    body = message_of(message, given)
     if given["once"] is not None and not (given["once"] and given["once"].isprintable()):
         raise click.UsageError("the key of --once is empty, or no text; nothing was sent")
     settings = settings_for(given)
     if given["dry_run"]:
-        contacts = _audience(settings, given)
+        contacts = audience_of(settings, given, body)
         console.show_dry_run(body, contacts, as_json=given["json"])
         if given["paid"]:
             console.show_cost(len(contacts), given["stars_budget"], 0)
         return DONE
     if given["rehearse"]:
-        return rehearse(settings, given, body, _audience(settings, given))
+        return rehearse(settings, given, body, audience_of(settings, given, body))
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         earlier = app.earlier(ledger, body, given["once"])
         if earlier is not None and earlier.state is State.DONE:
@@ -102,36 +95,33 @@ def send(message: tuple[str, ...], **given: Any) -> int:
             return DONE
         if earlier is not None:
             return run(settings, ledger, given, taking_up(earlier))
-        contacts = _audience(settings, given)
+        contacts = audience_of(settings, given, body)
         if len(contacts) > ASK_ABOVE and not given["yes"] and console.can_ask():
             console.show_question(body, contacts)
             if not _confirmed(f"Send it to {len(contacts)} people?"):
                 return USAGE
-        return run(
-            settings,
-            ledger,
-            given,
-            lambda _: ledger.create(
-                app.new_id(given["once"], body), body, contacts, once=given["once"]
-            ),
-            contacts=contacts,
-        )
+        make = partial(app.make, ledger, body, contacts, once=given["once"])
+        return run(settings, ledger, given, make, contacts=contacts)
 
 
-def _audience(settings: Settings, given: dict[str, Any]) -> Sequence[Contact]:
+def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Sequence[Contact]:
+    """Those who are to get `body`, each of whom can get it as it is."""
     from broadcast import app, console  # noqa: PLC0415
 
     chosen = given["contacts"]
     path = app.find_contacts(settings, Path.cwd(), user_path(chosen) if chosen else None)
-    audience = app.load_audience(path, given["to"], given["exclude"])
+    read_message = contact_message(path.parent)
+    audience = app.load_audience(path, given["to"], given["exclude"], read_message)
     console.show_problems(audience.warnings)
+    app.require_sendable(body, audience.contacts, str(path))
     return audience.contacts
 
 
 @cli.command()
 @click.argument("id", required=False)
+@click.option("--now", is_flag=True, help="Do not wait for its time, where it has one.")
 @run_options
-def resume(id: str | None, **given: Any) -> int:  # noqa: A002 - the word in the help text
+def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - the word in the help text
     """Go on with a broadcast: nobody gets it twice, nobody is missed.
 
     Without an ID the last one that is unfinished. Neither the contact list nor the message is
@@ -144,6 +134,11 @@ def resume(id: str | None, **given: Any) -> int:  # noqa: A002 - the word in the
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         broadcast = ledger.find(id, unfinished=True)
         ledger.require_resumable(broadcast)
+        if now:
+            asyncio.run(ledger.bring_forward(broadcast))
+        elif 0 < broadcast.counts.pending == ledger.count_scheduled(broadcast):
+            console.show_not_yet(broadcast)
+            return DONE
         return run(settings, ledger, given, taking_up(broadcast))
 
 
@@ -175,7 +170,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
 @cli.command()
 @click.argument("id")
 @click.argument("message", nargs=-1)
-@_message_options
+@content_options(EDITABLE)
 @_yes_option
 @run_options
 def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
@@ -183,10 +178,12 @@ def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     from broadcast import app, console  # noqa: PLC0415
 
     console.require_reader()
-    body = _message(message, given)
+    body = message_of(message, given)
     settings = settings_for(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         target = ledger.find(id)
+        body = replace(body, files=target.message.files)  # which stay: the text is their caption
+        app.require_sendable(body, (), "")
         return _change(settings, ledger, given, Action.EDIT, target=target, body=body)
 
 
@@ -250,52 +247,3 @@ def _confirmed(question: str) -> bool:
         return True
     console.say("nothing was sent")
     return False
-
-
-def _message(arguments: Sequence[str], given: dict[str, Any]) -> Message:
-    from broadcast.transport.text import check  # noqa: PLC0415
-
-    message = Message(_read_message(arguments, given["message_file"]), Format(given["format"]))
-    check(message)
-    return message
-
-
-def _read_message(arguments: Sequence[str], file: str | None) -> str:
-    """The text: the one argument, stdin for `-`, or the file."""
-    if len(arguments) > 1:
-        raise click.UsageError(
-            f"the message is one argument, and there are {len(arguments)}: put it in quotes, "
-            f'such as broadcast "{" ".join(arguments)}"'
-        )
-    if file is not None and arguments:
-        raise click.UsageError("give the message or --message-file, not both")
-    if file is None and not arguments:
-        raise click.UsageError('there is no message: broadcast "I bought a car!"')
-    if file is None and arguments[0] != "-":
-        text = arguments[0]
-        if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise MessageError("the message is not valid UTF-8; nothing was sent")
-        return text
-    source = "stdin" if file is None else file
-    try:
-        data = _read_bytes(file)
-    except OSError as error:
-        raise MessageError(f"{source}: cannot be read: {error.strerror}") from error
-    if len(data) > MESSAGE_BYTES_LIMIT:
-        raise MessageError(f"{source}: more than a million bytes is no message; nothing was sent")
-    try:
-        return data.decode("utf-8-sig").rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise MessageError(
-            f"{source}: not UTF-8 at byte {error.start + 1}: save it as UTF-8; nothing was sent"
-        ) from error
-
-
-def _read_bytes(file: str | None) -> bytes:
-    """As much of `file`, or of stdin, as shows whether it is too long."""
-    if file is not None:
-        with user_path(file).open("rb") as stream:
-            return stream.read(MESSAGE_BYTES_LIMIT + 1)
-    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - it is after `<&-`
-        raise MessageError("stdin is closed, so there is no message; nothing was sent")
-    return sys.stdin.buffer.read(MESSAGE_BYTES_LIMIT + 1)

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from broadcast.console.deliveries import counted
-from broadcast.console.rows import broadcast_row, state_of
+from broadcast.console.rows import broadcast_row
+from broadcast.console.scheduled import state_in_words
 from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
+from broadcast.core.model import Action
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,25 +18,28 @@ if TYPE_CHECKING:
     from broadcast.core.model import Broadcast
 
 
-def show_broadcasts(broadcasts: Sequence[Broadcast], *, as_json: bool) -> None:
-    """One line per broadcast, newest first."""
+def show_broadcasts(
+    broadcasts: Sequence[Broadcast], *, as_json: bool, none: str = "nothing was sent yet"
+) -> None:
+    """One line per broadcast, in the order that they come in; `none` is said of an empty list."""
     with reader_may_leave():
         if as_json:
             for broadcast in broadcasts:
                 print(json_line(broadcast_row(broadcast)))
             return
         if not broadcasts:
-            say("nothing was sent yet")
+            say(none)
             return
         out = stdout()
         table = new_table(out, "id", "made", "what", "state", "sent", "failed", "left", "text")
+        recalled = {each.target for each in broadcasts if each.action is Action.RECALL}
         for broadcast in broadcasts:
             counts = broadcast.counts
             table.add_row(
                 broadcast.id,
                 f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M}",
                 broadcast.action,
-                state_of(broadcast),
+                state_in_words(broadcast, recalled=broadcast.number in recalled),
                 *(str(n) for n in (counts.sent, counts.failed, counts.pending + counts.skipped)),
                 Text(first_line(broadcast.message.text)),
             )
@@ -52,7 +57,7 @@ def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: b
             ("id", broadcast.id),
             ("what", f"{broadcast.action}: {first_line(broadcast.message.text)}"),
             ("made", f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M:%S}"),
-            ("state", state_of(broadcast)),
+            ("state", state_in_words(broadcast, recalled=recall is not None)),
             ("so far", counted(broadcast.counts, broadcast.action)),
             ("runs in", broadcast.owner),
             ("stopped", broadcast.note),

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from broadcast.console.progress import duration
 from broadcast.console.rows import broadcast_summary_row, delivery_row, summary_row
+from broadcast.console.scheduled import show_scheduled_rest
 from broadcast.console.terminal import Output, json_line, new_table, reader_may_leave, say, stdout
 from broadcast.core.classify import may_help_to_retry
 from broadcast.core.errors import InputError
@@ -51,9 +52,11 @@ def show_result(
         say(f"stopped: {report.halted.reason} ({report.halted.error}); {counts.pending} not sent")
     elif output.closed:
         say(f"stopped: stdout cannot be written any more; {counts.pending} not sent")
-    elif counts.pending or counts.skipped:
+    elif report.is_unfinished or counts.skipped:
         word = "interrupted" if report.state is State.OPEN else str(report.state)
         say(f"{word}; {counts.pending + counts.skipped} not sent")
+    elif report.scheduled:
+        show_scheduled_rest(report.scheduled, place)
     command = next_command(report, retried=retried)
     if command is not None and not (quiet and command.startswith("show")):
         say(f"next: broadcast {command}{place}")
@@ -72,7 +75,7 @@ def next_command(report: Report, *, retried: bool = False) -> str | None:
     """What a person would do now: resume, retry, or look; None when there is nothing to do."""
     if report.state is State.CANCELLED:
         return f"show {report.broadcast}"
-    if report.counts.pending:
+    if report.is_unfinished:
         return f"resume {report.broadcast}" if _is_resumable(report) else None
     if not retried and any(
         isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error)

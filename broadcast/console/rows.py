@@ -25,6 +25,8 @@ def delivery_row(record: Record) -> dict[str, object]:
         "error": getattr(outcome, "error", None),
         "reason": getattr(outcome, "reason", None),
         "at": None if at is None else at.isoformat(timespec="milliseconds"),
+        **({"note": outcome.note} if isinstance(outcome, Sent) and outcome.note else {}),
+        **({"part": delivery.part + 1} if delivery.part else {}),
     }
 
 
@@ -56,6 +58,19 @@ def broadcast_row(broadcast: Broadcast) -> dict[str, object]:
         "once": broadcast.once,
         "owner": broadcast.owner,
         "note": broadcast.note,
+        **_times(broadcast),
+    }
+
+
+def _times(broadcast: Broadcast) -> dict[str, object]:
+    """When it is due, where that is not at once: first and last, and who keeps it until then."""
+    schedule = broadcast.schedule
+    if schedule is None:
+        return {}
+    return {
+        "due": schedule.first.isoformat(timespec="milliseconds"),
+        "due_last": schedule.last.isoformat(timespec="milliseconds"),
+        "at_telegram": schedule.at_telegram,
     }
 
 

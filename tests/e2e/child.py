@@ -203,6 +203,11 @@ class Cli:
         lines = [f"  - {json.dumps(peer)}\n" for peer in peers]
         self.write_list("contacts:\n" + "".join(lines))
 
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write a file into the directory in which the command runs."""
+        data = content if isinstance(content, bytes) else content.encode()
+        (self.directory / name).write_bytes(data)
+
     def write_list(self, text: str) -> None:
         (self.directory / "contacts.yaml").write_text(text, encoding="utf-8")
 

@@ -33,6 +33,14 @@ BOT_TOKEN = "123456:" + "A" * 35
 API = {"TELEGRAM_API_ID": "1", "TELEGRAM_API_HASH": "sandbox"}
 
 
+SENDING = (
+    functions.messages.SendMessageRequest,
+    functions.messages.SendMediaRequest,
+    functions.messages.SendMultiMediaRequest,
+    functions.messages.ForwardMessagesRequest,
+)
+
+
 class Silence(BaseException):
     """No answer. Not an Exception: those the server answers."""
 
@@ -54,7 +62,7 @@ class WatchedWorld(World):
     def call(self, key_id: int, request: TLRequest, now: float) -> Any:
         self.before(key_id, request)
         answer = super().call(key_id, request, now)
-        if isinstance(request, functions.messages.SendMessageRequest):
+        if isinstance(request, SENDING):
             self.sends += 1
             self.at.pop(self.sends, lambda: None)()
         return answer

@@ -1,0 +1,217 @@
+"""What is to be said, from the command line or a message file; core/content.py says what can be."""
+
+from __future__ import annotations
+
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from broadcast.cli.parsing import options
+from broadcast.core.content import (
+    SETTINGS,
+    ContentError,
+    Kind,
+    Raw,
+    Setting,
+    fields_of,
+    require_whole,
+)
+from broadcast.core.errors import MessageError
+from broadcast.core.model import Message
+from broadcast.settings import user_path
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from broadcast.core.content import Look
+
+MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
+TEMPLATE_SUFFIX = ".j2"  # of message files: Jinja's own
+PATHS = ("files", "thumbnail")
+EDITABLE = frozenset({"format", "template", "buttons", "link_preview"})  # besides the text
+
+
+def content_options(only: frozenset[str] | None = None) -> Callable[..., Any]:
+    """`--message-file`, and an option for each setting, or for those that are named."""
+    return options(
+        click.option(
+            "--message-file",
+            type=click.Path(),
+            metavar="FILE",
+            help="Read the message from a file, with or without front matter.",
+        ),
+        *(
+            option
+            for setting in SETTINGS
+            if not setting.is_argument and (only is None or setting.name in only)
+            for option in _options_of(setting)
+        ),
+        title="The message",
+    )
+
+
+def _options_of(setting: Setting) -> list[Callable[..., Any]]:
+    name = "--" + (setting.option or setting.name).replace("_", "-")
+    more: dict[str, Any] = {"metavar": setting.shown or None, "help": setting.help}
+    if setting.choices:
+        more["type"] = click.Choice(setting.choices)
+    match setting.kind:
+        case Kind.FLAG:
+            return [click.option(name, setting.name, is_flag=True, help=setting.help)]
+        case Kind.LIST:
+            return [click.option(name, setting.name, multiple=True, **more)]
+        case Kind.ROWS:
+            row = click.option(
+                "--row",
+                multiple=True,
+                metavar='"A=LINK | B=LINK"',
+                help="A row of several buttons, with | between.",
+            )
+            return [click.option(name, setting.name, multiple=True, **more), row]
+        case _:
+            return [click.option(name, setting.name, **more)]
+
+
+def option_names(setting: Setting) -> list[str]:
+    """The options that say `setting`, for the test that holds the schema together."""
+    if setting.is_argument:
+        return []
+    command = click.command(options(*_options_of(setting))(lambda: None))
+    return [option for parameter in command.params for option in parameter.opts]
+
+
+def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
+    """The message: argument, stdin or file, with what options and front matter say of it.
+
+    An option wins over the front matter. Raises MessageError or click.UsageError; nothing was sent.
+    """
+    from broadcast.transport.files import look_from  # noqa: PLC0415 - `--help` needs none
+
+    file = given["message_file"]
+    text = _read_text(arguments, file, may_be_missing=_says_more(given))
+    front: Mapping[str, Raw] = {}
+    lines: Mapping[str, int] = {}
+    base = Path()
+    if file is not None:
+        from broadcast.core.front_matter import read_front_matter  # noqa: PLC0415
+
+        front, lines, text = read_front_matter(text, file)
+        base = user_path(file).parent
+    said: dict[str, Raw] = {**front, **_said(given)}
+    text = _one_text(text, said.pop("text", None), file)
+    if file is not None and file.endswith(TEMPLATE_SUFFIX):
+        said.setdefault("template", "yes")
+    try:
+        values: dict[str, Any] = {"text": text} | _fields(said, look_from(base))
+        message = Message(**values)
+        require_whole(message)
+    except ContentError as error:
+        raise MessageError(f"{_place(error.key, lines, file)} {error}; nothing was sent") from None
+    return message
+
+
+def contact_message(base: Path) -> Callable[[Mapping[str, Raw]], Mapping[str, object]]:
+    """What reads a contact's own message; its paths start at `base`."""
+    from broadcast.transport.files import look_from  # noqa: PLC0415
+
+    look = look_from(base)
+    return lambda given: _fields(given, look)
+
+
+def _fields(said: Mapping[str, Raw], look: Look) -> dict[str, Any]:
+    return fields_of(said, look, datetime.now().astimezone())
+
+
+def _place(key: str, lines: Mapping[str, int], file: str | None) -> str:
+    """Where a person finds what is wrong: the option, or the line of the front matter."""
+    if key in lines:
+        return f"{file}:{lines[key]}: {key}"
+    setting = next((setting for setting in SETTINGS if setting.name == key), None)
+    return f"--{((setting and setting.option) or key).replace('_', '-')}"
+
+
+def _said(given: dict[str, Any]) -> dict[str, Raw]:
+    """What the options say, as a file would say it."""
+    said: dict[str, Raw] = {}
+    for setting in SETTINGS:
+        value = given.get(setting.name)
+        if not value or setting.is_argument:
+            continue
+        said[setting.name] = "yes" if value is True else value
+        if setting.name in PATHS:
+            said[setting.name] = _absolute(value)
+    if given.get("row"):
+        if "buttons" in said:
+            raise click.UsageError(
+                "--button and --row: give all buttons with --row, so that their order is plain; "
+                "nothing was sent"
+            )
+        said["buttons"] = tuple(tuple(row.split(" | ")) for row in given["row"])
+    return said
+
+
+def _absolute(value: Any) -> Raw:
+    if isinstance(value, str):
+        return str(user_path(value).absolute())
+    return tuple(str(user_path(path).absolute()) for path in value)
+
+
+def _says_more(given: dict[str, Any]) -> bool:
+    """Whether something is sent that needs no text."""
+    return bool(given.get("files") or given.get("forward"))
+
+
+def _one_text(text: str, said: Raw | None, file: str | None) -> str:
+    if said is None:
+        return text
+    if text.strip() or not isinstance(said, str):
+        raise MessageError(
+            f"{file}: the text is in the front matter and below it: leave one out; nothing was sent"
+        )
+    return said
+
+
+def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bool) -> str:
+    """The text: the one argument, stdin for `-`, or the file."""
+    if len(arguments) > 1:
+        raise click.UsageError(
+            f"the message is one argument, and there are {len(arguments)}: put it in quotes, "
+            f'such as broadcast "{" ".join(arguments)}"'
+        )
+    if file is not None and arguments:
+        raise click.UsageError("give the message or --message-file, not both")
+    if file is None and not arguments:
+        if may_be_missing:
+            return ""
+        raise click.UsageError('there is no message: broadcast "I bought a car!"')
+    if file is None and arguments[0] != "-":
+        text = arguments[0]
+        if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+            raise MessageError("the message is not valid UTF-8; nothing was sent")
+        return text
+    source = "stdin" if file is None else file
+    try:
+        data = _read_bytes(file)
+    except OSError as error:
+        raise MessageError(f"{source}: cannot be read: {error.strerror}") from error
+    if len(data) > MESSAGE_BYTES_LIMIT:
+        raise MessageError(f"{source}: more than a million bytes is no message; nothing was sent")
+    try:
+        return data.decode("utf-8-sig").rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise MessageError(
+            f"{source}: not UTF-8 at byte {error.start + 1}: save it as UTF-8; nothing was sent"
+        ) from error
+
+
+def _read_bytes(file: str | None) -> bytes:
+    """As much of `file`, or of stdin, as shows whether it is too long."""
+    if file is not None:
+        with user_path(file).open("rb") as stream:
+            return stream.read(MESSAGE_BYTES_LIMIT + 1)
+    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - it is after `<&-`
+        raise MessageError("stdin is closed, so there is no message; nothing was sent")
+    return sys.stdin.buffer.read(MESSAGE_BYTES_LIMIT + 1)
