@@ -9,12 +9,13 @@ import asyncio
 import shutil
 import time
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from broadcast.app import open_access, stop_on_signals
 from broadcast.core.access import Access, Credentials, Server
@@ -141,32 +142,31 @@ async def serve_sandbox(
             following.cancel()
 
 
-class _Row(NamedTuple):
-    to: str
-    id: int
-    message_id: int
-    text: str
-    at: datetime
-    more: Mapping[str, object] = MappingProxyType({})
+_NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
-class InboxRow(_Row):
+@dataclass(frozen=True, slots=True)
+class InboxRow:
     """A message that arrived in the sandbox: to whom, by name and by id. `at` is in UTC.
 
     `more` is all that goes with the text, ready for JSON; `shown` is it for people.
     """
 
-    __slots__ = ()
+    to: str
+    id: int
+    message_id: int
+    text: str
+    at: datetime
+    more: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
 
-    # The console asks a row for its dictionary, and knows nothing of what may be in it.
-    def _asdict(self) -> dict[str, object]:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """For JSON: what goes with the text stands beside it."""
+    def as_json(self) -> dict[str, object]:
+        """What goes with the text stands beside it."""
         return {
             "to": self.to,
             "id": self.id,
             "message_id": self.message_id,
             "text": self.text,
-            "at": self.at,
+            "at": self.at.isoformat(),
             **self.more,
         }
 

@@ -267,6 +267,7 @@ async def _run(
         pacer = chosen.pacer(ledger.known(account.id, server), is_bot=account.is_bot)
         total = pending if chosen.first is None else min(pending, chosen.first)
         watcher = console.watcher(total, output, pacer, as_json=given["json"], quiet=given["quiet"])
+        transport.uploads.told = watcher.uploaded
         with watcher:
             return await app.run(
                 broadcast,

@@ -79,7 +79,5 @@ def inbox(home: str | None, *, json: bool, clear: bool, scheduled: bool) -> int:
         return DONE
     console.require_reader()
     rows = sandbox_app.sandbox_inbox(settings, scheduled=scheduled)
-    if not json:
-        rows = (row._replace(text=row.shown) for row in rows)
     console.show_inbox(rows, as_json=json)
     return DONE

@@ -89,13 +89,13 @@ def show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
 def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
     if as_json:
         for row in rows:
-            print(json_line(row._asdict() | {"at": row.at.isoformat()}))
+            print(json_line(row.as_json()))
         return
     out = stdout()
     table = new_table(out, "to", "id", "message", "at", "text")
     for row in rows:
         at = f"{row.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        table.add_row(Text(row.to), str(row.id), str(row.message_id), at, Text(row.text))
+        table.add_row(Text(row.to), str(row.id), str(row.message_id), at, Text(row.shown))
     if table.row_count:
         out.print(table)
     else:

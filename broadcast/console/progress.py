@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from rich.console import Console
@@ -13,6 +14,7 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
+    TaskID,
     TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
@@ -21,7 +23,16 @@ from rich.text import Text
 
 from broadcast.console.rows import delivery_row
 from broadcast.console.terminal import Output, json_line, say, stderr_is_terminal
-from broadcast.core.model import Broadcast, Delivery, Failed, Outcome, Record, Sent, Status
+from broadcast.core.model import (
+    Attachment,
+    Broadcast,
+    Delivery,
+    Failed,
+    Outcome,
+    Record,
+    Sent,
+    Status,
+)
 
 if TYPE_CHECKING:
     from rich.progress import Task
@@ -39,6 +50,9 @@ class Quiet:
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
+
+    def uploaded(self, file: Attachment, done: int) -> None:
+        """So many bytes of a file have arrived."""
 
     def __enter__(self) -> None:
         pass
@@ -92,7 +106,7 @@ class _TimeLeftColumn(ProgressColumn):
         super().__init__()
 
     def render(self, task: Task) -> Text:
-        return Text(str(self._left))
+        return Text("" if "file" in task.fields else str(self._left))
 
 
 class Bar(Quiet):
@@ -114,6 +128,7 @@ class Bar(Quiet):
         self._started = 0.0
         self._failed = 0
         self._note_until = 0.0
+        self._uploads: dict[str, TaskID] = {}
 
     def __enter__(self) -> None:
         self._started = time.monotonic()
@@ -140,6 +155,18 @@ class Bar(Quiet):
         self._left.held()
         self._note_until = time.monotonic() + seconds
         self._progress.update(self._task, note=waiting(seconds, reason))
+
+    def uploaded(self, file: Attachment, done: int) -> None:
+        """A bar of its own, in KiB, until the file is there."""
+        task = self._uploads.get(file.path)
+        if task is None:
+            fields: dict[str, Any] = {"rate": "KiB", "note": "", "file": Path(file.path).name}
+            fields["note"] = f"uploading {fields['file']}"
+            task = self._progress.add_task("", total=-(-file.size // 1024), **fields)
+            self._uploads[file.path] = task
+        self._progress.update(task, completed=-(-done // 1024))
+        if done >= file.size:
+            self._progress.remove_task(self._uploads.pop(file.path))
 
 
 class Lines(Quiet):
@@ -178,6 +205,13 @@ class Lines(Quiet):
             self._last_reason = reason
             say(waiting(seconds, reason))
 
+    def uploaded(self, file: Attachment, done: int) -> None:
+        """A line now and then, of files that take long."""
+        now = time.monotonic()
+        if now - self._last >= PLAIN_INTERVAL:
+            self._last = now
+            say(f"uploading {Path(file.path).name}: {done // 1024:,} of {file.size // 1024:,} KiB")
+
 
 class JsonLines(Quiet):
     """One JSON object a line on stdout for each delivery that ended."""
@@ -201,6 +235,10 @@ class JsonLines(Quiet):
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
         self._below.held(seconds, reason)
+
+    def uploaded(self, file: Attachment, done: int) -> None:
+        """See `Quiet`."""
+        self._below.uploaded(file, done)
 
 
 def watcher(total: int, output: Output, pacer: Pacer, *, as_json: bool, quiet: bool) -> Quiet:

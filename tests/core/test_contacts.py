@@ -575,7 +575,9 @@ people = st.builds(
     tags=st.lists(tags, max_size=3, unique_by=str.casefold).map(tuple),
     fields=st.dictionaries(
         words.filter(
-            lambda word: word and word.casefold() not in ("peer", "name", "tags", "fields", "message")
+            lambda word: (
+                word and word.casefold() not in ("peer", "name", "tags", "fields", "message")
+            )
         ),
         words.filter(bool),
         max_size=2,

@@ -7,7 +7,7 @@ import os
 import random
 import signal
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,8 @@ from tests.e2e.telegram import in_journal
 from tests.sandbox.asking import PHONE, PNG, again
 from tests.sandbox.test_restart import Sandbox, client_of
 from tests.sandbox.test_server import connected
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -202,11 +204,11 @@ async def test_the_inbox_shows_all_of_it(tmp_path: Path):
 
 
 def test_a_row_of_the_inbox_is_text_for_people_and_json_for_programs():
-    row = InboxRow("Ana", 1, 2, "hi", None, {"album": 2**62, "reply_to": 4, "silent": True})
+    row = InboxRow("Ana", 1, 2, "hi", NOW, {"album": 2**62, "reply_to": 4, "silent": True})
     assert row.shown == "hi\n[album 4000, reply to 4, silent]"
-    assert row._asdict()["album"] == 2**62
-    assert InboxRow("Ana", 1, 2, "hi", None).shown == "hi"
-    assert set(InboxRow("Ana", 1, 2, "hi", None)._asdict()) == {
+    assert row.as_json()["album"] == 2**62
+    assert InboxRow("Ana", 1, 2, "hi", NOW).shown == "hi"
+    assert set(InboxRow("Ana", 1, 2, "hi", NOW).as_json()) == {
         "to",
         "id",
         "message_id",
