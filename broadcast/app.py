@@ -80,6 +80,10 @@ class Options:
         now, paid = datetime.now(UTC), self.budget is not None
         return pacer_for(self.rate, known, now, is_bot=is_bot, paid=paid)
 
+    def seconds_for(self, count: int, *, is_bot: bool) -> float:
+        """How long so many messages take an account of which nothing is known, without floods."""
+        return self.pacer(Known(), is_bot=is_bot).seconds_for(count, 0.0)
+
     def around(
         self, transport: TelethonTransport, spent: int, now: Callable[[], float]
     ) -> Transport:

@@ -172,6 +172,11 @@ def options_of(given: dict[str, Any]) -> Options:
     )
 
 
+def is_bot(settings: Settings, given: dict[str, Any]) -> bool:
+    """Whether a bot would send, as far as that is known before anybody signs in."""
+    return given["paid"] or bool(settings.credentials and settings.credentials.bot_id)
+
+
 def run(
     settings: Settings,
     ledger: SqliteLedger,

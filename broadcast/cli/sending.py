@@ -12,7 +12,15 @@ import click
 
 from broadcast.cli.content import EDITABLE, contact_message, content_options, message_of
 from broadcast.cli.parsing import DONE, SOME_FAILED, USAGE, cli, options
-from broadcast.cli.running import rehearse, run, run_options, settings_for, taking_up
+from broadcast.cli.running import (
+    is_bot,
+    options_of,
+    rehearse,
+    run,
+    run_options,
+    settings_for,
+    taking_up,
+)
 from broadcast.core.model import Action, Format, Message, State
 from broadcast.settings import user_path
 
@@ -77,7 +85,8 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     settings = settings_for(given)
     if given["dry_run"]:
         contacts = audience_of(settings, given, body)
-        console.show_dry_run(body, contacts, as_json=given["json"])
+        seconds = options_of(given).seconds_for(len(contacts), is_bot=is_bot(settings, given))
+        console.show_dry_run(body, contacts, seconds, as_json=given["json"])
         if given["paid"]:
             console.show_cost(len(contacts), given["stars_budget"], 0)
         return DONE
@@ -220,7 +229,7 @@ def _change(
         count += len(ledger.in_doubt(target))
     verb = "Delete it for" if action is Action.RECALL else "Replace its text for"
     if not given["yes"] and console.can_ask():
-        console.say(f"{target.id}: {console.first_line(target.message.text)}")
+        console.say(f"{target.id}: {console.headline(target.message)}")
         if not _confirmed(f"{verb} {count} people?"):
             return USAGE
 

@@ -3,10 +3,10 @@
 The only importer of rich, which is slow to import: the command line imports this when it runs.
 """
 
-from broadcast.console.broadcasts import first_line, show_broadcast, show_broadcasts
+from broadcast.console.broadcasts import show_broadcast, show_broadcasts
 from broadcast.console.deliveries import show_canary, show_records, show_result, write_csv
 from broadcast.console.plan import show_cost, show_dry_run, show_inbox, show_problems, show_question
-from broadcast.console.preview import show_preview
+from broadcast.console.preview import headline, show_preview
 from broadcast.console.progress import Watching, watcher
 from broadcast.console.rehearsal import Rehearsing, show_rehearsal
 from broadcast.console.scheduled import show_not_yet
@@ -17,7 +17,7 @@ __all__ = [
     "Rehearsing",
     "Watching",
     "can_ask",
-    "first_line",
+    "headline",
     "require_reader",
     "say",
     "show_broadcast",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from broadcast.console.deliveries import counted
+from broadcast.console.preview import headline
 from broadcast.console.rows import broadcast_row
 from broadcast.console.scheduled import state_in_words
 from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
@@ -41,7 +42,7 @@ def show_broadcasts(
                 broadcast.action,
                 state_in_words(broadcast, recalled=broadcast.number in recalled),
                 *(str(n) for n in (counts.sent, counts.failed, counts.pending + counts.skipped)),
-                Text(first_line(broadcast.message.text)),
+                Text(headline(broadcast.message)),
             )
         out.print(table)
 
@@ -55,7 +56,7 @@ def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: b
         out = stdout()
         rows = [
             ("id", broadcast.id),
-            ("what", f"{broadcast.action}: {first_line(broadcast.message.text)}"),
+            ("what", f"{broadcast.action}: {headline(broadcast.message)}"),
             ("made", f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M:%S}"),
             ("state", state_in_words(broadcast, recalled=recall is not None)),
             ("so far", counted(broadcast.counts, broadcast.action)),
@@ -67,9 +68,3 @@ def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: b
         for name, value in rows:
             if value:
                 out.print(Text(f"{name:<9} {value}"))
-
-
-def first_line(text: str, limit: int = 50) -> str:
-    """As much of a text as fits into a table."""
-    line = " ".join(text.split())
-    return line if len(line) <= limit else f"{line[: limit - 1]}…"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
+from broadcast.console.preview import headline, show_around
+from broadcast.console.progress import duration
 from broadcast.console.rows import delivery_row
 from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
 from broadcast.core.model import Contact, Delivery, Message, Record
 from broadcast.core.paid import most_stars, stars
+from broadcast.core.personal import personal
+from broadcast.transport.text import parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -29,13 +35,20 @@ def show_question(message: Message, audience: Sequence[Contact]) -> None:
 def _show_plan(
     out: Console, message: Message, audience: Sequence[Contact], *, limit: int | None = None
 ) -> None:
-    out.print(Text(f"Message ({message.format}):"))
-    out.print(Text("\n".join(f"  {line}" for line in message.text.splitlines())))
-    table = new_table(out, "name", "peer", "tags")
+    out.print(Text(f"Message ({message.format}{', template' if message.template else ''}):"))
+    if message.text:
+        out.print(Text("\n".join(f"  {line}" for line in message.text.splitlines())))
+    show_around(out, message)
+    differ = message.template or any(contact.overrides for contact in audience)
+    table = new_table(out, "name", "peer", "tags", *(["gets"] if differ else []))
+    now = datetime.now(UTC)
     for contact in audience[:limit]:
-        table.add_row(
-            Text(contact.name), Text(contact.peer.text, style="cyan"), Text(", ".join(contact.tags))
-        )
+        cells = [Text(contact.name), Text(contact.peer.text, style="cyan")]
+        cells.append(Text(", ".join(contact.tags)))
+        if differ:
+            own = personal(message, contact, now)
+            cells.append(Text(headline(replace(own, text=parse(own)[0]))))
+        table.add_row(*cells)
     out.print(table)
     if limit is not None and len(audience) > limit:
         out.print(f"... and {len(audience) - limit} more")
@@ -62,13 +75,17 @@ def show_problems(problems: Sequence[Problem]) -> None:
         say(f"... and {len(problems) - PROBLEMS_LIMIT} more")
 
 
-def show_dry_run(message: Message, audience: Sequence[Contact], *, as_json: bool) -> None:
-    """Everybody who would get the message, when nothing is to be sent."""
+def show_dry_run(
+    message: Message, audience: Sequence[Contact], seconds: float, *, as_json: bool
+) -> None:
+    """Everybody who would get the message, and how long it would take; nothing is sent."""
     with reader_may_leave():
         if as_json:
             _print_dry_run(message, audience)
         else:
             _show_plan(stdout(), message, audience)
+            if seconds >= 1:
+                stdout().print(f"It would take {duration(seconds)}; --rehearse says more")
             stdout().print(f"{len(audience)} would get it; nothing was sent (dry run)")
 
 

@@ -103,14 +103,34 @@ def _limits(message: Message) -> Iterator[int]:
 # On the terminal.
 
 
+def attached(message: Message) -> list[str]:
+    """What a message brings along, a line for each file or forward."""
+    files = [f"[{file.media}: {_described(file)}]" for file in message.files]
+    return files if message.forward is None else [*files, f"[{_forwarded(message)}]"]
+
+
+def headline(message: Message, limit: int = 50) -> str:
+    """As much of a message as fits into a table."""
+    line = " ".join([*message.text.split(), *attached(message)])
+    return line if len(line) <= limit else f"{line[: limit - 1]}…"
+
+
+def show_around(out: Console, message: Message) -> None:
+    """Everything about a message but its text, where there is something."""
+    for line in attached(message):
+        _line(out, line, "magenta")
+    for row in message.buttons:
+        _line(out, " ".join(f"[ {button.text} ]" for button in row), "reverse")
+    if flags := _flags(message):
+        _line(out, ", ".join(flags), "dim")
+
+
 def _show(out: Console, contact: Contact, message: Message) -> None:
     to = Text(contact.name, style="bold")
     to.append(("  " if contact.name else "") + contact.peer.text, style="cyan")
     out.print(to)
-    for file in message.files:
-        _line(out, f"[{file.media}: {_described(file)}]", "magenta")
-    if message.forward is not None:
-        _line(out, f"[{_forwarded(message)}]", "magenta")
+    for line in attached(message):
+        _line(out, line, "magenta")
     cut = parts(message)
     for number, ((text, entities), limit) in enumerate(zip(cut, _limits(message), strict=False), 1):
         _show_part(out, text, entities)
