@@ -138,7 +138,7 @@ def _cells(record: Record) -> Iterable[tuple[str, str]]:
     word = SUCCESS[record.delivery.action] if status is Status.SENT else str(status)
     style = {Status.SENT: "green", Status.FAILED: "red"}.get(Status(str(status)), "yellow")
     if status is Status.SENT:
-        told = (
+        told = row.get("note") or (
             "message id not told" if row["message_id"] is None else f"message {row['message_id']}"
         )
     elif row["reason"]:

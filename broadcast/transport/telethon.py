@@ -137,6 +137,8 @@ class TelethonTransport:
             for file, stored, number in zip(message.files, ready.stored, ids, strict=False):
                 self.uploads.seen(file, stored, address, number)
         note = await self._pin(message, address, ids) if message.pin else ""
+        if ready.around.at is not None:
+            note = f"at Telegram until {ready.around.at:%Y-%m-%d %H:%M} UTC"
         return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
 
     async def _post_message(

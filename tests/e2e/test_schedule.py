@@ -1,0 +1,120 @@
+"""What is sent at a time: kept by Telegram for people, by the ledger for bots."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from tests.e2e.telegram import id_of
+
+if TYPE_CHECKING:
+    from broadcast.sandbox.state import Delivered
+    from tests.e2e.child import Child, Cli
+    from tests.e2e.telegram import Telegram
+
+FRIENDS = ["@ana", "@ben", "@carl"]
+
+
+def waiting(telegram: Telegram) -> list[Delivered]:
+    return telegram.inside(telegram.world.scheduled)
+
+
+def later(telegram: Telegram, seconds: float) -> None:
+    """Let time pass where Telegram is."""
+    telegram.clock_shift += seconds
+    now = datetime.now(UTC).timestamp() + telegram.clock_shift
+    telegram.inside(lambda: telegram.world.deliver_due(now))
+
+
+def test_a_persons_messages_lie_at_telegram_until_their_time(
+    person: Cli, telegram: Telegram
+) -> None:
+    person.write_contacts(*FRIENDS)
+    ended = person.run("Merry Christmas!", "--in", "2h", "--yes")
+    assert ended.code == 0, ended.err
+    assert "at Telegram until" in ended.out
+    assert len(waiting(telegram)) == 3
+    assert telegram.received() == []
+    assert "scheduled at Telegram" in person.run("list", "--scheduled").out
+    later(telegram, 7300)
+    assert [message.text for message in telegram.received()] == ["Merry Christmas!"] * 3
+    assert waiting(telegram) == []
+
+
+def test_a_kill_while_scheduling(person: Cli, telegram: Telegram) -> None:
+    people = [f"@friend{number}_x" for number in range(20)]
+    person.write_contacts(*people)
+    running: list[Child] = []
+    telegram.world.at[7] = lambda: running[0].signal(signal.SIGKILL)
+    running.append(person.start("Hello", "--in", "2h", "--yes", "--rate", "max"))
+    assert running[0].process.wait(60) == -signal.SIGKILL
+    assert person.run("resume", "--rate", "max").code == 0
+    assert len(waiting(telegram)) == 20
+    later(telegram, 7300)
+    assert Counter(message.peer for message in telegram.received()) == Counter(map(id_of, people))
+
+
+def test_a_persons_schedule_is_cancelled_at_telegram(person: Cli, telegram: Telegram) -> None:
+    person.write_contacts(*FRIENDS)
+    assert person.run("Merry Christmas!", "--in", "2h", "--yes").code == 0
+    (row,) = person.run("list", "--scheduled", "--json").rows
+    ended = person.run("cancel", row["broadcast"], "--yes")
+    assert ended.code == 0, ended.err
+    assert waiting(telegram) == []
+    later(telegram, 7300)
+    assert telegram.received() == []
+
+
+def test_everybody_at_their_own_time(person: Cli, telegram: Telegram) -> None:
+    person.write(
+        "contacts.yaml",
+        "contacts:\n"
+        "  - {peer: '@ana', fields: {tz: Europe/Madrid}}\n"
+        "  - {peer: '@ben', fields: {tz: Asia/Tokyo}}\n",
+    )
+    ended = person.run("Good evening", "--at", "2027-06-24 18:00", "--zone-of", "recipient")
+    assert ended.code == 0, ended.err
+    moments = {message.peer: message.scheduled for message in waiting(telegram)}
+    assert moments == {
+        id_of("@ana"): datetime(2027, 6, 24, 16, tzinfo=UTC).timestamp(),
+        id_of("@ben"): datetime(2027, 6, 24, 9, tzinfo=UTC).timestamp(),
+    }
+
+
+def test_who_has_no_zone_is_named(person: Cli, telegram: Telegram) -> None:
+    person.write_contacts("@ana")
+    ended = person.run("Hi", "--at", "2027-06-24 18:00", "--zone-of", "recipient")
+    assert ended.code == 2
+    assert "contacts.yaml:2: @ana" in ended.err
+    assert "tz" in ended.err
+
+
+def test_the_ledger_keeps_what_a_bot_is_to_send(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts("100010001", "100010002")
+    ended = bot.run("Lunch!", "--in", "3s", "--yes")
+    assert ended.code == 0, ended.err
+    assert bot.run("run-due").code in (0, 1)
+    assert bot.run("run-due", "--wait").code == 0
+    assert [message.text for message in telegram.received()] == ["Lunch!"] * 2
+    again = bot.run("run-due")
+    assert (again.code, again.out, again.err) == (0, "", "")
+
+
+def test_what_a_bot_was_to_send_is_cancelled(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts("100010001")
+    assert bot.run("Lunch!", "--in", "2h", "--yes").code == 0
+    assert bot.run("cancel").code == 0
+    assert bot.run("run-due", "--wait").code == 0
+    assert telegram.received() == []
+
+
+def test_what_is_too_late_is_not_sent_and_said(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts("100010001")
+    assert bot.run("Lunch!", "--in", "1s", "--not-later-than", "0.5s", "--yes").code == 0
+    time.sleep(2)
+    assert bot.run("run-due").code == 1
+    assert telegram.received() == []
+    assert "TOO_LATE" in bot.run("show", "--json").out
