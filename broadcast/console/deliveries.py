@@ -138,9 +138,9 @@ def _cells(record: Record) -> Iterable[tuple[str, str]]:
     word = SUCCESS[record.delivery.action] if status is Status.SENT else str(status)
     style = {Status.SENT: "green", Status.FAILED: "red"}.get(Status(str(status)), "yellow")
     if status is Status.SENT:
-        told = row.get("note") or (
-            "message id not told" if row["message_id"] is None else f"message {row['message_id']}"
-        )
+        number = row["message_id"]
+        told = "message id not told" if number is None else f"message {number}"
+        told = "; ".join([told, str(row["note"])] if "note" in row else [told])
     elif row["reason"]:
         told = f"{row['reason']} ({row['error']})"
     else:
