@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import MessageError, Problem
 from broadcast.core.model import NO_OVERRIDES, Action, Failed
@@ -11,6 +11,7 @@ from broadcast.core.model import NO_OVERRIDES, Action, Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import datetime
+    from types import CoroutineType
 
     from broadcast.core.model import Contact, Delivery, Message, Outcome
     from broadcast.core.ports import Transport
@@ -41,10 +42,14 @@ class PersonalTransport:
     def __init__(self, transport: Transport, now: datetime) -> None:
         self._transport, self._now = transport, now
 
-    async def send(self, delivery: Delivery) -> Outcome:
+    def send(self, delivery: Delivery) -> CoroutineType[Any, Any, Outcome]:
         """See `Transport.send`."""
-        if delivery.action is Action.RECALL:
-            return await self._transport.send(delivery)
+        is_personal = delivery.message.template or delivery.contact.overrides
+        if not is_personal or delivery.action is Action.RECALL:
+            return self._transport.send(delivery)
+        return self._send(delivery)
+
+    async def _send(self, delivery: Delivery) -> Outcome:
         contact = delivery.contact
         if delivery.action is Action.EDIT:  # what replaces the text, replaces theirs, too
             contact = replace(contact, overrides=NO_OVERRIDES)
