@@ -169,9 +169,9 @@ class Addresses:
 
     def is_group(self, peer: Peer) -> bool:
         """Whether `peer` is known by now to be no single person: a group, or a channel."""
-        peer = peer.chat
-        at_hand = self.at_hand(peer)
-        return peer.key in self._groups if at_hand is None else at_hand.is_group
+        if peer.kind is PeerKind.ID:  # https://core.telegram.org/api/bots/ids
+            return peer.value.startswith("-")
+        return peer.chat.key in self._groups
 
     def forget(self, peer: Peer) -> bool:
         """Drop an address that was refused; False when there is no reason to call it stale."""
