@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from broadcast.core.model import Outcome, Sent
 from broadcast.core.peers import parse_peer
+from broadcast.core.placeholders import fill
 from broadcast.core.plan import random_id
 
 if TYPE_CHECKING:
@@ -62,8 +63,6 @@ class FakeTransport:
         number = random_id(delivery.broadcast, self._account, peer.key, delivery.part)
         if number not in self._ids:
             self._ids[number] = len(self._ids) + 1
-            from broadcast.core.templates import fill  # noqa: PLC0415 - Jinja is slow to load
-
             text = fill(delivery.message.text, delivery.message.values)
             self.delivered.append(Delivered(peer.text, text, self._ids[number], number))
         return self._ids[number]

@@ -163,7 +163,7 @@ def _astral(match: re.Match[str]) -> str:
 
 def _fill(text: str, entities: Sequence[Any], values: Sequence[str]) -> Part:
     """Put the values in the place of their placeholders, and move the entities along."""
-    from broadcast.core.templates import PLACEHOLDER, fill, number_of  # noqa: PLC0415 - Jinja is slow
+    from broadcast.core.placeholders import PLACEHOLDER, fill, number_of  # noqa: PLC0415
 
     if not entities:
         return fill(text, values), ()

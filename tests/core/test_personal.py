@@ -11,7 +11,7 @@ from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Contact, Delivery, Failed, Format, Message, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.core.personal import PersonalTransport, personal, problems
-from broadcast.core.templates import fill
+from broadcast.core.placeholders import fill
 from broadcast.transport.text import check
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast.core.errors import MessageError
+from broadcast.core.filters import MOST_CHARACTERS
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
-from broadcast.core.templates import MOST_CHARACTERS, PLACEHOLDER, fill, names_of, template
+from broadcast.core.placeholders import PLACEHOLDER, fill
+from broadcast.core.templates import names_of, template
 
 NOW = datetime(2026, 12, 4, 18, 5, tzinfo=UTC)
 ANA = Contact(
