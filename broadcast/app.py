@@ -58,6 +58,12 @@ ROUND_TRIP = 0.2
 """Seconds that an answer takes at most, as a rule: a rate needs so many times itself under way."""
 
 
+ONLY_BOTS_PAY = (
+    "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot with "
+    "TELEGRAM_BOT_TOKEN, or leave --paid out; nothing was sent"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """How a run is done.
@@ -113,7 +119,7 @@ class Options:
             pacer,
             watcher or Nobody(),
             concurrency=self.concurrency or concurrency_for(pacer.rate),
-            breaker=Breaker(self.max_failures),
+            breaker=Breaker(1.0 if self.first else self.max_failures),  # a canary is looked at
             max_wait=self.max_wait,
             patience=self.patience,
             **clockwork,
@@ -277,9 +283,7 @@ async def make(
     messages = [message, *(replace(message, **dict(c.overrides)) for c in audience if c.overrides)]
     for one in messages:
         require_able(one, account)
-    parts = due = None
-    if any(one.split for one in messages):
-        parts = partial(_parts_for, message, datetime.now(UTC))
+    parts, due = parts_for(message, audience, datetime.now(UTC)), None
     if account.is_bot and any(one.when for one in messages):
         due = partial(_due_for, message, datetime.now(UTC))
     identity = new_id(once, message)
@@ -295,6 +299,15 @@ def as_meant(message: Message, transport: Transport, made_at: datetime) -> Trans
         clock = partial(datetime.now, UTC)
         transport = PunctualTransport(transport, message.when, message.late, clock)
     return PersonalTransport(transport, made_at)
+
+
+def parts_for(
+    message: Message, audience: Iterable[Contact], now: datetime
+) -> Callable[[Contact], int] | None:
+    """How many messages each one gets; None: one each."""
+    if message.split or any(contact.overrides.get("split") for contact in audience):
+        return partial(_parts_for, message, now)
+    return None
 
 
 def _parts_for(message: Message, now: datetime, contact: Contact) -> int:
@@ -357,8 +370,10 @@ async def send(
     """
     if isinstance(message, str):
         message = Message(message)
-    parts = partial(_parts_for, message, datetime.now(UTC)) if message.split else None
-    ledger = MemoryLedger(new_id(), message, audience, parts)
+    audience = list(audience)
+    ledger = MemoryLedger(
+        new_id(), message, audience, parts_for(message, audience, datetime.now(UTC))
+    )
     if watcher is not None:
         ledger.ended = watcher.settled
     options = Options(concurrency=concurrency)
@@ -375,7 +390,7 @@ async def send(
         counts,
         seconds,
         state=State.OPEN if counts.pending else State.DONE,
-        halted=engine.halted,
+        halted=engine.halted if counts.pending else None,
         stopped=False,
         paid=0,
         _records=ledger.records,
@@ -400,10 +415,15 @@ async def run(
     HaltedError when the ledger cannot be written, InputError when it was started as somebody else,
     or when a person is to pay.
     """
+    if options.budget is not None and broadcast.action is not Action.SEND:
+        raise InputError(
+            f"--paid is for sending: to {broadcast.action} costs nothing. Leave --paid out"
+        )
     account, now = transport.account, asyncio.get_running_loop().time
     known = ledger.known(account.id, server)
     pacer = pacer or options.pacer(known, is_bot=account.is_bot)
     watcher = watcher or Nobody()
+    transport.held = lambda: pacer.held(now())
     sender = options.around(transport, broadcast.paid, now)
     sender = as_meant(broadcast.message, sender, broadcast.created_at)
     engines: list[Engine] = []
@@ -432,8 +452,9 @@ async def run(
         with stopping(stop) if stopping else nullcontext():
             seconds = await _timed(engine)
         await _find_ids(broadcast, ledger, transport)
-        if engine.halted:
-            work.note, work.halted = engine.halted.reason, engine.halted.error
+        halted = engine.halted if ledger.reload(broadcast).counts.pending else None
+        if halted:
+            work.note, work.halted = halted.reason, halted.error
     after = ledger.reload(broadcast)
     return Report(
         after.id,
@@ -441,7 +462,7 @@ async def run(
         after.counts,
         seconds,
         state=after.state,
-        halted=engine.halted,
+        halted=halted,
         stopped=asked,
         paid=after.paid,
         _records=lambda: ledger.records(after),
@@ -452,10 +473,7 @@ async def run(
 def require_bot(account: Account) -> None:
     """Raise InputError when `account` is a person, and so cannot pay for a faster broadcast."""
     if not account.is_bot:
-        raise InputError(
-            "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot "
-            "with TELEGRAM_BOT_TOKEN, or leave --paid out; nothing was sent"
-        )
+        raise InputError(ONLY_BOTS_PAY)
 
 
 async def _find_ids(
@@ -555,6 +573,19 @@ def open_ledger(settings: Settings, *, sandbox: bool = False) -> SqliteLedger:
 
     home = settings.home / "sandbox" if sandbox else settings.home
     return SqliteLedger(home / "ledger.db")
+
+
+def known_before(settings: Settings) -> Known:
+    """What is known of the account of `settings` before anybody signs in.
+
+    Of a person, what is known of whoever sent the last broadcast there. Nothing is written.
+    """
+    if not (settings.home / "ledger.db").exists():
+        return Known()
+    with open_ledger(settings) as ledger:
+        server = None if settings.server is None else str(settings.server)
+        account = settings.credentials and settings.credentials.bot_id
+        return ledger.known(account or ledger.last_person(server), server)
 
 
 def earlier(ledger: SqliteLedger, message: Message, once: str | None) -> Broadcast | None:

@@ -118,7 +118,7 @@ class Engine:
                         return self._claimed.popleft()
                     if held := self._pacer.held(now):
                         await self._give_back()  # so that what was deferred goes first afterwards
-                        self._halt_if_too_long(held)
+                        self._halt_if_too_long(held if self._outage_since is None else 0.0)
                 elif (due := await self._run.next_due()) is not None:
                     wait = max((due - self._clock()).total_seconds(), 0.0)
                     if unsettled:  # which may bring something to do before that
@@ -157,6 +157,7 @@ class Engine:
         """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
         deferred = outcome if isinstance(outcome, Deferred) else None
         if deferred and deferred.retry_after is not None and deferred.scope is Scope.ACCOUNT:
+            self._troubles, self._outage_since = 0, None
             self._flooded(deferred.retry_after, deferred.reason)
             return deferred
         self._pacer.accepted()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from broadcast.app import Options, Report, as_meant
+from broadcast.app import Options, Report, as_meant, parts_for
 from broadcast.core.model import Action, Sent, State
 from broadcast.core.pace import Known
 from broadcast.dispatch import JITTER
@@ -73,19 +73,24 @@ def rehearse(
     friends = () if is_bot else [contact.peer for contact in contacts]  # a bot has no contacts
     world = World(contacts=friends, limits=limits or _limits(known), only_names=True)
     chance = random.Random(0)
-    ledger = MemoryLedger(ID, message, contacts)
     loop = VirtualLoop(starts_at or datetime.now(UTC))
+    ledger = MemoryLedger(ID, message, contacts, parts_for(message, contacts, loop.utc()))
 
     async def run() -> Rehearsal:
         transport = _transport(world, loop, is_bot=is_bot)
+        pacer = options.pacer(known, is_bot=is_bot)
+        transport.held = lambda: pacer.held(loop.time())
         engine = options.engine(
             ledger,
             as_meant(message, options.around(transport, 0, loop.time), loop.utc()),
-            options.pacer(known, is_bot=is_bot),
+            pacer,
             watcher,
             clock=loop.utc,
             jitter=lambda: chance.uniform(JITTER / 2, JITTER),
         )
+        held = known.held_until and (known.held_until - loop.utc()).total_seconds()
+        if held and held > 0:
+            pacer.hold(loop.time() + held)
         await engine.run()
         counts = ledger.counts()
         report = Report(
@@ -94,7 +99,7 @@ def rehearse(
             counts,
             loop.time(),
             state=State.OPEN if counts.pending else State.DONE,
-            halted=engine.halted,
+            halted=engine.halted if counts.pending else None,
             stopped=False,
             paid=0 if options.budget is None else _paid(ledger),
             _records=ledger.records,

@@ -52,6 +52,11 @@ class _SandboxPrompts:
         raise AssertionError(message)
 
 
+def sandbox_has_bot(account: int) -> bool:
+    """Whether `open_sandbox` signs this account in as a bot."""
+    return account == SANDBOX_BOT.bot_id
+
+
 def sandbox_journal(settings: Settings) -> Path:
     """Where the sandbox keeps what it received, apart from everything real."""
     return settings.home / "sandbox" / "journal.jsonl"

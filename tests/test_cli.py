@@ -792,7 +792,7 @@ def test_a_paid_broadcast_tells_its_price_before_and_after(shell: Shell) -> None
     many = ("--contacts", "many.csv")
     result = shell.run(HELLO, "--sandbox", *many, "--paid", "--stars-budget", "20")
     assert result.returncode == 0, result.stderr
-    assert "at most 5.9 Stars for 60 messages; the budget is 20" in result.stderr
+    assert "at most 6.0 Stars for 60 messages; the budget is 20" in result.stderr
     assert "60 sent, 0 failed" in result.stdout
     assert "Stars" in result.stdout
 

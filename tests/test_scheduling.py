@@ -71,7 +71,7 @@ class Desk:
         self.slept.append(seconds)
         self.now += timedelta(seconds=max(seconds, 0.001))
 
-    def _run(self, _: Any, ledger: SqliteLedger, given: Any, make: Any) -> int:
+    def _run(self, _: Any, ledger: SqliteLedger, given: Any, make: Any, **__: Any) -> int:
         """As running.run does: what is due is sent, and the rest is left."""
         broadcast = asyncio.run(make(None))
         self.runs.append(broadcast.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,8 +22,9 @@ from broadcast.cli.parsing import (
     sandbox_option,
     settings_of,
 )
+from broadcast.core.duration import seconds_of
+from broadcast.core.errors import InputError
 from broadcast.core.model import State
-from broadcast.core.pace import Known
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     Make = Callable[[TelethonTransport], Awaitable[Broadcast]]
 
 STOPPING = "stopping: what is under way is being finished. Ctrl-C again to stop at once"
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+LEAST_RATE = 1 / 86_400  # messages a second: one a day
 
 
 class _Rate(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - no generic at run time
@@ -55,8 +55,10 @@ class _Rate(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - no
             rate = float(value)
         except ValueError:
             rate = 0.0
-        if not 0 < rate <= 1_000_000:
-            self.fail(f"{value!r} is neither a number of messages a second nor max", param, ctx)
+        if not LEAST_RATE <= rate <= 1_000_000:
+            least = "; one a day, 0.0000116, is the least" if 0 < rate < LEAST_RATE else ""
+            told = f"{value!r} is neither a number of messages a second nor max{least}"
+            self.fail(told, param, ctx)
         return rate
 
 
@@ -69,10 +71,10 @@ class _Duration(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
         """Seconds, from `90`, `90s`, `15m`, `2h` or `1d`."""
         if isinstance(value, float):
             return value
-        found = re.fullmatch(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)([smhd]?)", value.strip())
-        if found is None:
-            self.fail(f"{value!r} is not a time: write 90s, 15m, 2h or 1d", param, ctx)
-        return float(found[1]) * _UNITS[found[2]]
+        try:
+            return seconds_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 run_options = options(
@@ -184,19 +186,24 @@ def run(
     make: Make,
     *,
     contacts: Iterable[Contact] = (),
+    account: int | None = None,
 ) -> int:
-    """Open the account, make the broadcast or take up an earlier one, and do what is left of it."""
+    """Open the account, make the broadcast or take up an earlier one, and do what is left of it.
+
+    `account` is the one that an earlier broadcast was started with.
+    """
     from broadcast import console  # noqa: PLC0415
 
     chosen = options_of(given)
     output = console.Output()
-    work = partial(_run, settings, ledger, given, output, contacts=contacts)
+    work = partial(_run, settings, ledger, given, output, contacts=contacts, account=account)
     if given["canary"]:
         first = replace(chosen, first=given["canary"])
         report = asyncio.run(work(first, make=make))
         if report.halted or report.stopped or not report.is_unfinished:
             return _end(report, output, given)
         if not _goes_on(report, given):
+            _end(report, output, given)
             return HALTED
         make = taking_up(ledger.find(report.broadcast))
     report = asyncio.run(work(chosen, make=make))
@@ -210,23 +217,22 @@ def rehearse(
     from broadcast import app, console  # noqa: PLC0415
     from broadcast.rehearsal import rehearse  # noqa: PLC0415
 
-    bot = settings.credentials and settings.credentials.bot_id
-    known = Known()
-    if bot is not None:
-        with app.open_ledger(settings) as ledger:
-            server = None if settings.server is None else str(settings.server)
-            known = ledger.known(bot, server)
-    watcher = console.Rehearsing(len(audience))
+    by_bot = is_bot(settings, given)
+    if given["paid"] and settings.credentials and settings.credentials.bot_id is None:
+        raise InputError(app.ONLY_BOTS_PAY)
+    known = app.known_before(settings)
+    chosen, watcher = options_of(given), console.Rehearsing(len(audience))
     with watcher:
-        rehearsal = rehearse(
-            message,
-            audience,
-            options_of(given),
-            is_bot=bot is not None or given["paid"],
-            known=known,
-            watcher=watcher,
-        )
+        whole = partial(rehearse, message, audience, is_bot=by_bot, known=known, watcher=watcher)
+        rehearsal = whole(replace(chosen, first=given["canary"]))
+        counts = rehearsal.report.counts
+        is_good = 100 * counts.failed <= given["max_failures"] * (counts.sent + counts.failed)
+        if given["canary"] and is_good and not rehearsal.report.halted:
+            rehearsal = whole(chosen)
     console.show_rehearsal(rehearsal, as_json=given["json"], quiet=given["quiet"])
+    if given["canary"] and not is_good:
+        console.say("it would stop after the canary: too many of the first would fail")
+        return HALTED
     return _exit_code(rehearsal.report)
 
 
@@ -248,28 +254,30 @@ async def _run(
     *,
     make: Make,
     contacts: Iterable[Contact],
+    account: int | None,
 ) -> Report:
     from broadcast import app, console  # noqa: PLC0415
 
     if given["sandbox"]:
         from broadcast.sandbox.limits import Limits  # noqa: PLC0415
-        from broadcast.sandbox_app import open_sandbox  # noqa: PLC0415
+        from broadcast.sandbox_app import open_sandbox, sandbox_has_bot  # noqa: PLC0415
 
         limits = Limits.none() if chosen.rate == 0.0 else None  # `max` is for such servers
-        opening = open_sandbox(contacts, settings, is_bot=given["paid"], limits=limits)
+        by_bot = is_bot(settings, given) if account is None else sandbox_has_bot(account)
+        opening = open_sandbox(contacts, settings, is_bot=by_bot, limits=limits)
         server = "sandbox"
     else:
         opening = app.open_telegram(settings, prompts())
         server = None if settings.server is None else str(settings.server)
     async with opening as transport:
-        account = transport.account
+        sender = transport.account
         if chosen.budget is not None:
-            app.require_bot(account)
+            app.require_bot(sender)
         broadcast = await make(transport)
         pending = broadcast.counts.pending
-        if chosen.budget is not None:
+        if chosen.budget is not None and not given["quiet"]:
             console.show_cost(pending, chosen.budget, broadcast.paid)
-        pacer = chosen.pacer(ledger.known(account.id, server), is_bot=account.is_bot)
+        pacer = chosen.pacer(ledger.known(sender.id, server), is_bot=sender.is_bot)
         total = pending if chosen.first is None else min(pending, chosen.first)
         watcher = console.watcher(total, output, pacer, as_json=given["json"], quiet=given["quiet"])
         transport.uploads.told = watcher.uploaded
@@ -298,16 +306,17 @@ def _goes_on(report: Report, given: dict[str, Any]) -> bool:
     """Whether the rest may follow the canary; asks a person when too many of it failed."""
     from broadcast import console  # noqa: PLC0415
 
-    console.show_canary(report)
     counts = report.counts
-    if 100 * counts.failed <= given["max_failures"] * (counts.sent + counts.failed):
+    is_good = 100 * counts.failed <= given["max_failures"] * (counts.sent + counts.failed)
+    if not (is_good and given["quiet"]):
+        console.show_canary(report)
+    if is_good:
         return True
     if console.can_ask() and click.confirm(f"Send to the other {counts.pending}?", err=True):
         return True
     place = click.get_current_context().obj or ""
     console.say(f"stopped: too many of the first failed; {counts.pending} not sent")
-    console.say(f"next: broadcast show {report.broadcast} --failed{place}")
-    console.say(f"then: broadcast resume {report.broadcast}{place}")
+    console.say(f"look: broadcast show {report.broadcast} --failed{place}")
     return False
 
 

@@ -112,7 +112,8 @@ class _Rounds:
         from broadcast import console  # noqa: PLC0415
 
         try:
-            return run(self._settings, self._ledger, self._given, taking_up(broadcast))
+            make = taking_up(broadcast)
+            return run(self._settings, self._ledger, self._given, make, account=broadcast.account)
         except LockedError:
             return DONE  # another process has just begun to send it
         except HaltedError as error:

@@ -103,7 +103,7 @@ def send(message: tuple[str, ...], **given: Any) -> int:
                 console.show_records(earlier, (), as_json=True)
             return DONE
         if earlier is not None:
-            return run(settings, ledger, given, taking_up(earlier))
+            return run(settings, ledger, given, taking_up(earlier), account=earlier.account)
         contacts = audience_of(settings, given, body)
         if len(contacts) > ASK_ABOVE and not given["yes"] and console.can_ask():
             console.show_question(body, contacts)
@@ -148,7 +148,7 @@ def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - t
         elif 0 < broadcast.counts.pending == ledger.count_scheduled(broadcast):
             console.show_not_yet(broadcast)
             return DONE
-        return run(settings, ledger, given, taking_up(broadcast))
+        return run(settings, ledger, given, taking_up(broadcast), account=broadcast.account)
 
 
 @cli.command()
@@ -173,7 +173,8 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
             )
             return SOME_FAILED if failed else DONE
         given["retried"] = True
-        return run(settings, ledger, given, taking_up(ledger.reload(broadcast)))
+        make = taking_up(ledger.reload(broadcast))
+        return run(settings, ledger, given, make, account=broadcast.account)
 
 
 @cli.command()
@@ -223,6 +224,8 @@ def _change(
 ) -> int:
     from broadcast import app, console  # noqa: PLC0415
 
+    if given["paid"]:
+        raise click.UsageError(f"--paid is for sending: to {action} costs nothing. Leave it out")
     ledger.require_changeable(target, action)
     count = target.counts.sent
     if action is Action.RECALL:
@@ -238,7 +241,7 @@ def _change(
             await app.find_in_doubt(target, ledger, transport)
         return await ledger.create_change(app.new_id(), action, target, body)
 
-    code = run(settings, ledger, given, make)
+    code = run(settings, ledger, given, make, account=target.account)
     in_doubt = ledger.reload(target).counts.pending
     if in_doubt:
         console.say(

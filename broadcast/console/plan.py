@@ -14,7 +14,7 @@ from broadcast.console.progress import duration
 from broadcast.console.rows import delivery_row
 from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
 from broadcast.core.model import Contact, Delivery, Message, Record
-from broadcast.core.paid import most_stars, stars
+from broadcast.core.paid import PER_STAR, stars
 from broadcast.core.personal import personal
 from broadcast.transport.text import parse
 
@@ -56,14 +56,13 @@ def _show_plan(
 
 def show_cost(messages: int, budget: int, spent: int) -> None:
     """What a paid broadcast of so many messages costs at most, before it starts."""
-    most = most_stars(messages)
-    text = f"paid: at most {float(most):,.1f} Stars for {messages:,} messages"
+    most, left = stars(messages), max(budget - stars(spent), 0)
+    text = f"paid: at most {float(min(most, left)):,.1f} Stars for {messages:,} messages"
     if spent:
         text += f", {float(stars(spent)):,.1f} spent before"
-    left = budget - stars(spent)
     text += f"; the budget is {budget:,}"
     if most > left:
-        text += f", so it may stop after about {round(messages * left / most):,} of them"
+        text += f", so it may stop after about {round(left * PER_STAR):,} of them"
     say(text)
 
 

@@ -26,6 +26,7 @@ from broadcast.console.terminal import Output, json_line, say, stderr_is_termina
 from broadcast.core.model import (
     Attachment,
     Broadcast,
+    Deferred,
     Delivery,
     Failed,
     Outcome,
@@ -72,10 +73,17 @@ class TimeLeft:
         self.done = 0
         self._total, self._pacer = total, pacer
         self._past: deque[tuple[float, int]] = deque()
+        self._due = 0.0  # when the last of those that must wait may be tried again
+
+    def deferred(self, until: float) -> None:
+        """One of them has to wait until then."""
+        self._due = max(self._due, until)
 
     def settled(self, now: float) -> None:
         """One more is done."""
         self.done += 1
+        if self._pacer.held(now):  # it was under way when the hold began, and is no measure
+            return
         while self._past and self._past[0][0] < now - self.WINDOW:
             self._past.popleft()
         if not self._past or now - self._past[-1][0] >= self.WINDOW / 100:
@@ -88,7 +96,7 @@ class TimeLeft:
     def seconds(self, now: float) -> float | None:
         """None when nothing can be said yet."""
         rest = self._total - self.done
-        paced = self._pacer.seconds_for(rest, now)
+        paced = max(self._pacer.seconds_for(rest, now), self._due - now)
         since, before = self._past[0] if self._past else (now, self.done)
         if now - since >= self.LEAST and self.done > before:
             held = self._pacer.held(now)
@@ -139,9 +147,11 @@ class Bar(Quiet):
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """See `Watcher`."""
+        now = time.monotonic()
+        if isinstance(outcome, Deferred) and outcome.retry_after:
+            self._left.deferred(now + outcome.retry_after)
         if not isinstance(outcome, (Sent, Failed)):
             return
-        now = time.monotonic()
         self._left.settled(now)
         self._failed += isinstance(outcome, Failed)
         rate = self._left.done / max(now - self._started, 0.001)
@@ -181,9 +191,11 @@ class Lines(Quiet):
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """See `Watcher`."""
+        now = time.monotonic()
+        if isinstance(outcome, Deferred) and outcome.retry_after:
+            self._left.deferred(now + outcome.retry_after)
         if not isinstance(outcome, (Sent, Failed)):
             return
-        now = time.monotonic()
         self._left.settled(now)
         self._failed += isinstance(outcome, Failed)
         self._last_reason = ""

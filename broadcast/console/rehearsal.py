@@ -13,6 +13,7 @@ from broadcast.console.progress import Quiet, duration
 from broadcast.console.rows import delivery_row, summary_row
 from broadcast.console.terminal import json_line, reader_may_leave, stderr_is_terminal, stdout
 from broadcast.core.model import Failed, Sent
+from broadcast.core.paid import stars
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -63,8 +64,9 @@ def _print(rehearsal: Rehearsal, *, quiet: bool) -> None:
     if not quiet:
         for record in rehearsal.report.records():
             print(json_line(delivery_row(record) | {"broadcast": None}))
-    row = summary_row(rehearsal.report) | {"broadcast": None}
-    print(json_line(row | {"floods": rehearsal.floods, "stars": float(rehearsal.stars)}))
+    report = rehearsal.report
+    row = summary_row(report) | {"broadcast": None}
+    print(json_line(row | {"floods": rehearsal.floods, "stars": float(stars(report.paid))}))
 
 
 def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
@@ -77,8 +79,8 @@ def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
         f"It would take {duration(report.seconds)}: {counted(report.counts, report.action)}",
         f"Telegram would ask to wait {floods if rehearsal.floods else 'never'}",
     ]
-    if rehearsal.stars:
-        lines.append(f"It would cost {rehearsal.stars:,} Stars")
+    if report.paid:
+        lines.append(f"It would cost {float(stars(report.paid)):,.1f} Stars")
     if report.halted is not None:
         lines.append(f"It would stop: {report.halted.reason} ({report.halted.error})")
     lines.append("nothing was sent (rehearsal); what it cannot know: docs/rehearsal.md")

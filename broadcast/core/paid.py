@@ -12,7 +12,7 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from broadcast.core.model import Halted, Sent
+from broadcast.core.model import Deferred, Halted, Sent
 from broadcast.core.pace import Pacer
 
 if TYPE_CHECKING:
@@ -52,20 +52,29 @@ class PaidTransport:
         self._left = budget * PER_STAR - spent
         self._free = Pacer(FREE_RATE)
         self._now = now
+        self._perhaps_paid: set[int] = set()  # may have been charged: never given back
 
     async def send(self, delivery: Delivery) -> Outcome:
-        """See `Transport.send`. What was not sent, or not paid for, costs nothing."""
-        if self._free.take(self._now()) == 0.0:
-            return await self._transport.send(delivery)
-        if self._left <= 0:
-            return Halted(
-                "BUDGET_SPENT",
-                f"the budget of {self._budget} Stars is spent; resume with a larger "
-                "--stars-budget, or without --paid at the free rate",
-            )
-        self._left -= 1  # before it goes out: many are under way at once
+        """See `Transport.send`. What was certainly not sent, or not paid for, costs nothing."""
+        position = delivery.position
+        if position not in self._perhaps_paid:
+            if self._free.take(self._now()) == 0.0:
+                return await self._transport.send(delivery)
+            if self._left <= 0:
+                return Halted(
+                    "BUDGET_SPENT",
+                    f"the budget of {self._budget} Stars is spent; resume with a larger "
+                    "--stars-budget, or without --paid at the free rate",
+                )
+            self._left -= 1  # before it goes out: many are under way at once
         outcome = await self._transport.send(delivery)
-        if isinstance(outcome, Sent):
-            return replace(outcome, paid=True)
-        self._left += 1
+        match outcome:
+            case Sent():
+                return replace(outcome, paid=True)
+            case Deferred(perhaps_sent=True):
+                self._perhaps_paid.add(position)
+            case _ if position not in self._perhaps_paid:
+                self._left += 1
+            case _:
+                pass
         return outcome

@@ -49,7 +49,8 @@ class SqliteRun:
         self.broadcast = broadcast
         self.note: str | None = None  # why the run stopped early
         self.halted: str | None = None  # and the name of that error
-        self.until: int | None = None  # claim for so many recipients, the first of the audience
+        self.until: int | None = None  # claim for so many recipients, the first that are left
+        self._end: int | None = None  # the key from which on they are too many, once it is known
         self.ended: Callable[[Delivery, Outcome, datetime], None] = lambda _, __, ___: None
         """Is told what has failed with the part before it, as nobody ever tries it."""
         self.learned: Callable[[], Learned | None] = lambda: None  # of the account's limits
@@ -90,11 +91,19 @@ class SqliteRun:
         span = keys(self.broadcast.number)
         if self.until is None:
             return span
-        end = span["low"] + self.until
-        if self.broadcast.later_parts:
-            row: Any = sql.one("key_of_recipient", **span, count=self.until)
-            end = span["high"] + 1 if row is None else row["key"]
-        return {"low": span["low"], "high": min(end - 1, span["high"])}
+        if self._end is None:
+            self._end = self._key_of(sql, self.until, span)
+        return {"low": span["low"], "high": self._end - 1}
+
+    def _key_of(self, sql: Statements, count: int, span: dict[str, int]) -> int:
+        """The key of the recipient after the first `count` that are left."""
+        by, row = shift(self.broadcast), None
+        if self.broadcast.target is None:
+            row = sql.one("key_of_recipient", **span, count=count)
+        else:
+            low, high = span["low"] + by, span["high"] + by
+            row = sql.one("key_of_change", low=low, high=high, shift=by, count=count)
+        return span["high"] + 1 if row is None else row["key"] - by
 
     def _claim_slice(self, sql: Statements, limit: int, end: int) -> list[tuple[Any, ...]]:
         number = self.broadcast.number

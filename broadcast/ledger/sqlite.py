@@ -417,6 +417,11 @@ class SqliteLedger:
         values = {"number": broadcast.number, "update_state": state}
         await self._database.write(lambda sql: sql.run("keep_update_state", **values))
 
+    def last_person(self, server: str | None) -> int:
+        """The account that sent the last broadcast at `server`; 0 when there is none."""
+        rows = self._database.read("last_account", server=server or "")
+        return rows[0]["account"] if rows else 0
+
     def known(self, account: int, server: str | None) -> Known:
         """What earlier broadcasts learned about the limits of `account` at `server`."""
         rows = self._database.read("account", id=account, server=server or "")

@@ -119,9 +119,18 @@ SELECT key, peer, contact, part, NULL AS message_id, NULL AS others FROM recipie
 WHERE key BETWEEN :low AND :high AND part IS NULL ORDER BY key LIMIT :limit;
 
 -- name: key_of_recipient
--- The key of the first part of the recipient number `count`, from 0.
-SELECT key FROM recipient
-WHERE key BETWEEN :low AND :high AND part IS NULL ORDER BY key LIMIT 1 OFFSET :count;
+-- The key of the recipient number `count`, from 0, of those whose first part has no outcome.
+SELECT key FROM recipient r
+WHERE key BETWEEN :low AND :high AND part IS NULL
+  AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key)
+ORDER BY key LIMIT 1 OFFSET :count;
+
+-- name: key_of_change
+-- The same for an edit or a recall, by the key of the message that it changes.
+SELECT key FROM outcome m
+WHERE key BETWEEN :low AND :high AND sent = 1
+  AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = m.key - :shift)
+ORDER BY key LIMIT 1 OFFSET :count;
 
 -- name: later_parts
 -- What follows a part of a message, to the same recipient.
@@ -281,6 +290,11 @@ SELECT r.key - :shift AS key, r.peer, r.contact, r.part, o.sent, m.message_id, m
 FROM outcome m JOIN recipient r ON r.key = m.key
 LEFT JOIN outcome o ON o.key = r.key - :shift LEFT JOIN waiting w ON w.key = r.key - :shift
 WHERE m.key BETWEEN :low + :shift AND :high + :shift AND m.sent = 1 ORDER BY r.key;
+
+-- name: last_account
+-- Who started the last broadcast there. A person's account is known once somebody has signed in.
+SELECT account FROM broadcast WHERE coalesce(server, '') = :server AND account IS NOT NULL
+ORDER BY number DESC LIMIT 1;
 
 -- name: account
 SELECT * FROM account WHERE id = :id AND server = :server;

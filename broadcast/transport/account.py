@@ -99,6 +99,9 @@ class AccountOpener:
             timeout=CONNECT_TIMEOUT,
             connection_retries=CONNECT_RETRIES,
             retry_delay=1,
+            # A connection that is lost is ours to notice: Telethon makes a new one at once and for
+            # ever where the server accepts and then hangs up, without a pause or a word.
+            auto_reconnect=False,
             # Signing in may move to another data centre, which is a retry inside Telethon;
             # when sending, retries and waits are ours (docs/architecture.md).
             request_retries=5 if for_login else 0,

@@ -20,7 +20,7 @@ from telethon.tl import functions, types
 
 from broadcast.core.classify import finding
 from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError, MessageError
-from broadcast.core.model import Action, Failed, Halted, Outcome, Sent
+from broadcast.core.model import Action, Deferred, Failed, Halted, Outcome, Sent
 from broadcast.core.plan import random_id
 from broadcast.transport.account import disconnect, open_account
 from broadcast.transport.addresses import Address, AddressCache, Addresses
@@ -32,7 +32,7 @@ from broadcast.transport.wire import ShortAnswer, TimeLimits, peer_bytes, wire_o
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import AsyncGenerator, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 
     from telethon import TelegramClient
 
@@ -76,6 +76,7 @@ class TelethonTransport:
     ) -> None:
         self.account = account
         self.pays = False  # a bot's messages above the free rate cost Stars, instead of a wait
+        self.held: Callable[[], float] = lambda: 0.0  # for how many seconds nobody may send
         self._is_direct = is_direct
         self._opener = opener
         self._client: TelegramClient | None = client
@@ -108,9 +109,13 @@ class TelethonTransport:
     async def _send(self, delivery: Delivery) -> Outcome:
         peer = delivery.contact.peer
         try:
-            address = self._addresses.at_hand(peer) or await self._addresses.find(self._call, peer)
-            if not isinstance(address, Address):
-                return address
+            address = self._addresses.at_hand(peer)
+            if address is None:
+                address = await self._addresses.find(self._call, peer)
+                if not isinstance(address, Address):
+                    return address
+                if held := self.held():  # a flood came meanwhile: nobody knocks on a closed door
+                    return Deferred("HELD", "Telegram asks to wait", held)
             if delivery.action is not Action.SEND:
                 return await self._change(delivery, address)
             return await self._deliver(delivery, address)
