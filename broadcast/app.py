@@ -257,11 +257,10 @@ def require_sendable(message: Message, audience: Iterable[Contact], source: str)
         check(message)
     now = datetime.now(UTC)
     found = list(problems(message, audience, now, check, source))
-    if message.when is not None:
-        found += [
-            Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
-            for contact, told in misses(message.when, audience, now)
-        ]
+    found += [
+        Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
+        for contact, told in misses(message.when, audience, now)
+    ]
     if found:
         people = "one contact" if len(found) == 1 else f"{len(found)} contacts"
         raise ContactsError(f"{source}: {people} cannot get this message; nothing was sent", found)
@@ -280,25 +279,23 @@ async def make(
     Raises InputError when that account cannot send such a message; nothing was sent.
     """
     account = transport.account
-    messages = [message, *(replace(message, **dict(c.overrides)) for c in audience if c.overrides)]
+    now = datetime.now(UTC)
+    messages = [message, *(personal(message, each, now) for each in audience if each.overrides)]
     for one in messages:
         require_able(one, account)
-    parts, due = parts_for(message, audience, datetime.now(UTC)), None
+    parts, due = parts_for(message, audience, now), None
     if account.is_bot and any(one.when for one in messages):
-        due = partial(_due_for, message, datetime.now(UTC))
+        due = partial(_due_for, message, now)
     identity = new_id(once, message)
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
 
 
-def as_meant(message: Message, transport: Transport, made_at: datetime) -> Transport:
-    """Around `transport`: everybody gets their own form of `message`, and nobody gets it too late.
+def as_meant(transport: Transport, made_at: datetime) -> Transport:
+    """Around `transport`: everybody gets their own form of the message, and nobody too late.
 
     Templates are filled in as of `made_at`, so that a run that goes on says the same.
     """
-    if message.when is not None:
-        clock = partial(datetime.now, UTC)
-        transport = PunctualTransport(transport, message.when, message.late, clock)
-    return PersonalTransport(transport, made_at)
+    return PersonalTransport(PunctualTransport(transport, partial(datetime.now, UTC)), made_at)
 
 
 def parts_for(
@@ -380,7 +377,7 @@ async def send(
     if pacer is None:
         account = getattr(transport, "account", None)  # a fake has none, and no limits
         pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
-    sender = as_meant(message, transport, datetime.now(UTC))
+    sender = as_meant(transport, datetime.now(UTC))
     engine = options.engine(ledger, sender, pacer, watcher)
     seconds = await _timed(engine)
     counts = ledger.counts()
@@ -425,7 +422,7 @@ async def run(
     watcher = watcher or Nobody()
     transport.held = lambda: pacer.held(now())
     sender = options.around(transport, broadcast.paid, now)
-    sender = as_meant(broadcast.message, sender, broadcast.created_at)
+    sender = as_meant(sender, broadcast.created_at)
     engines: list[Engine] = []
     asked = False
 

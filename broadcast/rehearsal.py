@@ -82,7 +82,7 @@ def rehearse(
         transport.held = lambda: pacer.held(loop.time())
         engine = options.engine(
             ledger,
-            as_meant(message, options.around(transport, 0, loop.time), loop.utc()),
+            as_meant(options.around(transport, 0, loop.time), loop.utc()),
             pacer,
             watcher,
             clock=loop.utc,

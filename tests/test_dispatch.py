@@ -459,3 +459,20 @@ def test_a_process_that_was_frozen_asks_before_it_goes_on() -> None:
     ledger = Frozen("b1", Message("hello"), audience(40))
     virtual.run(engine_of(ledger, FakeTransport(), Pacer(30)).run())
     assert ledger.renewed == 1
+
+
+def test_an_outage_is_a_matter_of_patience_and_not_of_the_longest_wait() -> None:
+    transport = FakeTransport({"@friend0": [LOST] * 100})
+    engine = engine_of(ledger_of(1), transport, max_wait=5.0, patience=120.0)
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert engine.halted.error == "OFFLINE"
+
+
+def test_a_flood_shows_that_the_outage_is_over() -> None:
+    flood = Deferred("FLOOD_WAIT", "Telegram asks to wait", 700.0, Scope.ACCOUNT)
+    transport = FakeTransport({"@friend0": [LOST, flood, LOST]})
+    engine = engine_of(ledger_of(1), transport, patience=600.0)
+    virtual.run(engine.run())
+    assert engine.halted is None
+    assert len(transport.delivered) == 1

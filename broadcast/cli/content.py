@@ -60,7 +60,8 @@ def _options_of(setting: Setting) -> list[Callable[..., Any]]:
         more["type"] = click.Choice(setting.choices)
     match setting.kind:
         case Kind.FLAG:
-            return [click.option(name, setting.name, is_flag=True, help=setting.help)]
+            both = f"{name}/--no-{name.removeprefix('--')}"  # to take back what a file says
+            return [click.option(both, setting.name, default=None, help=setting.help)]
         case Kind.LIST:
             return [click.option(name, setting.name, multiple=True, **more)]
         case Kind.ROWS:
@@ -138,9 +139,12 @@ def _said(given: dict[str, Any]) -> dict[str, Raw]:
     said: dict[str, Raw] = {}
     for setting in SETTINGS:
         value = given.get(setting.name)
-        if not value or setting.is_argument:
+        if isinstance(value, bool):
+            said[setting.name] = "yes" if value else "no"
+        elif not value or setting.is_argument:
             continue
-        said[setting.name] = "yes" if value is True else value
+        else:
+            said[setting.name] = value
         if setting.name in PATHS:
             said[setting.name] = _absolute(value)
     if given.get("row"):

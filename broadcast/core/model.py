@@ -261,7 +261,8 @@ class Delivery:
 
     `message_id` is the message that an edit or a recall changes; None when it is not known. `part`
     counts from 0 within a message that was split: each part is a delivery of its own. `others` are
-    the ids of the rest of an album that an edit or a recall changes.
+    the ids of the rest of an album that an edit or a recall changes. With `is_scheduled` these ids
+    are not of messages, but of Telegram's schedule.
     """
 
     broadcast: str
@@ -273,6 +274,7 @@ class Delivery:
     message_id: int | None = None
     part: int = 0
     others: tuple[int, ...] = ()
+    is_scheduled: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from broadcast.core.content import ContentError, require_whole
 from broadcast.core.errors import MessageError, Problem
 from broadcast.core.model import NO_OVERRIDES, Action, Failed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
     from types import CoroutineType
 
@@ -23,13 +24,25 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
     It is `message` itself where nothing is personal, so that all who get the same share one.
     """
     if contact.overrides:
-        message = replace(message, **dict(contact.overrides))
+        message = replace(message, **_in_place_of(message, contact.overrides))
     if not message.template:
         return message
     from broadcast.core.templates import names_of, template  # noqa: PLC0415 - Jinja is slow to load
 
     text, values = template(message.text).render(names_of(contact, now))
     return replace(message, text=text, values=values, template=False)
+
+
+def _in_place_of(message: Message, overrides: Mapping[str, object]) -> dict[str, Any]:
+    """The fields that are others for one contact: a forward of their own leaves out everybody's
+    text, and a text or file of their own everybody's forward.
+    """
+    if "forward" in overrides:
+        nothing = {"text": "", "files": (), "buttons": (), "template": False, "split": False}
+        return {**nothing, **overrides}
+    if message.forward is not None and ("text" in overrides or "files" in overrides):
+        return {"forward": None, **overrides}
+    return dict(overrides)
 
 
 class PersonalTransport:
@@ -81,11 +94,14 @@ def problems(
     for contact in contacts:
         try:
             made = personal(message, contact, now)
+            if contact.overrides:
+                require_whole(made)
             if made is not checked:
                 check(made)
-        except MessageError as error:
+        except (MessageError, ContentError) as error:
             who = contact.name or contact.peer.text
-            told = str(error).replace("; nothing was sent", "")
+            key = f"message: {error.key} " if isinstance(error, ContentError) else ""
+            told = key + str(error).replace("; nothing was sent", "")
             yield Problem(source, contact.line, f"{who}: {told}")
         else:
             checked = made

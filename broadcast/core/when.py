@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from broadcast.core.duration import seconds_of
@@ -20,6 +20,7 @@ from broadcast.core.model import Action, Failed, When
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import tzinfo
+    from types import CoroutineType
 
     from broadcast.core.model import Contact, Delivery, Outcome
     from broadcast.core.ports import Transport
@@ -37,6 +38,10 @@ _AT = re.compile(
     r"(?:(\d{4}-\d{2}-\d{2})[T ]\s*)?(\d{1,2}:\d{2}(?::\d{2})?)\s*(Z|[+-]\d{2}:?\d{2})?\Z",
     re.IGNORECASE,
 )
+
+
+AT_TELEGRAM = "at Telegram until"
+"""How the note of an outcome begins that lies in Telegram's schedule; the ledger looks for it."""
 
 
 class WhenError(ValueError):
@@ -170,17 +175,22 @@ def moment_for(when: When, contact: Contact) -> datetime:
         raise WhenError(f"{place}{error}") from None
 
 
-def misses(when: When, contacts: Iterable[Contact], now: datetime) -> Iterator[tuple[Contact, str]]:
-    """Whom `when` does not fit, and why: before anything is made, for all of them at once."""
+def misses(
+    when: When | None, contacts: Iterable[Contact], now: datetime
+) -> Iterator[tuple[Contact, str]]:
+    """Whom `when`, or a time of their own, does not fit, and why: before anything is made."""
     for contact in contacts:
+        own = cast("When | None", contact.overrides.get("when", when))
+        if own is None:
+            continue
         try:
-            zone = _zone_for(when, contact)
+            zone = _zone_for(own, contact)
         except WhenError as error:
             yield contact, str(error)
             continue
-        if _moment(when.at, zone) <= now:
+        if _moment(own.at, zone) <= now:
             there = f"in {zone.key}, where it is {_shown(now.astimezone(zone))}"
-            yield contact, f"{_shown(when.at)} is past already {there}: give a later date"
+            yield contact, f"{_shown(own.at)} is past already {there}: give a later date"
 
 
 def _zone_for(when: When, contact: Contact) -> ZoneInfo:
@@ -203,27 +213,24 @@ def _shown(moment: datetime) -> str:
 
 
 class PunctualTransport:
-    """Around a transport: what is later than `late` seconds after its time is not sent any more.
+    """Around a transport: what is later than its message allows is not sent any more.
 
     Only what was never tried: what has perhaps arrived is never called failed, who has the first
     part of a message gets the others, and whoever asks for a retry wants it now. `clock` tells an
-    aware time. A contact may have a time of their own, in `overrides`.
+    aware time.
     """
 
-    def __init__(
-        self,
-        transport: Transport,
-        when: When | None,
-        late: float | None,
-        clock: Callable[[], datetime],
-    ) -> None:
-        self._transport, self._when, self._late, self._clock = transport, when, late, clock
+    def __init__(self, transport: Transport, clock: Callable[[], datetime]) -> None:
+        self._transport, self._clock = transport, clock
 
-    async def send(self, delivery: Delivery) -> Outcome:
+    def send(self, delivery: Delivery) -> CoroutineType[Any, Any, Outcome]:
         """See `Transport.send`."""
-        own = delivery.contact.overrides
-        when = cast("When | None", own.get("when", self._when))
-        late = cast("float | None", own.get("late", self._late))
+        if delivery.message.late is None:
+            return self._transport.send(delivery)
+        return self._send(delivery)
+
+    async def _send(self, delivery: Delivery) -> Outcome:
+        when, late = delivery.message.when, delivery.message.late
         if when is not None and late is not None and _is_untouched(delivery):
             now = self._clock()
             if now - moment_for(when, delivery.contact) > timedelta(seconds=late):

@@ -197,6 +197,7 @@ def delivery_of(  # noqa: PLR0917 - a row of the statements, as it comes
     part: int | None,
     message_id: int | None,
     others: str | None,
+    is_scheduled: int | None = 0,
     *,
     attempts: int = 0,
 ) -> Delivery:
@@ -211,6 +212,7 @@ def delivery_of(  # noqa: PLR0917 - a row of the statements, as it comes
         message_id,
         part or 0,
         _others_of(others),
+        bool(is_scheduled),
     )
 
 

@@ -147,7 +147,9 @@ SELECT key, 0, 0 FROM recipient WHERE key = ? + 1 AND part IS NOT NULL;
 
 -- name: messages
 -- The sent messages of a broadcast, for an edit or a recall: at most `limit` of them.
-SELECT r.key, r.peer, r.contact, r.part, o.message_id, o.others
+-- What lies in Telegram's schedule has an id of the schedule, which is no message's.
+SELECT r.key, r.peer, r.contact, r.part, o.message_id, o.others,
+       o.note LIKE 'at Telegram until %' AS is_scheduled
 FROM outcome o JOIN recipient r ON r.key = o.key
 WHERE o.key BETWEEN :low AND :high AND o.sent = 1 ORDER BY o.key LIMIT :limit;
 

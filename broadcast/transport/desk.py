@@ -96,8 +96,11 @@ class Desk:
         return moment if moment > datetime.now(UTC) + LEAST_AHEAD else None
 
     def moment(self, delivery: Delivery) -> datetime:
-        """When the message of `delivery`, which has a time, is to go out."""
-        when = cast("When", delivery.message.when)
+        """When the message of `delivery`, which has a time, is to go out.
+
+        A recall says the time of all; a contact may have one of their own.
+        """
+        when = cast("When", delivery.contact.overrides.get("when", delivery.message.when))
         return moment_for(when, delivery.contact)
 
     async def _around(

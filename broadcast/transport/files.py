@@ -49,6 +49,8 @@ def look_from(base: Path) -> Look:
 def _look(written: str, base: Path, *, as_document: bool) -> Attachment:
     try:
         path = (base / Path(written).expanduser()).resolve()
+        if path.exists() and not path.is_file():
+            raise ContentError("files", f"{written}: is no file that can be sent")
         with path.open("rb") as stream:
             start = stream.read(16)
         digest, size = digest_of(path)

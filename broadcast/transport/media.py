@@ -17,7 +17,7 @@ import secrets
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from hashlib import md5
+from hashlib import md5, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,6 +25,7 @@ from telethon import errors, utils
 from telethon.tl import functions, types
 
 from broadcast.core.classify import classify
+from broadcast.core.errors import MessageError
 from broadcast.core.model import Attachment, Failed, Halted, Media
 from broadcast.transport.addresses import Address
 from broadcast.transport.files import require_allowed, require_unchanged
@@ -139,7 +140,8 @@ class Uploads:
         self._call, self._account, self._cache = call, account.id, cache
         self._is_premium = account.is_premium
         self._stored: dict[str, Stored] = {}
-        self._under_way: dict[str, tuple[int, set[int]]] = {}  # upload id, parts that arrived
+        # Upload id, and the parts that arrived, each with the SHA-256 of what was sent.
+        self._under_way: dict[str, tuple[int, dict[int, bytes]]] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def stored(self, file: Attachment) -> Stored:
@@ -214,7 +216,7 @@ class Uploads:
 
     async def _send_parts(self, file: Attachment, key: str) -> Any:
         """Send what has not arrived yet, some parts at once: a lost connection costs a part."""
-        number, done = self._under_way.setdefault(key, (secrets.randbits(63), set[int]()))
+        number, done = self._under_way.setdefault(key, (secrets.randbits(63), {}))
         total = -(-file.size // PART)
         is_small = file.size <= SMALL
         with closing(_opened(file)) as stream:
@@ -228,16 +230,37 @@ class Uploads:
                     else:
                         part = functions.upload.SaveBigFilePartRequest(number, index, total, data)
                     await self._call(part)
-                    done.add(index)
+                    done[index] = sha256(data).digest()
                     self.told(file, min(len(done) * PART, file.size))
 
             await _together(send, AT_ONCE)
-            name = Path(file.path).name
-            if not is_small:
-                return types.InputFileBig(number, total, name)
-            stream.seek(0)
-            checksum = md5(stream.read(), usedforsecurity=False).hexdigest()
+            checksum = self._checked(file, key, stream)
+        name = Path(file.path).name
+        if is_small:
             return types.InputFile(number, total, name, checksum)
+        return types.InputFileBig(number, total, name)
+
+    def _checked(self, file: Attachment, key: str, stream: BinaryIO) -> str:
+        """The MD5 of what was sent, which must be what the broadcast was made with.
+
+        Read once more from first to last: the file may have changed while it was being sent.
+        """
+        parts = self._under_way[key][1]
+        whole, checksum = sha256(), md5(usedforsecurity=False)
+        same = True
+        for index in range(len(parts)):
+            data = _read(stream, index)
+            whole.update(data)
+            checksum.update(data)
+            same = same and sha256(data).digest() == parts[index]
+        if not same or whole.hexdigest() != file.sha256:
+            del self._under_way[key]
+            require_unchanged(file)
+            raise MessageError(
+                f"{file.path}: has changed while it was being sent, and everybody gets the same; "
+                "`broadcast resume` goes on; nothing more was sent"
+            )
+        return checksum.hexdigest()
 
     async def _told_anew(self, stored: Stored) -> Stored | None:
         """`stored` with the reference that a message which carries it has now."""

@@ -22,6 +22,7 @@ from broadcast.core.classify import finding
 from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError, MessageError
 from broadcast.core.model import Action, Deferred, Failed, Halted, Outcome, Sent
 from broadcast.core.plan import random_id
+from broadcast.core.when import AT_TELEGRAM
 from broadcast.transport.account import disconnect, open_account
 from broadcast.transport.addresses import Address, AddressCache, Addresses
 from broadcast.transport.desk import Desk, Ready
@@ -143,7 +144,7 @@ class TelethonTransport:
                 self.uploads.seen(file, stored, address, number)
         note = await self._pin(message, address, ids) if message.pin else ""
         if ready.around.at is not None:
-            note = f"at Telegram until {ready.around.at:%Y-%m-%d %H:%M} UTC"
+            note = f"{AT_TELEGRAM} {ready.around.at:%Y-%m-%d %H:%M} UTC"
         return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
 
     async def _post_message(
@@ -186,7 +187,7 @@ class TelethonTransport:
                 await self._call(edit_of(delivery.message, peer, message_id))
             return Sent(message_id)
         ids = [message_id, *delivery.others]
-        if delivery.message.when is not None:  # ids of the schedule, which are no messages' ids
+        if delivery.is_scheduled:  # ids of the schedule, which are no messages' ids
             if self._desk.moment(delivery) <= datetime.now(UTC):
                 return finding("SCHEDULE_PAST")
             await self._call(functions.messages.DeleteScheduledMessagesRequest(peer, ids))

@@ -88,3 +88,20 @@ def test_however_many_there_are_the_budget_holds(count: int, budget: int, spent:
     outcomes = sent_at_once(count, budget, spent=spent)
     assert paid(outcomes) <= max(budget * 10 - spent, 0)
     assert paid(outcomes) + halted(outcomes) == max(count - 1, 0)
+
+
+def test_what_may_have_been_charged_keeps_its_price() -> None:
+    """Telegram takes the Star, and its answer is lost: the next try must not get it back."""
+    lost = Deferred("NO_ANSWER", "no answer", reached=False, perhaps_sent=True)
+    inner = FakeTransport({f"@friend{number}": lost for number in range(50)})
+    transport = PaidTransport(inner, 1, 0, lambda: 1000.0)
+
+    async def main() -> tuple[list[Outcome], list[Outcome]]:
+        first = [await transport.send(delivery(number)) for number in range(50)]
+        return first, [await transport.send(delivery(number)) for number in range(50)]
+
+    first, second = asyncio.run(main())
+    assert first.count(lost) == 1 + 10  # one is free, ten are one Star
+    assert paid(second) == 10
+    assert all(isinstance(outcome, (Sent, Halted)) for outcome in second)
+    assert len(inner.delivered) == 11

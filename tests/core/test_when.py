@@ -245,9 +245,9 @@ SIX = NOW.replace(tzinfo=None, hour=18)
 def sent_at(
     now: datetime, late: float | None = 1800.0, *, when: When | None = None, **changes: Any
 ) -> object:
-    when = when or When(SIX, MADRID)
-    transport = PunctualTransport(FakeTransport(), when, late, lambda: now)
-    return asyncio.run(transport.send(delivery(**changes)))
+    message = Message("I bought a car!", when=when or When(SIX, MADRID), late=late)
+    transport = PunctualTransport(FakeTransport(), lambda: now)
+    return asyncio.run(transport.send(replace(delivery(**changes), message=message)))
 
 
 def utc(hour: int, minute: int = 0, second: int = 0, day: int = 23) -> datetime:

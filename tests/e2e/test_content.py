@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import random
 import signal
 from collections import Counter
@@ -426,3 +427,65 @@ def test_a_preview_sends_nothing_and_a_test_goes_to_oneself(
     assert test.peer == test.sender
     assert person.run("preview", *message, "--test-peer", "@carl").code == 0
     assert [message.text for message in arrived(telegram, "@carl")] == ["Hi Ana"]
+
+
+def test_a_file_that_changes_during_its_upload_reaches_nobody(
+    person: Cli, telegram: Telegram
+) -> None:
+    content = random.Random(2).randbytes(12 * 2**20)
+    person.write("catalogue.pdf", content)
+    person.write_contacts("@ana")
+    parts = [0]
+
+    def before(_key_id: int, request: TLRequest) -> None:
+        while hasattr(request, "query"):
+            request = request.query
+        if isinstance(request, functions.upload.SaveBigFilePartRequest):
+            parts[0] += 1
+            if parts[0] == 4:
+                person.write("catalogue.pdf", b"other" + content[5:-5] + b"other")
+
+    telegram.world.before = before
+    ended = person.run("Our catalogue", "--file", "catalogue.pdf")
+    assert ended.code == 3
+    assert "has changed" in ended.err
+    assert telegram.received() == []
+    telegram.world.before = lambda _, __: None
+    person.write("catalogue.pdf", content)
+    assert person.run("resume").code == 0
+    (message,) = arrived(telegram, "@ana")
+    assert message.file
+    assert message.file.sha256 == sha256(content)
+
+
+def test_what_is_no_file_is_refused(person: Cli, telegram: Telegram) -> None:
+    person.write_contacts("@ana")
+    os.mkfifo(person.directory / "pipe")
+    for path in ("pipe", ".", "/dev/zero"):
+        ended = send(person, "Look", "--file", path, code=2)
+        assert "nothing was sent" in ended.err
+    assert telegram.received() == []
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ("{not_later_than: 1h}", "there is none"),
+        ("{forward: 'https://t.me/some_channel/1', text: x}", "as it is"),
+    ],
+)
+def test_a_contact_cannot_say_what_nobody_can(
+    person: Cli, telegram: Telegram, said: str, words: str
+) -> None:
+    person.write("contacts.yaml", f"contacts:\n  - {{peer: '@ana', message: {said}}}\n")
+    ended = send(person, "To all", code=2)
+    assert "contacts.yaml:2:" in ended.err
+    assert words in ended.err
+    assert telegram.received() == []
+
+
+def test_an_option_takes_back_what_a_file_says(person: Cli, telegram: Telegram) -> None:
+    person.write_contacts("@ana")
+    person.write("message.md", "---\nsilent: yes\n---\nHello there")
+    send(person, "--message-file", "message.md", "--no-silent")
+    assert [message.silent for message in arrived(telegram, "@ana")] == [False]

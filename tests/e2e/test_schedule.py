@@ -118,3 +118,41 @@ def test_what_is_too_late_is_not_sent_and_said(bot: Cli, telegram: Telegram) -> 
     assert bot.run("run-due").code == 1
     assert telegram.received() == []
     assert "TOO_LATE" in bot.run("show", "--json").out
+
+
+def test_a_recall_reaches_what_was_sent_and_what_is_to_come(
+    person: Cli, telegram: Telegram
+) -> None:
+    """An id of the schedule is no message's: nothing else is deleted."""
+    person.write_contacts("@ben")
+    assert person.run("precious", "--yes").code == 0
+    person.write(
+        "contacts.yaml",
+        "contacts:\n  - {peer: '@ana', message: {at: '2027-06-24 18:00', zone: UTC}}\n  - '@ben'\n",
+    )
+    ended = person.run("mixed times", "--yes", "--json")
+    assert (ended.code, len(waiting(telegram))) == (0, 1)
+    assert person.run("recall", ended.summary["broadcast"], "--yes").code == 0
+    assert waiting(telegram) == []
+    assert [message.text for message in telegram.received()] == ["precious"]
+
+
+def test_a_recall_of_what_was_so_soon_that_it_was_sent_at_once(
+    person: Cli, telegram: Telegram
+) -> None:
+    person.write_contacts("@ana")
+    ended = person.run("soon", "--in", "8s", "--yes", "--json")
+    assert len(telegram.received()) == 1
+    assert person.run("recall", ended.summary["broadcast"], "--yes").code == 0
+    assert telegram.received() == []
+
+
+def test_a_contacts_own_time_may_be_too_late(bot: Cli, telegram: Telegram) -> None:
+    bot.write(
+        "contacts.yaml",
+        "contacts:\n  - {peer: 100010001, message: {in: 1s, not_later_than: 0.5s}}\n",
+    )
+    assert bot.run("Lunch!", "--yes").code == 0
+    time.sleep(2)
+    assert bot.run("run-due").code == 1
+    assert telegram.received() == []
