@@ -14,7 +14,7 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from json import dumps
@@ -145,11 +145,12 @@ class Nobody:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a broadcast. `counts` are those of the whole, `seconds` those of this run.
+    """What became of a broadcast. `counts` are those of the whole, `before` what they were when this
+    run began, `seconds` what it took.
 
     `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it.
     `state` is what the broadcast was left in, and `paid` how many messages cost Stars. Of those
-    that are pending `scheduled` only wait for their time, which is still to come.
+    pending, `scheduled` only wait for their time, which is still to come.
     """
 
     broadcast: str
@@ -162,11 +163,18 @@ class Report:
     paid: int
     _records: Callable[[], Iterator[Record]]
     scheduled: int = 0
+    before: Counts = field(default_factory=Counts)
 
     @property
     def is_unfinished(self) -> bool:
         """Whether something is left that could have been sent by now."""
         return self.counts.pending > (0 if self.stopped else self.scheduled)
+
+    @property
+    def of_this_run(self) -> Counts:
+        """What this run has sent and what has failed in it, and what is left."""
+        now, before = self.counts, self.before
+        return Counts(now.sent - before.sent, now.failed - before.failed, 0, now.pending)
 
     def records(self) -> Iterator[Record]:
         """Every delivery with its state, in the order of the audience."""
@@ -464,6 +472,7 @@ async def run(
         paid=after.paid,
         _records=lambda: ledger.records(after),
         scheduled=ledger.count_scheduled(after),
+        before=broadcast.counts,
     )
 
 

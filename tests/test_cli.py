@@ -807,3 +807,79 @@ def test_a_paid_broadcast_stops_at_its_budget_and_can_be_gone_on_with(shell: She
     summary = json.loads(shell.run("resume", *paid, "20", "--json").stdout.splitlines()[-1])
     assert summary["sent"] == 60
     assert 1.0 < summary["stars"] <= 6.0
+
+
+# -- canaries, prices and failures that are told as they are --
+
+
+def blocked(*numbers: int) -> str:
+    return "".join(f"@blocked_{number}\n" for number in numbers)
+
+
+def friends(*numbers: int) -> str:
+    return "".join(f"@friend{number}_x\n" for number in numbers)
+
+
+def test_when_all_have_failed_nothing_is_left_to_stop(shell: Shell) -> None:
+    shell.write("list.csv", "peer\n" + blocked(*range(25)))
+    result = shell.run(HELLO, "--sandbox", "--contacts", "list.csv", "--yes")
+    assert result.returncode == 1, result.stderr
+    assert "stopped" not in result.stderr
+
+
+def test_a_canary_is_looked_at_however_large_it_is(shell: Shell) -> None:
+    shell.write("list.csv", "peer\n" + blocked(*range(30)) + friends(*range(5)))
+    result = shell.run(HELLO, "--sandbox", "--contacts", "list.csv", "--yes", "--canary", "30")
+    assert result.returncode == 3, result.stderr
+    assert "canary: 0 sent, 30 failed" in result.stderr
+    assert "5 not sent" in result.stderr
+
+
+def test_a_canary_that_stops_ends_with_a_summary(shell: Shell) -> None:
+    shell.write("list.csv", "peer\n" + blocked(1, 2) + friends(*range(8)))
+    many = ("--sandbox", "--contacts", "list.csv", "--json", "--canary", "2")
+    result = shell.run(HELLO, *many)
+    assert result.returncode == 3, result.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [row.get("status") for row in rows] == ["failed"] * 2 + ["pending"] * 8 + [None]
+    assert (rows[-1]["type"], rows[-1]["pending"]) == ("summary", 8)
+
+
+def test_a_retry_and_an_edit_have_canaries_of_their_own(shell: Shell) -> None:
+    shell.write("list.csv", "peer\n" + friends(1, 2) + blocked(*range(5)))
+    assert shell.run(HELLO, "--sandbox", "--contacts", "list.csv").returncode == 1
+    result = shell.run("retry", "--all", "--canary", "1", "--sandbox")
+    assert result.returncode == 3, result.stderr
+    assert "canary: 0 sent, 1 failed, 4 pending" in result.stderr
+
+
+def test_quiet_is_quiet_when_all_is_well(shell: Shell) -> None:
+    shell.write("list.csv", "peer\n123450001\n123450002\n")
+    many = ("--sandbox", "--contacts", "list.csv", "--quiet")
+    result = shell.run(HELLO, *many, "--canary", "1", "--paid", "--stars-budget", "5")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_an_edit_and_a_recall_cost_nothing(shell: Shell) -> None:
+    assert shell.run(HELLO, "--sandbox").returncode == 0
+    paid = ("--sandbox", "--paid", "--stars-budget", "5", "--yes")
+    for command in (["edit", "6", "new"], ["recall", "6"]):
+        result = shell.run(*command, *paid)
+        assert result.returncode == 2
+        assert "costs nothing" in result.stderr
+
+
+def test_a_bots_broadcast_is_gone_on_with_as_that_bot(shell: Shell) -> None:
+    shell.write("many.csv", "peer\n" + "".join(f"{123450000 + n}\n" for n in range(60)))
+    paid = ("--sandbox", "--paid", "--stars-budget", "1")
+    assert shell.run(HELLO, "--contacts", "many.csv", *paid, "--yes").returncode == 3
+    result = shell.run("resume", "--sandbox")
+    assert result.returncode == 0, result.stderr
+    assert "60 sent" in result.stdout
+
+
+def test_a_rehearsal_is_the_real_run(shell: Shell) -> None:
+    shell.write("list.csv", "peer\n" + blocked(1, 2) + friends(*range(8)))
+    result = shell.run(HELLO, "--contacts", "list.csv", "--rehearse", "--canary", "2")
+    assert result.returncode == 3, result.stderr
+    assert "would stop after the canary" in result.stderr

@@ -306,7 +306,7 @@ def _goes_on(report: Report, given: dict[str, Any]) -> bool:
     """Whether the rest may follow the canary; asks a person when too many of it failed."""
     from broadcast import console  # noqa: PLC0415
 
-    counts = report.counts
+    counts = report.of_this_run
     is_good = 100 * counts.failed <= given["max_failures"] * (counts.sent + counts.failed)
     if not (is_good and given["quiet"]):
         console.show_canary(report)

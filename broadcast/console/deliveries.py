@@ -64,7 +64,7 @@ def show_result(
 
 def show_canary(report: Report) -> None:
     """What became of the first, before the others follow: on stderr, where a question follows."""
-    say(f"canary: {counted(report.counts, report.action)}")
+    say(f"canary: {counted(report.of_this_run, report.action)}")
     failed = (r for r in report.records() if isinstance(r.outcome, Failed))
     for record in islice(failed, CANARY_LIMIT):
         name, peer, _, (told, _) = _cells(record)
