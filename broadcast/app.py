@@ -145,8 +145,8 @@ class Nobody:
 
 @dataclass(frozen=True)
 class Report:
-    """What became of a broadcast. `counts` are those of the whole, `before` what they were when this
-    run began, `seconds` what it took.
+    """What became of a broadcast. `counts` are those of the whole, `before` what they were when
+    this run began, `seconds` what it took.
 
     `halted` says why the run stopped early by itself; `stopped` is True when somebody asked for it.
     `state` is what the broadcast was left in, and `paid` how many messages cost Stars. Of those
