@@ -26,6 +26,7 @@ MOST_YAML = 8 * 2**20
 """The most bytes of a YAML list, which is read whole: some 150,000 people."""
 
 _FORM = 'expected "contacts:" and below it one "- @username" a line, the @username in quotes'
+_TOO_DEEP = "lists within lists within lists: nobody needs such a thing"
 _DEEPEST = 8  # a list needs four levels; libyaml gets very slow below a few thousand
 # YAML: https://yaml.org/spec/1.1, the part of it that a list of people needs.
 
@@ -68,10 +69,8 @@ def _events(stream: BinaryIO) -> Generator[_Events]:
     try:
         # The stubs name a type of _typeshed that pyright does not know.
         yield yaml.parse(text, Loader=_LOADER)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
-    except yaml.MarkedYAMLError as error:
-        raise _not_yaml(error, text) from None
     except yaml.YAMLError as error:
-        raise Unreadable(1, f"not YAML: {error}") from None
+        raise _not_yaml(error, text) from None
 
 
 def _document(events: _Events) -> Iterator[Value | Complaint]:
@@ -131,7 +130,7 @@ def _node(event: yaml.Event, events: _Events, depth: int = 1) -> Value:
     line = _line(event)
     value: Value
     if depth > _DEEPEST:
-        raise Unreadable(line, "lists within lists within lists: nobody needs such a thing")
+        raise Unreadable(line, _TOO_DEEP)
     match event:
         case yaml.SequenceStartEvent():
             value = List(line, [])
@@ -167,8 +166,17 @@ def _line(event: yaml.Event) -> int:
     return event.start_mark.line + 1 if event.start_mark else 1
 
 
-def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
+def _not_yaml(error: yaml.YAMLError, text: str) -> Unreadable:
     """Say what is wrong in words for a person, and the parser's own words after that."""
+    if "nesting depth" in str(error):  # PyYAML counts by itself since 6.0.4
+        return Unreadable(1, f"{_TOO_DEEP} ({error})")
+    if isinstance(error, yaml.MarkedYAMLError):
+        return _marked_mistake(error, text)
+    return Unreadable(1, f"not YAML: {error}")
+
+
+def _marked_mistake(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
+    """The same where the parser knows the place."""
     at, opened = error.problem_mark, error.context_mark
     line = at.line + 1 if at else 1
     since = f" (it opens in line {opened.line + 1})" if opened else ""
