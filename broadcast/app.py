@@ -91,18 +91,27 @@ class Options:
         return self.pacer(Known(), is_bot=is_bot).seconds_for(count, 0.0)
 
     def around(
-        self, transport: TelethonTransport, spent: int, now: Callable[[], float]
-    ) -> Transport:
+        self,
+        transport: TelethonTransport,
+        pacer: Pacer,
+        now: Callable[[], float],
+        *,
+        spent: int = 0,
+        in_doubt: Iterable[Delivery] = (),
+    ) -> ChatPacedTransport | PaidTransport:
         """What keeps `transport` to the limits of chats and, where it pays, to the budget.
 
-        `spent` counts messages that were paid before. Raises InputError when a person is to pay.
+        `spent` counts messages that were paid before, and those `in_doubt` perhaps were. Raises
+        InputError when a person is to pay.
         """
+        transport.held = lambda: pacer.held(now())
         sender = ChatPacedTransport(transport, transport.is_group, now)
         if self.budget is None:
             return sender
         require_bot(transport.account)
         transport.pays = True
-        return PaidTransport(sender, self.budget, spent, now)
+        positions = {delivery.position for delivery in in_doubt}
+        return PaidTransport(sender, self.budget, spent, now, positions)
 
     def engine(
         self,
@@ -428,9 +437,9 @@ async def run(
     known = ledger.known(account.id, server)
     pacer = pacer or options.pacer(known, is_bot=account.is_bot)
     watcher = watcher or Nobody()
-    transport.held = lambda: pacer.held(now())
-    sender = options.around(transport, broadcast.paid, now)
-    sender = as_meant(sender, broadcast.created_at)
+    in_doubt = () if options.budget is None else ledger.in_doubt(broadcast)
+    around = options.around(transport, pacer, now, spent=broadcast.paid, in_doubt=in_doubt)
+    sender = as_meant(around, broadcast.created_at)
     engines: list[Engine] = []
     asked = False
 
@@ -469,7 +478,7 @@ async def run(
         state=after.state,
         halted=halted,
         stopped=asked,
-        paid=after.paid,
+        paid=after.paid + (around.perhaps_paid if isinstance(around, PaidTransport) else 0),
         _records=lambda: ledger.records(after),
         scheduled=ledger.count_scheduled(after),
         before=broadcast.counts,

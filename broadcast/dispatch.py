@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from broadcast.core.breaker import Breaker
+from broadcast.core.classify import reason_of
 from broadcast.core.model import Deferred, Halted, Scope
 
 if TYPE_CHECKING:
@@ -32,8 +33,10 @@ if TYPE_CHECKING:
 WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one claim reaches ahead
 SLICE_LIMIT = 500  # deliveries of one claim at most
 MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
-PATIENCE = 10 * 60.0  # seconds without a connection after which the run halts, resumable
+PATIENCE = 10 * 60.0  # seconds without an answer after which the run halts, resumable
+GRACE = 2.0  # seconds for which an answer is still waited for in an outage that ends the run
 JITTER = 0.2  # seconds at most, on top of every wait that Telegram names
+NO_ANSWER = Deferred("NO_ANSWER", reason_of("NO_ANSWER"), reached=False, perhaps_sent=True)
 
 
 def backoff(attempts: int) -> float:
@@ -74,12 +77,16 @@ class Engine:
         self._arrived = asyncio.Event()  # there are outcomes to commit, or there will be none
         self._hurry = asyncio.Event()  # somebody waits for the commit: do not gather any longer
         self._stopping = self._finished = False
+        self._under_way: set[asyncio.Timeout] = set()  # what ends the tries that are under way
+        self._heard_at = -math.inf  # when Telegram last said something of use
         self._outage_since: float | None = None
         self._troubles = 0  # answers in a row that were none, or that named no time
+        self._named_until = -math.inf  # before which Telegram wants to hear from nobody
         self._last_wait = "Telegram asks to wait"
 
     async def run(self) -> None:
         """Send until nothing is pending, or `stop()`, or a halt. What is in flight settles."""
+        self._named_until = self._now() + self._pacer.held(self._now())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._settle_in_groups())
             async with asyncio.TaskGroup() as workers:
@@ -91,15 +98,33 @@ class Engine:
         await self._give_back()
 
     def stop(self) -> None:
-        """Start nothing new, and end every wait."""
+        """Start nothing new, and end every wait; in an outage soon also that for answers."""
+        if self._outage_since is not None and not self._stopping:
+            for limit in self._under_way:
+                if not limit.expired():
+                    limit.reschedule(self._now() + GRACE)
         self._stopping = True
         self._news.set()
 
     async def _work(self) -> None:
         while (delivery := await self._next()) is not None:
-            outcome = await self._transport.send(delivery)
-            self._outcomes.append((delivery, self._heed(delivery, outcome)))
+            asked_at = self._now()
+            outcome = await self._try(delivery)
+            self._outcomes.append((delivery, self._heed(delivery, outcome, asked_at)))
             self._arrived.set()
+
+    async def _try(self, delivery: Delivery) -> Outcome:
+        """Send; in an outage for no longer than the patience lasts."""
+        since = self._outage_since
+        end = None if since is None else since + self._patience + GRACE
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(end) as limit:
+                self._under_way.add(limit)
+                try:
+                    return await self._transport.send(delivery)
+                finally:
+                    self._under_way.discard(limit)
+        return NO_ANSWER
 
     async def _next(self) -> Delivery | None:
         """The next delivery as soon as the pacer lets it go; None when nothing is left to do."""
@@ -116,9 +141,9 @@ class Engine:
                     if wait == 0.0:
                         self._unsettled += 1
                         return self._claimed.popleft()
-                    if held := self._pacer.held(now):
+                    if self._pacer.held(now):
                         await self._give_back()  # so that what was deferred goes first afterwards
-                        self._halt_if_too_long(held if self._outage_since is None else 0.0)
+                        self._halt_if_too_long(self._named_until - now)
                 elif (due := await self._run.next_due()) is not None:
                     wait = max((due - self._clock()).total_seconds(), 0.0)
                     if unsettled:  # which may bring something to do before that
@@ -153,54 +178,60 @@ class Engine:
                 async with asyncio.timeout(seconds):
                     await self._news.wait()
 
-    def _heed(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+    def _heed(self, delivery: Delivery, outcome: Outcome, asked_at: float) -> Outcome:
         """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
-        deferred = outcome if isinstance(outcome, Deferred) else None
-        if deferred and deferred.retry_after is not None and deferred.scope is Scope.ACCOUNT:
-            self._troubles, self._outage_since = 0, None
-            self._flooded(deferred.retry_after, deferred.reason)
-            return deferred
+        if isinstance(outcome, Deferred) and outcome.retry_after is None:
+            self._pacer.accepted()
+            return self._troubled(delivery, outcome, asked_at)
+        if isinstance(outcome, Deferred) and not outcome.reached:  # Telegram was not asked
+            self._pacer.unused()
+            return outcome
+        self._troubles, self._outage_since, self._heard_at = 0, None, self._now()
+        match outcome:
+            case Deferred(scope=Scope.ACCOUNT):
+                self._flooded(outcome.retry_after or 0.0, outcome.reason)
+                return outcome
+            case Deferred():  # Telegram has named a time, for this chat alone
+                self._last_wait = outcome.reason
+            case Halted():
+                self._halt(outcome)
+            case _:
+                self._halt(self._breaker.took(outcome))
         self._pacer.accepted()
-        if deferred:
-            return self._troubled(delivery, deferred)
-        self._troubles, self._outage_since = 0, None
-        halted = outcome if isinstance(outcome, Halted) else self._breaker.took(outcome)
-        if halted is not None:
-            self._halt(halted)
         return outcome
 
     def _flooded(self, seconds: float, reason: str) -> None:
         """Telegram has named a time before which nobody may send."""
         self._last_wait = reason
-        self._pacer.flooded(self._now(), seconds + self._jitter())
+        now, wait = self._now(), seconds + self._jitter()
+        self._named_until = max(self._named_until, now + wait)
+        self._pacer.flooded(now, wait)
         self._hurry.set()  # recorded now, it is due by the end of the hold, and goes first
         self._watcher.held(seconds, reason)
 
-    def _troubled(self, delivery: Delivery, outcome: Deferred) -> Outcome:
+    def _troubled(self, delivery: Delivery, outcome: Deferred, asked_at: float) -> Outcome:
         """Wait for this delivery or, when it is not the only one in trouble, for everybody."""
-        self._last_wait = outcome.reason
-        if outcome.retry_after is not None:  # Telegram has named a time, for this chat alone
-            return outcome
         self._troubles += 1
         if not outcome.reached or self._troubles >= 2 * self._concurrency:
-            self._sit_out(outcome.reason)
+            self._sit_out(outcome.reason, max(asked_at, self._heard_at))
         if not outcome.reached:
             return replace(outcome, retry_after=0.0)  # the hold is for everybody
+        self._last_wait = outcome.reason
         return replace(outcome, retry_after=backoff(delivery.attempts), counts=True)
 
-    def _sit_out(self, reason: str) -> None:
+    def _sit_out(self, reason: str, since: float) -> None:
         """Hold everybody before the next try: as long as nothing went through, 1 to 30 seconds."""
         now = self._now()
         if self._outage_since is None:
-            self._outage_since = now
+            self._outage_since = since
         outage = now - self._outage_since
-        since = (self._clock() - timedelta(seconds=outage)).astimezone()
-        reason = f"{reason}, since {since:%H:%M:%S}"
+        begun = (self._clock() - timedelta(seconds=outage)).astimezone()
+        reason = f"{reason}, since {begun:%H:%M:%S}"
         if outage >= self._patience:
-            self._halt(Halted("OFFLINE", reason))
-        seconds = min(max(outage, 1.0), 30.0)
+            return self._halt(Halted("OFFLINE", reason))
+        seconds = min(max(outage, 1.0), 30.0, self._patience - outage)
         self._pacer.hold(now + seconds)
-        self._watcher.held(seconds, reason)
+        return self._watcher.held(seconds, reason)
 
     def _halt_if_too_long(self, wait: float) -> None:
         if wait > self._max_wait:
@@ -208,9 +239,10 @@ class Engine:
             reason = f"{self._last_wait}; resume after {until:%Y-%m-%d %H:%M}"
             self._halt(Halted("WAIT_TOO_LONG", reason))
 
-    def _halt(self, halted: Halted) -> None:
-        self.halted = self.halted or halted
-        self.stop()
+    def _halt(self, halted: Halted | None) -> None:
+        if halted is not None:
+            self.halted = self.halted or halted
+            self.stop()
 
     async def _settle_in_groups(self) -> None:
         """Commit outcomes together: those of one WINDOW, or at once when somebody waits."""
@@ -231,9 +263,8 @@ class Engine:
                 self._news.set()
 
     def _slice(self) -> int:
-        rate = self._pacer.rate
-        ahead = SLICE_LIMIT if rate is None else max(math.ceil(rate * WINDOW), 1)
-        return min(ahead, SLICE_LIMIT)
+        rate = math.inf if self._pacer.rate is None else self._pacer.rate
+        return max(math.ceil(min(rate * WINDOW, SLICE_LIMIT)), 1)
 
     @staticmethod
     def _now() -> float:

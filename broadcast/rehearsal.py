@@ -79,10 +79,9 @@ def rehearse(
     async def run() -> Rehearsal:
         transport = _transport(world, loop, is_bot=is_bot)
         pacer = options.pacer(known, is_bot=is_bot)
-        transport.held = lambda: pacer.held(loop.time())
         engine = options.engine(
             ledger,
-            as_meant(options.around(transport, 0, loop.time), loop.utc()),
+            as_meant(options.around(transport, pacer, loop.time), loop.utc()),
             pacer,
             watcher,
             clock=loop.utc,

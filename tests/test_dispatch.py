@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -436,6 +437,113 @@ def test_a_telegram_in_trouble_for_everybody_is_not_hammered() -> None:
     assert engine.halted is not None
     assert engine.halted.error == "OFFLINE"
     assert len(transport.attempts) < 3000
+
+
+@dataclass
+class Network(FakeTransport):
+    """Answers at once, but for the time from `gone` to `back`, in which nothing answers at all."""
+
+    gone: float
+    back: float
+    seconds: float = 30.0  # after which a request is given up
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.times: list[float] = []
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        now = asyncio.get_running_loop().time()
+        self.times.append(now)
+        if self.gone <= now < self.back:
+            await asyncio.sleep(self.seconds)
+            return LOST
+        return await super().send(delivery)
+
+
+def run_over(
+    network: Network, stop_at: float | None = None, **options: float
+) -> tuple[Engine, float]:
+    """A broadcast to a thousand, one a second; the engine, and when it ended."""
+    engine = engine_of(ledger_of(1000), network, Pacer(1.0), **options)
+
+    async def main() -> float:
+        if stop_at is not None:
+            asyncio.get_running_loop().call_later(stop_at, engine.stop)
+        await engine.run()
+        return asyncio.get_running_loop().time()
+
+    return engine, virtual.run(main())
+
+
+def test_an_outage_is_none_of_the_waits_that_telegram_names() -> None:
+    engine, _ = run_over(Network(gone=10.0, back=300.0), max_wait=5.0)
+    assert engine.halted is None
+
+
+def test_a_wait_that_telegram_names_is_too_long_also_in_an_outage() -> None:
+    long = Deferred("FLOOD_WAIT", "Telegram asks to wait", 7200.0, Scope.ACCOUNT)
+
+    class Later(SlowTransport):
+        async def send(self, delivery: Delivery) -> Outcome:
+            await asyncio.sleep(delivery.position)  # the flood is answered first
+            return await super().send(delivery)
+
+    transport = Later({"@friend0": long, "@friend1": LOST})
+    engine = engine_of(ledger_of(2), transport, concurrency=2)
+
+    async def main() -> float:
+        await engine.run()
+        return asyncio.get_running_loop().time()
+
+    assert virtual.run(main()) < 60
+    assert engine.halted is not None
+    assert engine.halted.error == "WAIT_TOO_LONG"
+
+
+def test_an_outage_began_when_the_first_was_asked_who_got_no_answer() -> None:
+    engine, _ = run_over(Network(gone=10.5, back=2000.0), patience=60.0)
+    assert engine.halted is not None
+    begun = (virtual.START + timedelta(seconds=11)).astimezone()
+    assert f"since {begun:%H:%M:%S}" in engine.halted.reason
+
+
+def test_patience_ends_also_the_wait_for_an_answer_that_does_not_come() -> None:
+    engine, end = run_over(Network(gone=10.5, back=9000.0, seconds=500.0), patience=600.0)
+    assert engine.halted is not None
+    assert engine.halted.error == "OFFLINE"
+    assert end < 11 + 600 + 5
+
+
+def test_a_stop_in_an_outage_waits_for_no_answer() -> None:
+    engine, end = run_over(Network(gone=10.5, back=9000.0), stop_at=85.0)
+    assert engine.halted is None
+    assert end < 85 + 3
+
+
+def test_a_flood_that_is_answered_ends_an_outage() -> None:
+    script: dict[str, Outcome | list[Outcome]] = {
+        "@friend0": [*[LOST] * 8, Deferred("FLOOD_WAIT", "wait", 700.0, Scope.ACCOUNT), LOST]
+    }
+    engine = engine_of(ledger_of(1), FakeTransport(script), concurrency=1)
+    virtual.run(engine.run())
+    assert engine.halted is None
+
+
+def test_what_was_deferred_without_asking_ends_no_outage() -> None:
+    pace = Deferred("CHAT_PACE", "one message a second", 1.0, reached=False)
+    script: dict[str, Outcome | list[Outcome]] = {
+        "@friend0": [LOST] * 9999,
+        "@friend1": [pace] * 9999,
+    }
+    engine = engine_of(ledger_of(2), SlowTransport(script), patience=60.0)
+
+    async def main() -> float:
+        await engine.run()
+        return asyncio.get_running_loop().time()
+
+    assert virtual.run(main()) < 80
+    assert engine.halted is not None
+    assert engine.halted.error == "OFFLINE"
 
 
 def test_a_low_rate_is_no_reason_to_halt() -> None:

@@ -10,12 +10,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from telethon import errors
 
 from broadcast.app import Options, contact
 from broadcast.core.errors import InputError
 from broadcast.core.model import Delivery, Failed, Message, Outcome, Sent, Status
 from broadcast.rehearsal import Rehearsal, rehearse
-from broadcast.sandbox.direct import ROUND_TRIP
+from broadcast.sandbox import direct
+from broadcast.sandbox.direct import ROUND_TRIP, DirectClient
 from broadcast.sandbox.limits import Limits
 from broadcast.sandbox.virtual import VirtualLoop
 from tests import virtual
@@ -23,6 +25,8 @@ from tests import virtual
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
+
+    from telethon.tl import TLRequest
 
     from broadcast.core.model import Contact
 
@@ -159,6 +163,34 @@ def test_it_stops_where_the_broadcast_would(
     assert rehearsal.report.halted is not None
     assert rehearsal.report.halted.error == error
     assert rehearsal.report.counts.pending > 0
+
+
+@pytest.mark.parametrize("burst", [1, 5])
+def test_nobody_knocks_while_everybody_waits(monkeypatch: pytest.MonkeyPatch, burst: int) -> None:
+    """A look-up takes an answer's time, in which a flood may come: nothing is sent after that."""
+    held_until, knocks, asked = 0.0, list[float](), []
+    ask = DirectClient.__call__
+
+    async def noting(client: DirectClient, request: TLRequest) -> Any:
+        nonlocal held_until
+        now = asyncio.get_running_loop().time()
+        if type(request).__name__ == "InvokeWithoutUpdatesRequest" or "Send" in repr(type(request)):
+            asked.append(now)
+            if now < held_until:
+                knocks.append(now)
+        try:
+            return await ask(client, request)
+        except errors.FloodWaitError as flood:
+            held_until = max(held_until, asyncio.get_running_loop().time() + flood.seconds)
+            raise
+
+    monkeypatch.setattr(direct, "ROUND_TRIP", 0.7)
+    monkeypatch.setattr(DirectClient, "__call__", noting)
+    limits = Limits(bot_messages_per_second=0.5, bot_burst=burst)
+    rehearsal = by_bot([contact(f"@u{number:05}x") for number in range(60)], limits=limits)
+    assert rehearsal.floods > 0
+    assert len(asked) >= 60
+    assert knocks == []
 
 
 # -- what it would cost --

@@ -32,7 +32,7 @@ class ChatPacedTransport:
         peer = delivery.contact.peer
         wait = self._lanes.take(self._now(), peer.key, is_group=self._is_group(peer))
         if wait:
-            return Deferred("CHAT_PACE", reason_of("CHAT_PACE"), wait)
+            return Deferred("CHAT_PACE", reason_of("CHAT_PACE"), wait, reached=False)
         outcome = await self._transport.send(delivery)
         if (
             isinstance(outcome, Deferred)

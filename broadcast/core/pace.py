@@ -111,7 +111,7 @@ class Pacer:
         ceiling: float | None = None,
     ) -> None:
         for number in (rate, ceiling):
-            if number is not None and not (number > 0 and math.isfinite(number)):
+            if number is not None and not (number > 0 and 0 < 1 / number < math.inf):
                 raise ValueError(f"a rate is a number above 0, not {number}")
         if burst < 1:
             raise ValueError(f"a burst is at least 1, not {burst}")
@@ -233,6 +233,10 @@ class Pacer:
         if self._open < self._top and self._taken - self._accepted < 2 * _OPENING:
             self._open += 1
             self._tolerance = self._interval * (self._open - 1)
+
+    def unused(self) -> None:
+        """What was let go did not start after all: Telegram has not heard of it."""
+        self._taken = max(self._taken - 1, self._accepted)
 
     def flooded(self, now: float, seconds: float) -> None:
         """Telegram asks to wait `seconds`: hold everybody, and learn from it when that is over.

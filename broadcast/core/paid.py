@@ -16,7 +16,7 @@ from broadcast.core.model import Deferred, Halted, Sent
 from broadcast.core.pace import Pacer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from broadcast.core.model import Delivery, Outcome
     from broadcast.core.ports import Transport
@@ -32,32 +32,42 @@ def stars(messages: int) -> Fraction:
     return Fraction(messages, PER_STAR)
 
 
-def most_stars(messages: int) -> Fraction:
-    """What so many messages cost at most, at the full paid rate: the first 30 a second are free."""
-    free = int(messages * FREE_RATE / PAID_RATE)
-    return stars(messages - free)
-
-
 class PaidTransport:
     """Sends through `transport` as long as `budget` Stars, of which `spent` are gone, can pay.
 
-    `spent` counts messages of earlier runs of the same broadcast; `now` is in seconds.
+    `spent` counts messages of earlier runs of the same broadcast, and `in_doubt` are positions of
+    which such a run left unknown whether they were sent, and so paid; `now` is in seconds.
     """
 
     def __init__(
-        self, transport: Transport, budget: int, spent: int, now: Callable[[], float]
+        self,
+        transport: Transport,
+        budget: int,
+        spent: int,
+        now: Callable[[], float],
+        in_doubt: Collection[int] = (),
     ) -> None:
         self._transport = transport
         self._budget = budget
-        self._left = budget * PER_STAR - spent
         self._free = Pacer(FREE_RATE)
         self._now = now
-        self._perhaps_paid: set[int] = set()  # may have been charged: never given back
+        # The price of these is set aside, for the first try or for the next: Telegram takes it
+        # once. Where it does not suffice for all in doubt, nobody knows which of them are paid.
+        left = max(budget * PER_STAR - spent, 0)
+        suffices = len(in_doubt) <= left
+        self._perhaps_paid = set(in_doubt) if suffices else set[int]()
+        self._left, self._unknown = (left - len(in_doubt), 0) if suffices else (0, left)
+
+    @property
+    def perhaps_paid(self) -> int:
+        """How many messages have perhaps been paid, and are not known to be sent."""
+        return len(self._perhaps_paid) + self._unknown
 
     async def send(self, delivery: Delivery) -> Outcome:
         """See `Transport.send`. What was certainly not sent, or not paid for, costs nothing."""
         position = delivery.position
-        if position not in self._perhaps_paid:
+        is_set_aside = position in self._perhaps_paid
+        if not is_set_aside:
             if self._free.take(self._now()) == 0.0:
                 return await self._transport.send(delivery)
             if self._left <= 0:
@@ -68,13 +78,11 @@ class PaidTransport:
                 )
             self._left -= 1  # before it goes out: many are under way at once
         outcome = await self._transport.send(delivery)
-        match outcome:
-            case Sent():
-                return replace(outcome, paid=True)
-            case Deferred(perhaps_sent=True):
-                self._perhaps_paid.add(position)
-            case _ if position not in self._perhaps_paid:
-                self._left += 1
-            case _:
-                pass
+        if isinstance(outcome, Sent):
+            self._perhaps_paid.discard(position)
+            return replace(outcome, paid=True)
+        if isinstance(outcome, Deferred) and outcome.perhaps_sent:
+            self._perhaps_paid.add(position)
+        elif not is_set_aside:  # else an earlier try may have been paid
+            self._left += 1
         return outcome

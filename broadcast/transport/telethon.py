@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from telethon import errors
 from telethon.tl import functions, types
 
-from broadcast.core.classify import finding
+from broadcast.core.classify import finding, reason_of
 from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError, MessageError
 from broadcast.core.model import Action, Deferred, Failed, Halted, Outcome, Sent
 from broadcast.core.plan import random_id
@@ -29,7 +29,7 @@ from broadcast.transport.desk import Desk, Ready
 from broadcast.transport.media import EXPIRED, RefusedError, UploadCache, Uploads
 from broadcast.transport.requests import edit_of, numbers_needed
 from broadcast.transport.translate import LOST, NOT_CONNECTED, outcome_of, telegram_error
-from broadcast.transport.wire import ShortAnswer, TimeLimits, peer_bytes, wire_of
+from broadcast.transport.wire import ShortAnswer, TimeLimits, Wire, peer_bytes, wire_of
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -52,6 +52,10 @@ _STALE = {"PEER_ID_INVALID", "USER_ID_INVALID", "CHANNEL_INVALID", "CHANNEL_PRIV
 
 _ANSWERED = (errors.RPCError, errors.AuthKeyNotFound, errors.TypeNotFoundError, TimeoutError)
 """What a request ends with on a connection that goes on, or that Telegram ends for good."""
+
+
+NOT_NOW = Deferred("FLOOD_WAIT", reason_of("FLOOD_WAIT"), 0.0, reached=False)
+"""While this one looked somebody up, or uploaded, everybody was asked to wait: do not knock."""
 
 
 class ConnectionLostError(BroadcastError):
@@ -81,13 +85,17 @@ class TelethonTransport:
         self._is_direct = is_direct
         self._opener = opener
         self._client: TelegramClient | None = client
-        self._wire = None if is_direct else wire_of(client)
+        self._wire: Wire | None = None
         self._limits = TimeLimits(timeout)
+        self._calls: set[asyncio.Timeout] = set()
+        if not is_direct:
+            self._use(client)
         self._addresses = addresses
         self.uploads = Uploads(self._call, account, uploads)
         self._desk = Desk(account, partial(addresses.find, self._call), self.uploads)
         self._timeout = timeout
         self._connecting = asyncio.Lock()
+        self._tries = 0  # to connect anew
 
     async def send(self, delivery: Delivery) -> Outcome:
         """See `Transport.send`."""
@@ -115,8 +123,6 @@ class TelethonTransport:
                 address = await self._addresses.find(self._call, peer)
                 if not isinstance(address, Address):
                     return address
-                if held := self.held():  # a flood came meanwhile: nobody knocks on a closed door
-                    return Deferred("HELD", "Telegram asks to wait", held)
             if delivery.action is not Action.SEND:
                 return await self._change(delivery, address)
             return await self._deliver(delivery, address)
@@ -130,6 +136,8 @@ class TelethonTransport:
     async def _deliver(self, delivery: Delivery, address: Address) -> Outcome:
         message, numbers = delivery.message, self._random_ids(delivery, address)
         ready = await self._desk.ready(delivery, pays=self.pays)
+        if self.held():
+            return NOT_NOW
         try:
             ids = await self._post_message(ready, address, numbers)
         except errors.RPCError as error:
@@ -181,6 +189,8 @@ class TelethonTransport:
         peer, message_id = address.input_peer(), delivery.message_id
         if message_id is None:
             return finding("MESSAGE_ID_UNKNOWN")
+        if self.held():
+            return NOT_NOW
         if delivery.action is Action.EDIT:
             # Telegram refuses an edit that changes nothing, and so a repeat: the text is there.
             with suppress(errors.MessageNotModifiedError):
@@ -252,11 +262,15 @@ class TelethonTransport:
         if self._is_direct:
             return await client(request)
         try:
-            async with asyncio.timeout(self._timeout):
-                return await client(request)
-        except TimeoutError:
-            raise
+            async with asyncio.timeout(self._timeout) as limit:
+                self._calls.add(limit)
+                try:
+                    return await client(request)
+                finally:
+                    self._calls.discard(limit)
         except (asyncio.CancelledError, *LOST) as error:
+            if isinstance(error, TimeoutError) and client.is_connected():
+                raise
             raise await self._lost(client, error) from error
 
     async def _post(self, data: bytes) -> Any:
@@ -292,17 +306,38 @@ class TelethonTransport:
     async def _connected(self) -> TelegramClient:
         if self._client is not None:
             return self._client
+        tries = self._tries
         async with self._connecting:
             if self._client is None:
+                if self._tries != tries:
+                    raise ConnectionLostError  # somebody else has just tried in vain
+                self._tries += 1
                 self._client = await self._opener.connect()
-                self._wire = wire_of(self._client)
+                self._use(self._client)
             return self._client
+
+    def _use(self, client: TelegramClient) -> None:
+        self._wire = wire_of(client)
+        client.disconnected.add_done_callback(partial(self._ended, client))
+
+    def _ended(self, client: TelegramClient, ended: Future[Any]) -> None:
+        if not ended.cancelled():
+            ended.exception()  # asked for, so that asyncio does not log it
+        if self._client is client:
+            self._end_requests()
+
+    def _end_requests(self) -> None:
+        """With its connection Telethon forgets those in its queue: they would time out."""
+        self._limits.cancel_all()
+        for limit in self._calls:
+            if not limit.expired():
+                limit.reschedule(0.0)
 
     async def _discard(self, client: TelegramClient) -> None:
         """Drop a client whose connection has failed: its queue may hang for ever."""
         if self._client is client:
             self._client = self._wire = None
-            self._limits.cancel_all()  # Telethon forgets those in its queue: they would time out
+            self._end_requests()
             await disconnect(client)
 
     async def close(self) -> None:

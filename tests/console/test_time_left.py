@@ -53,6 +53,26 @@ def test_the_slowness_from_before_a_hold_is_forgotten() -> None:
     assert left.seconds(now) == pytest.approx(1.0, abs=0.1)
 
 
+def test_what_ends_during_a_hold_is_no_measure() -> None:
+    pacer = Pacer(10.0)
+    left = TimeLeft(1000, pacer)
+    now = go_on(left, pacer, 0.0, 100, 10.0)
+    pacer.hold(now + 60.0)
+    left.held()
+    left.settled(now + 0.1)  # was under way
+    left.settled(now + 0.4)
+    told = [left.seconds(now + later) or 0.0 for later in (1.0, 20.0, 40.0, 59.0)]
+    assert told == sorted(told, reverse=True)
+    assert told[-1] == pytest.approx(90.0, abs=2.0)
+
+
+def test_what_has_to_wait_for_its_chat_is_counted() -> None:
+    left = TimeLeft(2, Pacer(30.0, 30))
+    left.deferred(9.0)
+    left.settled(1.0)
+    assert left.seconds(1.0) == pytest.approx(8.0)
+
+
 def test_without_a_limit_nothing_is_said_until_something_was_measured() -> None:
     pacer = Pacer(None)
     left = TimeLeft(200, pacer)

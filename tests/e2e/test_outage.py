@@ -1,31 +1,75 @@
-"""A server that accepts connections and hangs up: Telethon alone would go on for ever."""
+"""Outages of every kind: they are waited for with pauses, are told, end in time, double nothing."""
 
-from __future__ import annotations
+import resource
+import signal
+import time
+from collections import Counter
 
-from typing import TYPE_CHECKING
+import pytest
 
 from broadcast.sandbox.faults import Faults, Pause
+from tests.e2e.child import Cli
+from tests.e2e.telegram import Telegram
 
-if TYPE_CHECKING:
-    from tests.e2e.child import Cli
-    from tests.e2e.telegram import Telegram
+pytestmark = pytest.mark.timeout(200)
 
 TEXT = "I bought a car!"
 PEOPLE = [str(100_010_000 + number) for number in range(10)]
 
 
-def test_patience_ends_an_outage_in_which_every_connection_is_cut(
+def switch(telegram: Telegram, faults: Faults) -> None:
+    telegram.inside(lambda: setattr(telegram.server, "faults", faults))
+
+
+def assert_each_once(telegram: Telegram) -> None:
+    received = [str(message.peer) for message in telegram.received()]
+    assert Counter(received) == Counter(PEOPLE)
+
+
+def test_connections_that_are_accepted_and_cut_at_once_are_no_endless_loop(
     bot: Cli, telegram: Telegram
 ) -> None:
     bot.write_contacts(*PEOPLE)
-    assert bot.run("first", "--yes").code == 0
-    faults = Faults(refuse_connections=Pause(after=3, seconds=600))
-    telegram.inside(lambda: setattr(telegram.server, "faults", faults))
-    ended = bot.run(TEXT, "--yes", "--patience", "3s", "--max-wait", "1s")
-    assert ended.code == 3, ended.err
+    bot.run("whoami")
+    switch(telegram, Faults(refuse_connections=Pause(after=3, seconds=100.0)))
+    began, used = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    ended = bot.run(TEXT, "--patience", "5s")
+    assert ended.code == 3
     assert "OFFLINE" in ended.err
-    assert "since" in ended.err
-    telegram.inside(lambda: setattr(telegram.server, "faults", Faults()))
+    assert "no connection to Telegram, since " in ended.err
+    assert time.monotonic() - began < 30
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - used < 5
+    switch(telegram, Faults())
     assert bot.run("resume").code == 0
-    received = [str(message.peer) for message in telegram.received() if message.text == TEXT]
-    assert sorted(received) == PEOPLE
+    assert_each_once(telegram)
+
+
+def test_an_outage_shorter_than_the_patience_is_waited_for(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*PEOPLE)
+    switch(telegram, Faults(refuse_connections=Pause(after=3, seconds=4.0)))
+    ended = bot.run(TEXT, "--max-wait", "1s")  # which is for what Telegram asks, and not for this
+    assert ended.code == 0
+    assert "no connection to Telegram, since " in ended.err
+    assert_each_once(telegram)
+
+
+@pytest.mark.parametrize("kind", ["refused", "silent"])
+def test_sigterm_in_an_outage_ends_the_run_soon(bot: Cli, telegram: Telegram, kind: str) -> None:
+    bot.write_contacts(*PEOPLE)
+
+    def cut() -> None:
+        if kind == "refused":
+            telegram.go_away()
+        else:
+            telegram.fall_silent()  # whoever connects again is accepted, and never hears a word
+            telegram.drop_connections()
+
+    telegram.world.at[3] = cut
+    child = bot.start(TEXT, "--rate", "5")
+    child.err.until("waiting .*: no connection to Telegram, since ")
+    time.sleep(2)  # by now it tries to connect
+    told = time.monotonic()
+    child.signal(signal.SIGTERM)
+    ended = child.wait()
+    assert time.monotonic() - told < 8
+    assert ended.code == 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pytest
 from telethon.tl import TLRequest, functions
 
 from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.sandbox.faults import Faults
 from broadcast.sandbox.world import RpcError
 from tests.e2e.telegram import in_journal
 
@@ -182,6 +184,31 @@ def test_a_bot_that_pays_is_faster_and_knows_the_price(bot: Cli, telegram: Teleg
     assert known(bot).learned is None  # the paid rate is no measure of the free one
 
 
+def test_the_budget_holds_where_telegram_charges_and_answers_with_an_error(
+    bot: Cli, telegram: Telegram
+) -> None:
+    telegram.limit(
+        bot_messages_per_second=30.0, bot_burst=30, paid_messages_per_second=1000.0, stars=100
+    )
+    telegram.inside(lambda: setattr(telegram.server, "faults", Faults(error_500_after=2)))
+    bot.write_contacts(*people(300))
+
+    def charged() -> Decimal:
+        return telegram.inside(lambda: telegram.world.stars_spent(BOT_ID))
+
+    paying = ("--paid", "--stars-budget", "5", "--json")
+    ended = bot.run(TEXT, "--yes", *paying)
+    assert ended.code == 3
+    assert "BUDGET_SPENT" in ended.err
+    assert 0 < charged() <= Decimal(str(ended.summary["stars"])) <= 5
+    assert bot.run("resume", *paying).code == 3
+    assert charged() <= 5
+    telegram.inside(lambda: setattr(telegram.server, "faults", Faults()))
+    telegram.limit()
+    assert bot.run("resume", "--rate", "max").code == 0
+    assert_each_once(telegram, people(300))
+
+
 def test_a_person_cannot_pay(person: Cli, telegram: Telegram) -> None:
     person.write_contacts("@ana")
     ended = person.run(TEXT, "--paid", "--stars-budget", "50")
@@ -196,7 +223,9 @@ def test_a_network_that_stays_away_ends_a_run_that_has_no_more_patience(
 ) -> None:
     bot.write_contacts(*people(20))
     telegram.world.at[5] = telegram.go_away
+    began = time.monotonic()
     ended = bot.run(TEXT, "--rate", "max", "--concurrency", "2", "--patience", "2s")
+    assert time.monotonic() - began < 20  # and not 30 for a request that nobody will answer
     assert ended.code == 3
     assert "OFFLINE" in ended.err
     assert ", since " in ended.err
