@@ -22,18 +22,18 @@ from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.audience import select
 from broadcast.core.breaker import SHARE, Breaker
-from broadcast.core.chats import ChatPacedTransport
+from broadcast.core.chats import ChatGate
 from broadcast.core.contacts import kind_of, read_contacts
 from broadcast.core.content import pack
 from broadcast.core.errors import ContactsError, InputError, LockedError, Problem, SelectorError
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Known, Pacer
-from broadcast.core.paid import PaidTransport
+from broadcast.core.paid import PaidGate
 from broadcast.core.peers import parse_peer
-from broadcast.core.personal import PersonalTransport, personal, problems
+from broadcast.core.personal import PersonalGate, personal, problems
 from broadcast.core.plan import broadcast_id, once_id
 from broadcast.core.start import pacer_for
-from broadcast.core.when import PunctualTransport, misses, moment_for
+from broadcast.core.when import PunctualGate, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from broadcast.core.access import Access
     from broadcast.core.contacts import ReadMessage
     from broadcast.core.model import Broadcast, Delivery, Outcome, When
-    from broadcast.core.ports import Run, Transport, Watcher
+    from broadcast.core.ports import Gate, Run, Transport, Watcher
     from broadcast.ledger.sqlite import SqliteLedger
     from broadcast.settings import Settings
     from broadcast.transport.account import Account, Prompts
@@ -90,7 +90,7 @@ class Options:
         """How long so many messages take an account of which nothing is known, without floods."""
         return self.pacer(Known(), is_bot=is_bot).seconds_for(count, 0.0)
 
-    def around(
+    def limits(
         self,
         transport: TelethonTransport,
         pacer: Pacer,
@@ -98,20 +98,20 @@ class Options:
         *,
         spent: int = 0,
         in_doubt: Iterable[Delivery] = (),
-    ) -> ChatPacedTransport | PaidTransport:
+    ) -> tuple[ChatGate, PaidGate | None]:
         """What keeps `transport` to the limits of chats and, where it pays, to the budget.
 
         `spent` counts messages that were paid before, and those `in_doubt` perhaps were. Raises
         InputError when a person is to pay.
         """
         transport.held = lambda: pacer.held(now())
-        sender = ChatPacedTransport(transport, transport.is_group, now)
+        chats = ChatGate(transport.is_group, now)
         if self.budget is None:
-            return sender
+            return chats, None
         require_bot(transport.account)
         transport.pays = True
         positions = {delivery.position for delivery in in_doubt}
-        return PaidTransport(sender, self.budget, spent, now, positions)
+        return chats, PaidGate(self.budget, spent, now, positions)
 
     def engine(
         self,
@@ -119,6 +119,7 @@ class Options:
         transport: Transport,
         pacer: Pacer,
         watcher: Watcher | None,
+        gates: Iterable[Gate | None],
         **clockwork: Any,
     ) -> Engine:
         """The engine of one run; `clockwork` are its clock and jitter, where they are not real."""
@@ -127,6 +128,7 @@ class Options:
             transport,
             pacer,
             watcher or Nobody(),
+            gates=[gate for gate in gates if gate is not None],
             concurrency=self.concurrency or concurrency_for(pacer.rate),
             breaker=Breaker(1.0 if self.first else self.max_failures),  # a canary is looked at
             max_wait=self.max_wait,
@@ -307,12 +309,12 @@ async def make(
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
 
 
-def as_meant(transport: Transport, made_at: datetime) -> Transport:
-    """Around `transport`: everybody gets their own form of the message, and nobody too late.
+def as_meant(made_at: datetime) -> tuple[PersonalGate, PunctualGate]:
+    """Everybody gets their own form of the message, and nobody too late.
 
     Templates are filled in as of `made_at`, so that a run that goes on says the same.
     """
-    return PersonalTransport(PunctualTransport(transport, partial(datetime.now, UTC)), made_at)
+    return PersonalGate(made_at), PunctualGate(partial(datetime.now, UTC))
 
 
 def parts_for(
@@ -394,8 +396,8 @@ async def send(
     if pacer is None:
         account = getattr(transport, "account", None)  # a fake has none, and no limits
         pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
-    sender = as_meant(transport, datetime.now(UTC))
-    engine = options.engine(ledger, sender, pacer, watcher)
+    gates = as_meant(datetime.now(UTC))
+    engine = options.engine(ledger, transport, pacer, watcher, gates)
     seconds = await _timed(engine)
     counts = ledger.counts()
     return Report(
@@ -438,8 +440,8 @@ async def run(
     pacer = pacer or options.pacer(known, is_bot=account.is_bot)
     watcher = watcher or Nobody()
     in_doubt = () if options.budget is None else ledger.in_doubt(broadcast)
-    around = options.around(transport, pacer, now, spent=broadcast.paid, in_doubt=in_doubt)
-    sender = as_meant(around, broadcast.created_at)
+    chats, budget = options.limits(transport, pacer, now, spent=broadcast.paid, in_doubt=in_doubt)
+    gates = (*as_meant(broadcast.created_at), chats, budget)
     engines: list[Engine] = []
     asked = False
 
@@ -454,7 +456,7 @@ async def run(
         work.ended = watcher.settled
         if options.budget is None:
             work.learned = pacer.learned
-        engine = options.engine(work, sender, pacer, watcher)
+        engine = options.engine(work, transport, pacer, watcher, gates)
         engines.append(engine)
         state = await transport.update_state()
         if state is not None:
@@ -478,7 +480,7 @@ async def run(
         state=after.state,
         halted=halted,
         stopped=asked,
-        paid=after.paid + (around.perhaps_paid if isinstance(around, PaidTransport) else 0),
+        paid=after.paid + (budget.perhaps_paid if budget else 0),
         _records=lambda: ledger.records(after),
         scheduled=ledger.count_scheduled(after),
         before=broadcast.counts,

@@ -17,18 +17,19 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from broadcast.core.breaker import Breaker
 from broadcast.core.classify import reason_of
-from broadcast.core.model import Deferred, Halted, Scope
+from broadcast.core.model import Deferred, Delivery, Halted, Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-    from broadcast.core.model import Delivery, Outcome
+    from broadcast.core.model import Outcome
     from broadcast.core.pace import Pacer
-    from broadcast.core.ports import Run, Transport, Watcher
+    from broadcast.core.ports import Gate, Run, Transport, Watcher
 
 WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one claim reaches ahead
 SLICE_LIMIT = 500  # deliveries of one claim at most
@@ -48,7 +49,10 @@ def backoff(attempts: int) -> float:
 
 
 class Engine:
-    """One run over one broadcast: make it, `await run()`, read `halted`; `stop()` ends it early."""
+    """One run over one broadcast: make it, `await run()`, read `halted`; `stop()` ends it early.
+
+    A delivery passes the `gates` in their order, is sent, and its outcome passes them back.
+    """
 
     def __init__(
         self,
@@ -57,6 +61,7 @@ class Engine:
         pacer: Pacer,
         watcher: Watcher,
         *,
+        gates: Sequence[Gate] = (),
         concurrency: int = 10,
         breaker: Breaker | None = None,
         max_wait: float = MAX_WAIT,
@@ -66,18 +71,19 @@ class Engine:
     ) -> None:
         self.halted: Halted | None = None
         self._run, self._transport, self._pacer, self._watcher = run, transport, pacer, watcher
-        self._concurrency, self._max_wait, self._patience = concurrency, max_wait, patience
+        self._gates, self._concurrency = gates, concurrency
+        self._max_wait, self._patience = max_wait, patience
         self._breaker = breaker or Breaker()
         self._clock, self._jitter = clock, jitter
-        self._turn = asyncio.Lock()  # one worker at a time paces and claims; the others queue here
         self._claimed: deque[Delivery] = deque()
+        self._under_way: set[asyncio.Future[Outcome]] = set()
         self._outcomes: list[tuple[Delivery, Outcome]] = []  # waiting for their commit
-        self._unsettled = 0  # handed to a worker, outcome not committed yet
-        self._news = asyncio.Event()  # something was committed, or a stop was asked for
+        self._unsettled = 0  # started, outcome not committed yet
+        self._news = asyncio.Event()  # something to do, perhaps: look again
         self._arrived = asyncio.Event()  # there are outcomes to commit, or there will be none
         self._hurry = asyncio.Event()  # somebody waits for the commit: do not gather any longer
         self._stopping = self._finished = False
-        self._under_way: set[asyncio.Timeout] = set()  # what ends the tries that are under way
+        self._bug: BaseException | None = None
         self._heard_at = -math.inf  # when Telegram last said something of use
         self._outage_since: float | None = None
         self._troubles = 0  # answers in a row that were none, or that named no time
@@ -89,74 +95,103 @@ class Engine:
         self._named_until = self._now() + self._pacer.held(self._now())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._settle_in_groups())
-            async with asyncio.TaskGroup() as workers:
-                for _ in range(self._concurrency):
-                    workers.create_task(self._work())
+            async with asyncio.TaskGroup() as tries:
+                await self._work(tries)
+                while self._under_way:
+                    self._news.clear()
+                    await self._news.wait()
             self._finished = True
             self._arrived.set()
             self._hurry.set()
+        if self._bug is not None:
+            raise self._bug
         await self._give_back()
 
     def stop(self) -> None:
         """Start nothing new, and end every wait; in an outage soon also that for answers."""
         if self._outage_since is not None and not self._stopping:
-            for limit in self._under_way:
-                if not limit.expired():
-                    limit.reschedule(self._now() + GRACE)
+            self._give_up_at(self._now() + GRACE)
         self._stopping = True
         self._news.set()
 
-    async def _work(self) -> None:
-        while (delivery := await self._next()) is not None:
-            asked_at = self._now()
-            outcome = await self._try(delivery)
-            self._outcomes.append((delivery, self._heed(delivery, outcome, asked_at)))
-            self._arrived.set()
+    async def _work(self, tries: asyncio.TaskGroup) -> None:
+        """Claim, and start what may go, until nothing is left to do or `stop()`."""
+        while not self._stopping:
+            self._news.clear()  # before looking, so that what comes meanwhile is not missed
+            unsettled = self._unsettled
+            await self._claim_ahead()
+            wait: float | None = None  # seconds, or until there is news
+            if self._claimed:
+                wait = self._start_what_may_go(tries)
+                if self._pacer.held(self._now()):
+                    await self._give_back()  # so that what was deferred goes first afterwards
+                    self._halt_if_too_long(self._named_until - self._now())
+            elif (due := await self._run.next_due()) is not None:
+                wait = max((due - self._clock()).total_seconds(), 0.0)
+                if unsettled:  # which may bring something to do before that
+                    wait = min(wait, self._max_wait)
+                self._halt_if_too_long(wait)
+            elif not unsettled:
+                return
+            if not self._claimed and wait != 0.0:
+                self._hurry.set()
+            await self._wait(wait)
 
-    async def _try(self, delivery: Delivery) -> Outcome:
-        """Send; in an outage for no longer than the patience lasts."""
+    def _start_what_may_go(self, tries: asyncio.TaskGroup) -> float | None:
+        """Seconds until the next of those claimed may start; None: when an answer has made room."""
+        while self._claimed and not self._stopping:
+            if len(self._under_way) >= self._concurrency:
+                return None
+            if wait := self._pacer.take(self._now()):
+                return wait
+            self._start(self._claimed.popleft(), tries)
+        return 0.0
+
+    def _start(self, delivery: Delivery, tries: asyncio.TaskGroup) -> None:
+        """Send `delivery`, unless it is stopped at a gate; `_end` has the outcome, in the end."""
+        asked_at, passed = self._now(), delivery
+        self._unsettled += 1
+        for gate in self._gates:
+            made = gate.before(passed)
+            if not isinstance(made, Delivery):
+                return self._end(delivery, made, asked_at)
+            passed = made
+        answer = self._transport.send(passed)
+        under_way = answer if isinstance(answer, asyncio.Future) else tries.create_task(answer)
+        self._under_way.add(under_way)
+        return under_way.add_done_callback(partial(self._answered, delivery, asked_at))
+
+    def _answered(
+        self, delivery: Delivery, asked_at: float, answer: asyncio.Future[Outcome]
+    ) -> None:
+        self._under_way.discard(answer)
+        if self._claimed or not self._under_way:
+            self._news.set()  # there is room for another, or nothing more to wait for
+        if answer.cancelled():  # given up, in an outage
+            outcome: Outcome = NO_ANSWER
+        elif (bug := answer.exception()) is not None:
+            self._bug = bug
+            return self.stop()
+        else:
+            outcome = answer.result()
+        for gate in reversed(self._gates):
+            outcome = gate.after(delivery, outcome)
+        return self._end(delivery, outcome, asked_at)
+
+    def _end(self, delivery: Delivery, outcome: Outcome, asked_at: float) -> None:
+        self._outcomes.append((delivery, self._heed(delivery, outcome, asked_at)))
+        self._arrived.set()
+
+    def _give_up_at(self, moment: float) -> None:
+        """Wait for answers no longer than that, if it is still this outage that is on then."""
         since = self._outage_since
-        end = None if since is None else since + self._patience + GRACE
-        with suppress(TimeoutError):
-            async with asyncio.timeout_at(end) as limit:
-                self._under_way.add(limit)
-                try:
-                    return await self._transport.send(delivery)
-                finally:
-                    self._under_way.discard(limit)
-        return NO_ANSWER
 
-    async def _next(self) -> Delivery | None:
-        """The next delivery as soon as the pacer lets it go; None when nothing is left to do."""
-        async with self._turn:
-            while not self._stopping:
-                self._news.clear()  # before looking, so that what comes meanwhile is not missed
-                unsettled = self._unsettled
-                await self._claim_ahead()
-                if self._stopping:
-                    break
-                now = self._now()
-                if self._claimed:
-                    wait = self._pacer.take(now)
-                    if wait == 0.0:
-                        self._unsettled += 1
-                        return self._claimed.popleft()
-                    if self._pacer.held(now):
-                        await self._give_back()  # so that what was deferred goes first afterwards
-                        self._halt_if_too_long(self._named_until - now)
-                elif (due := await self._run.next_due()) is not None:
-                    wait = max((due - self._clock()).total_seconds(), 0.0)
-                    if unsettled:  # which may bring something to do before that
-                        wait = min(wait, self._max_wait)
-                    self._halt_if_too_long(wait)
-                elif unsettled:
-                    wait = None
-                else:
-                    return None
-                if not self._claimed:
-                    self._hurry.set()
-                await self._wait(wait)
-        return None
+        def give_up() -> None:
+            if self._outage_since == since:
+                for answer in list(self._under_way):
+                    answer.cancel()
+
+        asyncio.get_running_loop().call_at(moment, give_up)
 
     async def _claim_ahead(self) -> None:
         """Have something claimed, and be sure that it is still ours."""
@@ -224,6 +259,7 @@ class Engine:
         now = self._now()
         if self._outage_since is None:
             self._outage_since = since
+            self._give_up_at(since + self._patience + GRACE)
         outage = now - self._outage_since
         begun = (self._clock() - timedelta(seconds=outage)).astimezone()
         reason = f"{reason}, since {begun:%H:%M:%S}"

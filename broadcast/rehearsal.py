@@ -81,9 +81,10 @@ def rehearse(
         pacer = options.pacer(known, is_bot=is_bot)
         engine = options.engine(
             ledger,
-            as_meant(options.around(transport, pacer, loop.time), loop.utc()),
+            transport,
             pacer,
             watcher,
+            (*as_meant(loop.utc()), *options.limits(transport, pacer, loop.time)),
             clock=loop.utc,
             jitter=lambda: chance.uniform(JITTER / 2, JITTER),
         )

@@ -12,33 +12,33 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broadcast.core.model import Delivery, Outcome, Peer
-    from broadcast.core.ports import Transport
 
 
-class ChatPacedTransport:
-    """Sends through `transport`, and defers what comes too soon for its chat.
+class ChatGate:
+    """Defers what comes too soon for its chat (core/ports.py says what a gate is).
 
     `is_group` tells which peers are groups, `now` is in seconds.
     """
 
-    def __init__(
-        self, transport: Transport, is_group: Callable[[Peer], bool], now: Callable[[], float]
-    ) -> None:
-        self._transport, self._is_group, self._now = transport, is_group, now
+    def __init__(self, is_group: Callable[[Peer], bool], now: Callable[[], float]) -> None:
+        self._is_group, self._now = is_group, now
         self._lanes = ChatLanes()
 
-    async def send(self, delivery: Delivery) -> Outcome:
-        """See `Transport.send`."""
+    def before(self, delivery: Delivery) -> Delivery | Outcome:
+        """See `Gate.before`."""
         peer = delivery.contact.peer
         wait = self._lanes.take(self._now(), peer.key, is_group=self._is_group(peer))
         if wait:
             return Deferred("CHAT_PACE", reason_of("CHAT_PACE"), wait, reached=False)
-        outcome = await self._transport.send(delivery)
+        return delivery
+
+    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        """See `Gate.after`: where Telegram has named a time for this chat, it is kept."""
         if (
             isinstance(outcome, Deferred)
             and outcome.scope is Scope.DELIVERY
             and outcome.retry_after is not None
         ):
             now = self._now()
-            self._lanes.hold(now, peer.key, now + outcome.retry_after)
+            self._lanes.hold(now, delivery.contact.peer.key, now + outcome.retry_after)
         return outcome

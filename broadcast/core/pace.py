@@ -442,6 +442,34 @@ class Pacer:
         return max(_SELDOM, least * early) <= late < min(_OFTEN, most * early)
 
 
+class _Lanes:
+    """Lanes of one `interval`, in seconds, by chat. Each is forgotten soon after it is free again.
+
+    Two generations, and nothing is looked for or taken out one by one: each costs the same however
+    many there are.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._young: dict[str, float] = {}  # when each is free, of those taken since `turned`
+        self._old: dict[str, float] = {}  # of those taken before
+        self._turned = -math.inf
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def free_at(self, chat: str, now: float) -> float:
+        """When `chat` is free, and `now` where it is."""
+        if now - self._turned >= self._interval:
+            self._old, self._young, self._turned = self._young, {}, now
+        young = self._young.get(chat)
+        return self._old.get(chat, now) if young is None else young
+
+    def take(self, chat: str, now: float) -> None:
+        """From now on the chat is taken."""
+        self._young[chat] = now + self._interval
+
+
 class ChatLanes:
     """One lane per chat, 1 message a second, and 20 a minute in a group.
 
@@ -454,10 +482,7 @@ class ChatLanes:
     GROUP_INTERVAL = 60.0 / 20
 
     def __init__(self) -> None:
-        # When each chat is free again. All lanes of a kind have one interval, so they come free in
-        # the order in which they were taken, which is the order of the dict.
-        self._chats: dict[str, float] = {}
-        self._groups: dict[str, float] = {}
+        self._chats, self._groups = _Lanes(self.CHAT_INTERVAL), _Lanes(self.GROUP_INTERVAL)
         self._held: dict[str, float] = {}
         self._sweep_at = 64
 
@@ -468,16 +493,12 @@ class ChatLanes:
     def take(self, now: float, chat: str, *, is_group: bool) -> float:
         """0.0 when a send to `chat` may start now, which is then counted; else seconds to wait."""
         lanes = self._groups if is_group else self._chats
-        while lanes:
-            oldest = next(iter(lanes))
-            if lanes[oldest] - now > _GRAIN:
-                break
-            del lanes[oldest]
-        wait = max(lanes.get(chat, now), self._held.get(chat, now) if self._held else now) - now
-        if wait > _GRAIN:
-            return wait
-        lanes.pop(chat, None)
-        lanes[chat] = now + (self.GROUP_INTERVAL if is_group else self.CHAT_INTERVAL)
+        free_at = lanes.free_at(chat, now)
+        if self._held:
+            free_at = max(free_at, self._held.get(chat, now))
+        if free_at - now > _GRAIN:
+            return free_at - now
+        lanes.take(chat, now)
         return 0.0
 
     def hold(self, now: float, chat: str, until: float) -> None:

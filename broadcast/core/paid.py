@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
     from broadcast.core.model import Delivery, Outcome
-    from broadcast.core.ports import Transport
 
 FREE_RATE = 30.0
 PAID_RATE = 1000.0
@@ -32,8 +31,8 @@ def stars(messages: int) -> Fraction:
     return Fraction(messages, PER_STAR)
 
 
-class PaidTransport:
-    """Sends through `transport` as long as `budget` Stars, of which `spent` are gone, can pay.
+class PaidGate:
+    """Lets through what `budget` Stars, of which `spent` are gone, can pay.
 
     `spent` counts messages of earlier runs of the same broadcast, and `in_doubt` are positions of
     which such a run left unknown whether they were sent, and so paid; `now` is in seconds.
@@ -41,13 +40,11 @@ class PaidTransport:
 
     def __init__(
         self,
-        transport: Transport,
         budget: int,
         spent: int,
         now: Callable[[], float],
         in_doubt: Collection[int] = (),
     ) -> None:
-        self._transport = transport
         self._budget = budget
         self._free = Pacer(FREE_RATE)
         self._now = now
@@ -57,32 +54,40 @@ class PaidTransport:
         suffices = len(in_doubt) <= left
         self._perhaps_paid = set(in_doubt) if suffices else set[int]()
         self._left, self._unknown = (left - len(in_doubt), 0) if suffices else (0, left)
+        self._under_way: set[int] = set()  # positions whose price was taken for this try
 
     @property
     def perhaps_paid(self) -> int:
         """How many messages have perhaps been paid, and are not known to be sent."""
         return len(self._perhaps_paid) + self._unknown
 
-    async def send(self, delivery: Delivery) -> Outcome:
-        """See `Transport.send`. What was certainly not sent, or not paid for, costs nothing."""
+    def before(self, delivery: Delivery) -> Delivery | Outcome:
+        """See `Gate.before`."""
         position = delivery.position
-        is_set_aside = position in self._perhaps_paid
-        if not is_set_aside:
-            if self._free.take(self._now()) == 0.0:
-                return await self._transport.send(delivery)
-            if self._left <= 0:
-                return Halted(
-                    "BUDGET_SPENT",
-                    f"the budget of {self._budget} Stars is spent; resume with a larger "
-                    "--stars-budget, or without --paid at the free rate",
-                )
-            self._left -= 1  # before it goes out: many are under way at once
-        outcome = await self._transport.send(delivery)
+        if position in self._perhaps_paid or self._free.take(self._now()) == 0.0:
+            return delivery
+        if self._left <= 0:
+            return Halted(
+                "BUDGET_SPENT",
+                f"the budget of {self._budget} Stars is spent; resume with a larger "
+                "--stars-budget, or without --paid at the free rate",
+            )
+        self._left -= 1  # before it goes out: many are under way at once
+        self._under_way.add(position)
+        return delivery
+
+    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        """See `Gate.after`. What was certainly not sent, or not paid for, costs nothing."""
+        position = delivery.position
+        pays_now = position in self._under_way
+        if not pays_now and position not in self._perhaps_paid:
+            return outcome  # it went free
+        self._under_way.discard(position)
         if isinstance(outcome, Sent):
             self._perhaps_paid.discard(position)
             return replace(outcome, paid=True)
         if isinstance(outcome, Deferred) and outcome.perhaps_sent:
             self._perhaps_paid.add(position)
-        elif not is_set_aside:  # else an earlier try may have been paid
+        elif pays_now:  # else an earlier try may have been paid
             self._left += 1
         return outcome

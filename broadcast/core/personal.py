@@ -12,10 +12,8 @@ from broadcast.core.model import NO_OVERRIDES, Action, Failed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
-    from types import CoroutineType
 
     from broadcast.core.model import Contact, Delivery, Message, Outcome
-    from broadcast.core.ports import Transport
 
 
 def personal(message: Message, contact: Contact, now: datetime) -> Message:
@@ -45,34 +43,33 @@ def _in_place_of(message: Message, overrides: Mapping[str, object]) -> dict[str,
     return dict(overrides)
 
 
-class PersonalTransport:
-    """Sends through `transport` what each recipient is to get.
+class PersonalGate:
+    """Makes of each delivery what its recipient is to get.
 
     `now` is a fixed moment, that for which `problems` found none: a resumed broadcast then says
     the same as the run before.
     """
 
-    def __init__(self, transport: Transport, now: datetime) -> None:
-        self._transport, self._now = transport, now
+    def __init__(self, now: datetime) -> None:
+        self._now = now
 
-    def send(self, delivery: Delivery) -> CoroutineType[Any, Any, Outcome]:
-        """See `Transport.send`."""
-        is_personal = delivery.message.template or delivery.contact.overrides
-        if not is_personal or delivery.action is Action.RECALL:
-            return self._transport.send(delivery)
-        return self._send(delivery)
-
-    async def _send(self, delivery: Delivery) -> Outcome:
+    def before(self, delivery: Delivery) -> Delivery | Outcome:
+        """See `Gate.before`."""
         contact = delivery.contact
+        is_personal = delivery.message.template or contact.overrides
+        if not is_personal or delivery.action is Action.RECALL:
+            return delivery
         if delivery.action is Action.EDIT:  # what replaces the text, replaces theirs, too
             contact = replace(contact, overrides=NO_OVERRIDES)
         try:
             message = personal(delivery.message, contact, self._now)
         except MessageError as error:
             return Failed("TEMPLATE_INVALID", str(error).removesuffix("; nothing was sent"))
-        if message is not delivery.message:
-            delivery = replace(delivery, message=message)
-        return await self._transport.send(delivery)
+        return replace(delivery, message=message) if message is not delivery.message else delivery
+
+    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        """See `Gate.after`."""
+        return outcome
 
 
 def problems(

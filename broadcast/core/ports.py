@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from asyncio import Future
+    from collections.abc import Coroutine, Sequence
     from datetime import datetime
 
     from broadcast.core.model import Delivery, Outcome
@@ -14,12 +15,30 @@ if TYPE_CHECKING:
 class Transport(Protocol):
     """Sends one delivery."""
 
-    async def send(self, delivery: Delivery) -> Outcome:
+    def send(self, delivery: Delivery) -> Coroutine[Any, Any, Outcome] | Future[Outcome]:
         """Try once, and say what became of it. Expected trouble is a value; only bugs raise.
 
         Whatever happened to an earlier try, a repeat never makes a second message: the transport
         uses the same `random_id` for the same broadcast, account, recipient and part.
+
+        An `async def` will do. Where nothing is to be waited for but an answer, the Future of it
+        spares a task. Whoever cancels either does not know whether the message arrives.
         """
+        ...
+
+
+class Gate(Protocol):
+    """What a delivery passes on its way to the transport, and its outcome on the way back."""
+
+    def before(self, delivery: Delivery) -> Delivery | Outcome:
+        """The delivery as it is to be sent; or an outcome, and it is not sent.
+
+        Of an outcome that a gate makes no gate hears in `after`.
+        """
+        ...
+
+    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        """The outcome as it is to be recorded, of what was sent for `delivery`."""
         ...
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from broadcast.core.duration import seconds_of
@@ -20,10 +20,8 @@ from broadcast.core.model import Action, Failed, When
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from datetime import tzinfo
-    from types import CoroutineType
 
     from broadcast.core.model import Contact, Delivery, Outcome
-    from broadcast.core.ports import Transport
 
 FIELD = "tz"
 """Of a contact: the name of their zone."""
@@ -212,30 +210,29 @@ def _shown(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
 
 
-class PunctualTransport:
-    """Around a transport: what is later than its message allows is not sent any more.
+class PunctualGate:
+    """What is later than its message allows is not sent any more.
 
     Only what was never tried: what has perhaps arrived is never called failed, who has the first
     part of a message gets the others, and whoever asks for a retry wants it now. `clock` tells an
     aware time.
     """
 
-    def __init__(self, transport: Transport, clock: Callable[[], datetime]) -> None:
-        self._transport, self._clock = transport, clock
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
 
-    def send(self, delivery: Delivery) -> CoroutineType[Any, Any, Outcome]:
-        """See `Transport.send`."""
-        if delivery.message.late is None:
-            return self._transport.send(delivery)
-        return self._send(delivery)
-
-    async def _send(self, delivery: Delivery) -> Outcome:
+    def before(self, delivery: Delivery) -> Delivery | Outcome:
+        """See `Gate.before`."""
         when, late = delivery.message.when, delivery.message.late
         if when is not None and late is not None and _is_untouched(delivery):
             now = self._clock()
             if now - moment_for(when, delivery.contact) > timedelta(seconds=late):
                 return Failed("TOO_LATE", _reason(when, delivery.contact, now, late))
-        return await self._transport.send(delivery)
+        return delivery
+
+    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        """See `Gate.after`."""
+        return outcome
 
 
 def _reason(when: When, contact: Contact, now: datetime, late: float) -> str:

@@ -44,6 +44,11 @@ class Ready:
     stored: tuple[Stored, ...]
     template: Template
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether its request is all there is to do: nothing can be stale, nothing follows."""
+        return not (self.stored or self.message.pin or self.around.at)
+
     def request(self, peer: Any, numbers: Sequence[int]) -> Any:
         """The request to an input peer."""
         return request_of(self.message, self.part, self.around, peer, numbers)
@@ -60,6 +65,13 @@ class Desk:
     ) -> None:
         self._account, self._find, self._uploads = account, find, uploads
         self._kept: dict[tuple[int, int, int | None, datetime | None], Ready] = {}
+
+    def at_hand(self, delivery: Delivery) -> Ready | None:
+        """The message of `delivery`, when it is ready already and a plain one."""
+        message = delivery.message
+        key = id(message), delivery.part, delivery.contact.peer.topic, None
+        found = self._kept.get(key)
+        return found if found is not None and found.is_plain else None
 
     async def ready(self, delivery: Delivery, *, pays: bool) -> Ready:
         """The message of `delivery`, ready.

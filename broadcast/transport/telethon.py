@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from telethon import errors
+from telethon import TelegramClient, errors
 from telethon.tl import functions, types
 
 from broadcast.core.classify import finding, reason_of
@@ -29,13 +29,11 @@ from broadcast.transport.desk import Desk, Ready
 from broadcast.transport.media import EXPIRED, RefusedError, UploadCache, Uploads
 from broadcast.transport.requests import edit_of, numbers_needed
 from broadcast.transport.translate import LOST, NOT_CONNECTED, outcome_of, telegram_error
-from broadcast.transport.wire import ShortAnswer, TimeLimits, Wire, peer_bytes, wire_of
+from broadcast.transport.wire import Wire, message_ids_of, peer_bytes, wire_of
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
-
-    from telethon import TelegramClient
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from broadcast.core.access import Access
     from broadcast.core.model import Delivery, Message, Peer
@@ -86,19 +84,34 @@ class TelethonTransport:
         self._opener = opener
         self._client: TelegramClient | None = client
         self._wire: Wire | None = None
-        self._limits = TimeLimits(timeout)
         self._calls: set[asyncio.Timeout] = set()
+        self._timeout = timeout
         if not is_direct:
             self._use(client)
+        self._lost: list[TelegramClient] = []  # still to be disconnected
         self._addresses = addresses
         self.uploads = Uploads(self._call, account, uploads)
         self._desk = Desk(account, partial(addresses.find, self._call), self.uploads)
-        self._timeout = timeout
         self._connecting = asyncio.Lock()
         self._tries = 0  # to connect anew
 
-    async def send(self, delivery: Delivery) -> Outcome:
-        """See `Transport.send`."""
+    def send(self, delivery: Delivery) -> Coroutine[Any, Any, Outcome] | Future[Outcome]:
+        """See `Transport.send`. Where all that is needed is at hand there is no task."""
+        return self._send_at_once(delivery) or self._send_in_steps(delivery)
+
+    def _send_at_once(self, delivery: Delivery) -> Future[Outcome] | None:
+        wire = self._wire
+        if wire is None or not wire.is_open or delivery.action is not Action.SEND:
+            return None
+        address = self._addresses.at_hand(delivery.contact.peer)
+        ready = address and self._desk.at_hand(delivery)
+        if not address or not ready:
+            return None
+        numbers = self._random_ids(delivery, address)
+        return wire.post(ready.template.fill(peer_bytes(address), numbers), numbers[0])
+
+    async def _send_in_steps(self, delivery: Delivery) -> Outcome:
+        """Look up, upload, connect anew: whatever it takes."""
         try:
             outcome = await self._send(delivery)
             stale = isinstance(outcome, Failed) and outcome.error in _STALE
@@ -159,14 +172,8 @@ class TelethonTransport:
         self, ready: Ready, address: Address, numbers: Sequence[int]
     ) -> list[int]:
         """The ids of the messages that were made; empty when Telegram does not tell."""
-        if self._client is None:
-            await self._connected()
         try:
-            if self._wire is not None:
-                data = ready.template.fill(peer_bytes(address), numbers)
-                answer = await self._post(data)
-            else:
-                answer = await self._call(ready.request(address.input_peer(), numbers))
+            answer = await self._ask(self._post, ready.request(address.input_peer(), numbers))
         except (errors.TypeNotFoundError, BufferError):
             return []  # no error, so it was accepted; Telethon cannot read what else it says
         return message_ids_of(answer, numbers)
@@ -256,8 +263,20 @@ class TelethonTransport:
         parts = (delivery.part, *(-place for place in more))
         return [random_id(broadcast, account, key, part) for part in parts]
 
+    def _post(self, client: TelegramClient, request: Any) -> Awaitable[Any]:
+        """Telethon's public way waits two seconds by itself where Telegram has internal trouble."""
+        return client(request) if self._wire is None else self._wire.call(request)
+
     async def _call(self, request: Any) -> Any:
-        """The answer to a request, the public way. See `_lost` for what it raises."""
+        """The answer to a request, the public way. See `_ask`."""
+        return await self._ask(TelegramClient.__call__, request)
+
+    async def _ask(self, way: Callable[[TelegramClient, Any], Awaitable[Any]], request: Any) -> Any:
+        """What is answered to `request` when it goes that way.
+
+        Raises ConnectionLostError with the connection, TimeoutError when it goes on without an
+        answer, and otherwise what Telethon raises.
+        """
         client = await self._connected()
         if self._is_direct:
             return await client(request)
@@ -265,43 +284,19 @@ class TelethonTransport:
             async with asyncio.timeout(self._timeout) as limit:
                 self._calls.add(limit)
                 try:
-                    return await client(request)
+                    return await way(client, request)
                 finally:
                     self._calls.discard(limit)
         except (asyncio.CancelledError, *LOST) as error:
             if isinstance(error, TimeoutError) and client.is_connected():
                 raise
-            raise await self._lost(client, error) from error
-
-    async def _post(self, data: bytes) -> Any:
-        """The answer to a serialised request, the short way. See `_lost` for what it raises."""
-        client, wire = self._client, self._wire
-        assert client is not None  # noqa: S101 - both were just looked at
-        assert wire is not None  # noqa: S101
-        future: Future[Any] | None = None
-        try:
-            future = wire.send(data)
-            self._limits.watch(future)
-            return await future
-        except (asyncio.CancelledError, *LOST) as error:
-            if future is not None and self._limits.is_over(future):
-                raise TimeoutError from error
-            raise await self._lost(client, error) from error
-        finally:
-            if future is not None:
-                self._limits.forget(future)
-
-    async def _lost(self, client: TelegramClient, error: BaseException) -> BaseException:
-        """What to raise instead of `error`: ConnectionLostError, unless we are cancelled ourselves.
-
-        Telethon cancels what is under way when its connection ends without an error. A task knows
-        of itself whether it was the task that was cancelled.
-        """
-        task = asyncio.current_task()
-        if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
-            return error
-        await self._discard(client)
-        return ConnectionLostError()
+            # Telethon cancels what is under way when its connection ends without an error. A task
+            # knows of itself whether it was the task that was cancelled.
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
+            self._discard(client)
+            raise ConnectionLostError from error
 
     async def _connected(self) -> TelegramClient:
         if self._client is not None:
@@ -312,55 +307,42 @@ class TelethonTransport:
                 if self._tries != tries:
                     raise ConnectionLostError  # somebody else has just tried in vain
                 self._tries += 1
+                await self._disconnect_lost()
                 self._client = await self._opener.connect()
                 self._use(self._client)
             return self._client
 
     def _use(self, client: TelegramClient) -> None:
-        self._wire = wire_of(client)
+        self._wire = wire_of(client, self._timeout)
         client.disconnected.add_done_callback(partial(self._ended, client))
 
     def _ended(self, client: TelegramClient, ended: Future[Any]) -> None:
         if not ended.cancelled():
             ended.exception()  # asked for, so that asyncio does not log it
-        if self._client is client:
-            self._end_requests()
+        self._discard(client)
 
-    def _end_requests(self) -> None:
-        """With its connection Telethon forgets those in its queue: they would time out."""
-        self._limits.cancel_all()
-        for limit in self._calls:
+    def _discard(self, client: TelegramClient) -> None:
+        """Drop a client whose connection has failed: its queue may hang for ever."""
+        if self._client is not client:
+            return
+        wire, self._client, self._wire = self._wire, None, None
+        self._lost.append(client)
+        if wire is not None:
+            wire.end()
+        for limit in self._calls:  # with its connection Telethon forgets those in its queue
             if not limit.expired():
                 limit.reschedule(0.0)
 
-    async def _discard(self, client: TelegramClient) -> None:
-        """Drop a client whose connection has failed: its queue may hang for ever."""
-        if self._client is client:
-            self._client = self._wire = None
-            self._end_requests()
-            await disconnect(client)
+    async def _disconnect_lost(self) -> None:
+        while self._lost:
+            await disconnect(self._lost.pop())
 
     async def close(self) -> None:
         """Disconnect."""
         if self._client is not None:
-            client, self._client = self._client, None
-            await disconnect(client)
-
-
-def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
-    """The ids of the messages that `numbers`, their random_ids, made; empty when none is told.
-
-    The first send to a user is answered by UpdateShortSentMessage, a repeat and any send to a
-    chat by Updates: https://core.telegram.org/api/updates
-    """
-    if isinstance(answer, (ShortAnswer, types.UpdateShortSentMessage)):
-        return [answer.id]
-    told = {
-        update.random_id: update.id
-        for update in getattr(answer, "updates", ())
-        if isinstance(update, types.UpdateMessageID)
-    }
-    return [told[number] for number in numbers if number in told]
+            self._lost.append(self._client)
+            self._client = self._wire = None
+        await self._disconnect_lost()
 
 
 @asynccontextmanager

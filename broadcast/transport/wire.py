@@ -17,19 +17,23 @@ public way. tests/transport/test_wire.py holds both ways to the same bytes and t
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from telethon import version
+from telethon import errors, version
 from telethon.network.requeststate import RequestState
 from telethon.tl import TLRequest, functions, types
 
+from broadcast.core.model import Sent
+from broadcast.transport.translate import NO_ANSWER, NOT_CONNECTED, outcome_of
+
 if TYPE_CHECKING:
-    from asyncio import AbstractEventLoop, Future
+    from asyncio import Future
     from collections.abc import Callable, Sequence
 
     from telethon import TelegramClient
     from telethon.extensions import BinaryReader
 
+    from broadcast.core.model import Outcome
     from broadcast.transport.addresses import Address
 
 TESTED_VERSION = "1.45.0"
@@ -38,10 +42,9 @@ TESTED_VERSION = "1.45.0"
 _MARK = struct.unpack("<q", b"\xff\xfe" * 4)[0]
 _NOBODY = types.InputPeerUser(_MARK, _MARK)
 _PEER = struct.Struct("<Iqq")
-GATHER = 0.003
-"""Seconds for which a request waits for others. At 100 under way most of them share a container."""
-
-_SHORT_ANSWER = types.UpdateShortSentMessage.CONSTRUCTOR_ID
+# An UpdateShortSentMessage begins with its constructor, its flags and the id of the message.
+_SHORT_ANSWER = struct.pack("<I", types.UpdateShortSentMessage.CONSTRUCTOR_ID)
+_ID = struct.Struct("<8xi")
 
 
 class Template:
@@ -90,35 +93,86 @@ def peer_bytes(address: Address) -> bytes:
             return bytes(address.input_peer())
 
 
-class ShortAnswer:
-    """What is read of an UpdateShortSentMessage: the id of the message."""
+def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
+    """The ids of the messages that `numbers`, their random_ids, made; empty when none is told.
 
-    __slots__ = ("id",)
+    The first send to a user is answered by UpdateShortSentMessage, a repeat and any send to a
+    chat by Updates: https://core.telegram.org/api/updates
+    """
+    if isinstance(answer, types.UpdateShortSentMessage):
+        return [answer.id]
+    told = {
+        update.random_id: update.id
+        for update in getattr(answer, "updates", ())
+        if isinstance(update, types.UpdateMessageID)
+    }
+    return [told[number] for number in numbers if number in told]
 
-    def __init__(self, number: int) -> None:
-        self.id = number
 
+class Try(TLRequest):
+    """One try to send one message. It is what Telethon calls a request, its state and its future.
 
-class _Request(TLRequest):
-    """Bytes that are a request already."""
+    One object instead of three, and none but `answer`, the outcome, wakes anybody up.
+    """
 
-    __slots__ = ("_data",)
+    after = container_id = msg_id = None
 
-    def __init__(self, data: bytes) -> None:
-        self._data = data
+    def __init__(
+        self,
+        data: bytes,
+        random_id: int,
+        answer: Future[Outcome],
+        until: float,
+        under_way: dict[Future[Outcome], Try],
+    ) -> None:
+        self.data, self.random_id, self.answer, self.until = data, random_id, answer, until
+        self._under_way = under_way
+        under_way[answer] = self
 
-    def __bytes__(self) -> bytes:
-        return self._data
+    @property
+    def request(self) -> Self:
+        """What Telethon asks of the state of a request."""
+        return self
 
-    @staticmethod
-    def read_result(reader: BinaryReader) -> Any:
-        """The first answer to a user is short, and only its id is of interest."""
-        constructor = reader.read_int(signed=False)
-        if constructor == _SHORT_ANSWER:
-            reader.read_int()  # flags
-            return ShortAnswer(reader.read_int())
-        reader.seek(-4)
-        return reader.tgread_object()
+    future = request
+
+    def read_result(self, reader: BinaryReader) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Of a short answer only the id is of interest, and it is at a fixed place."""
+        if reader.stream.startswith(_SHORT_ANSWER, reader.position):
+            self._end(Sent(*_ID.unpack_from(reader.stream, reader.position)))
+        else:
+            ids = message_ids_of(reader.tgread_object(), [self.random_id])
+            self._end(Sent(ids[0] if ids else None))
+        return self
+
+    def cancelled(self) -> bool:
+        """What Telethon asks a future before it sets a result."""
+        return self.answer.done()
+
+    done = cancelled
+
+    def set_result(self, _: Self) -> None:
+        """See `read_result`."""
+
+    def set_exception(self, error: Exception) -> None:
+        """Telegram has refused it, or nobody knows."""
+        if isinstance(error, (errors.TypeNotFoundError, BufferError)):
+            self._end(Sent())  # no error, so accepted; Telethon cannot read what else it says
+        else:
+            self._end(outcome_of(error))
+
+    def cancel(self) -> None:
+        """The connection has ended."""
+        self._end(NOT_CONNECTED)
+
+    def expire(self) -> None:
+        """No answer has come in time."""
+        self._end(NO_ANSWER)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._under_way.pop(self.answer, None)
+        if not self.answer.done():
+            self.answer.set_result(outcome)
 
 
 class _Nowhere:
@@ -129,77 +183,72 @@ class _Nowhere:
 
 
 class Wire:
-    """Sends serialised requests through the sender of a connected client."""
+    """Sends serialised requests through the sender of a connected client.
 
-    def __init__(self, client: TelegramClient) -> None:
+    What is sent in one turn of the event loop leaves together, in one container: encrypting,
+    sending and being answered cost as much for a hundred as for one. `timeout` is in seconds.
+    """
+
+    def __init__(self, client: TelegramClient, timeout: float) -> None:
         self._sender: Any = client._sender  # noqa: SLF001 - what this module is for
         self._sender._updates_queue = _Nowhere()  # noqa: SLF001
         self._loop = client.loop
-        self._gathered: list[RequestState] = []
+        self._timeout = timeout
+        self._gathered: list[RequestState | Try] = []
+        self._under_way: dict[Future[Outcome], Try] = {}  # in the order in which they are given up
+        self._has_timer = False
 
-    def send(self, data: bytes) -> Future[Any]:
-        """Queue a request; the future ends with its answer, or is cancelled with the connection.
+    @property
+    def is_open(self) -> bool:
+        """Whether the client is connected: what is sent now may arrive."""
+        return self._sender._user_connected  # noqa: SLF001
 
-        Requests that come within GATHER seconds leave together, as one container: encrypting,
-        sending and being answered cost as much for a hundred as for one. Raises ConnectionError
-        when the client is not connected any more.
+    def post(self, data: bytes, random_id: int) -> Future[Outcome]:
+        """The outcome of a request that sends one message."""
+        answer: Future[Outcome] = self._loop.create_future()
+        until = self._loop.time() + self._timeout
+        self._gather(Try(data, random_id, answer, until, self._under_way))
+        if not self._has_timer:  # one for all, and not one for each
+            self._has_timer = True
+            self._loop.call_at(until, self._give_up)
+        return answer
+
+    def call(self, request: TLRequest) -> Future[Any]:
+        """The answer to any request; cancelled with the connection, and without a time limit.
+
+        Raises ConnectionError when the client is not connected any more.
         """
-        if not self._sender._user_connected:  # noqa: SLF001
+        if not self.is_open:
             raise ConnectionError("Cannot send requests while disconnected")
-        state = RequestState(_Request(data))
-        if not self._gathered:
-            self._loop.call_later(GATHER, self._leave)
-        self._gathered.append(state)
+        state = RequestState(functions.InvokeWithoutUpdatesRequest(request))
+        self._gather(state)
         return state.future
+
+    def end(self) -> None:
+        """The connection has ended: Telethon forgets those in its queue, and nobody else may."""
+        for attempt in list(self._under_way.values()):
+            attempt.cancel()
+
+    def _give_up(self) -> None:
+        """End those whose time is over."""
+        now = self._loop.time()
+        for attempt in list(self._under_way.values()):
+            if attempt.until > now:
+                self._loop.call_at(attempt.until, self._give_up)
+                return
+            attempt.expire()
+        self._has_timer = False
+
+    def _gather(self, state: RequestState | Try) -> None:
+        if not self._gathered:
+            self._loop.call_soon(self._leave)
+        self._gathered.append(state)
 
     def _leave(self) -> None:
         self._sender._send_queue.extend(self._gathered)  # noqa: SLF001
         self._gathered.clear()
 
 
-class TimeLimits:
-    """Cancels futures that take longer than `seconds`: one timer for all, not one for each."""
-
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._ends: dict[Future[Any], float] = {}  # in the order of their ends
-        self._over: set[Future[Any]] = set()
-        self._has_timer = False
-
-    def watch(self, future: Future[Any]) -> None:
-        """From now on `future` has `seconds` left."""
-        loop = future.get_loop()
-        self._ends[future] = loop.time() + self._seconds
-        if not self._has_timer:
-            self._has_timer = True
-            loop.call_later(self._seconds, self._sweep, loop)
-
-    def is_over(self, future: Future[Any]) -> bool:
-        """Whether `future` was cancelled by its limit."""
-        return future in self._over
-
-    def forget(self, future: Future[Any]) -> None:
-        """`future` has ended."""
-        self._ends.pop(future, None)
-        self._over.discard(future)
-
-    def cancel_all(self) -> None:
-        """Cancel whatever is watched, and not because of its limit: its connection is gone."""
-        for future in list(self._ends):
-            future.cancel()
-
-    def _sweep(self, loop: AbstractEventLoop) -> None:
-        now = loop.time()
-        for future, end in list(self._ends.items()):
-            if end > now:
-                loop.call_at(end, self._sweep, loop)
-                return
-            del self._ends[future]
-            self._over.add(future)
-            future.cancel()
-        self._has_timer = False
-
-
-def wire_of(client: TelegramClient) -> Wire | None:
+def wire_of(client: TelegramClient, timeout: float) -> Wire | None:
     """The short way for `client`; None when its inside is not the one that was tested."""
-    return Wire(client) if version.__version__ == TESTED_VERSION else None
+    return Wire(client, timeout) if version.__version__ == TESTED_VERSION else None

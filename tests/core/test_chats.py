@@ -3,10 +3,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from broadcast.core.chats import ChatPacedTransport
+from broadcast.core.chats import ChatGate
 from broadcast.core.model import Contact, Deferred, Delivery, Message, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.transport.fake import FakeTransport
+from tests.gated import Gated
 
 if TYPE_CHECKING:
     from broadcast.core.model import Outcome, Peer
@@ -29,7 +30,7 @@ def is_group(peer: Peer) -> bool:
 
 def chats(inner: FakeTransport, clock: Clock, *steps: tuple[float, str]) -> list[Outcome]:
     """Send at each moment, to each peer, each time something else; give what became of it."""
-    transport = ChatPacedTransport(inner, is_group, clock)
+    transport = Gated(ChatGate(is_group, clock), inner)
     outcomes: list[Outcome] = []
     for number, (moment, peer) in enumerate(steps):
         clock.now = 1000.0 + moment

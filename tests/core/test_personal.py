@@ -10,9 +10,10 @@ import pytest
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Contact, Delivery, Failed, Format, Message, Sent
 from broadcast.core.peers import parse_peer
-from broadcast.core.personal import PersonalTransport, personal, problems
+from broadcast.core.personal import PersonalGate, personal, problems
 from broadcast.core.placeholders import fill
 from broadcast.transport.text import check
+from tests.gated import Gated
 
 if TYPE_CHECKING:
     from broadcast.core.model import Outcome
@@ -59,7 +60,7 @@ def send(
 ) -> tuple[Outcome, list[Delivery]]:
     inner = Keeping()
     delivery = Delivery("b1", 4, contact, message, action=action, message_id=1, part=2)
-    return asyncio.run(PersonalTransport(inner, NOW).send(delivery)), inner.kept
+    return asyncio.run(Gated(PersonalGate(NOW), inner).send(delivery)), inner.kept
 
 
 def test_everybody_gets_their_own() -> None:

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from broadcast.core.classify import may_help_to_retry, reason_of
 from broadcast.core.model import Action, Contact, Delivery, Failed, Message, Sent, When
 from broadcast.core.peers import parse_peer
-from broadcast.core.when import PunctualTransport, WhenError, misses, moment_for, read_when
+from broadcast.core.when import PunctualGate, WhenError, misses, moment_for, read_when
 from broadcast.transport.fake import FakeTransport
+from tests.gated import Gated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,7 +247,7 @@ def sent_at(
     now: datetime, late: float | None = 1800.0, *, when: When | None = None, **changes: Any
 ) -> object:
     message = Message("I bought a car!", when=when or When(SIX, MADRID), late=late)
-    transport = PunctualTransport(FakeTransport(), lambda: now)
+    transport = Gated(PunctualGate(lambda: now), FakeTransport())
     return asyncio.run(transport.send(replace(delivery(**changes), message=message)))
 
 

@@ -222,7 +222,7 @@ def test_a_deferred_delivery_is_due_at_its_new_time(ledger: SqliteLedger, clock:
 
 
 def test_who_is_tried_again_is_not_too_late(ledger: SqliteLedger, clock: Clock) -> None:
-    """PunctualTransport lets through what was tried before."""
+    """PunctualGate lets through what was tried before."""
     broadcast = later(ledger, AT_SIX, audience(1))
     clock.now = SIX
     send_all(ledger, broadcast, 0, now=SIX)
