@@ -17,8 +17,8 @@ from broadcast.core.model import Failed, Halted
 from broadcast.core.when import moment_for
 from broadcast.transport.addresses import Address
 from broadcast.transport.media import RefusedError
-from broadcast.transport.requests import PLAIN, Around, numbers_needed, request_of
-from broadcast.transport.wire import Template
+from broadcast.transport.requests import PLAIN, Around, request_of
+from broadcast.transport.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -36,18 +36,17 @@ LEAST_AHEAD = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A message made ready: everything about its request but the peer and the random_ids."""
+    """A message made ready: everything about its request but the peer and the random_ids.
+
+    `template` is its request where that is all there is to do: where nothing can be stale by then,
+    and nothing follows.
+    """
 
     message: Message
     part: int
     around: Around
     stored: tuple[Stored, ...]
-    template: Template
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether its request is all there is to do: nothing can be stale, nothing follows."""
-        return not (self.stored or self.message.pin or self.around.at)
+    template: Template | None
 
     def request(self, peer: Any, numbers: Sequence[int]) -> Any:
         """The request to an input peer."""
@@ -66,12 +65,11 @@ class Desk:
         self._account, self._find, self._uploads = account, find, uploads
         self._kept: dict[tuple[int, int, int | None, datetime | None], Ready] = {}
 
-    def at_hand(self, delivery: Delivery) -> Ready | None:
-        """The message of `delivery`, when it is ready already and a plain one."""
-        message = delivery.message
-        key = id(message), delivery.part, delivery.contact.peer.topic, None
+    def at_hand(self, delivery: Delivery) -> Template | None:
+        """The request that sends `delivery`, when it is ready and is all there is to do."""
+        key = id(delivery.message), delivery.part, delivery.contact.peer.topic, None
         found = self._kept.get(key)
-        return found if found is not None and found.is_plain else None
+        return None if found is None else found.template
 
     async def ready(self, delivery: Delivery, *, pays: bool) -> Ready:
         """The message of `delivery`, ready.
@@ -84,10 +82,11 @@ class Desk:
         found = self._kept.get(key)
         if found is None:
             stored, around = await self._around(message, topic, at, pays=pays)
-            template = Template(
-                lambda peer, numbers: request_of(message, part, around, peer, numbers),
-                numbers_needed(message, part),
-            )
+            template = None
+            if not (stored or message.pin or at):
+                template = Template(
+                    lambda peer, number: request_of(message, part, around, peer, [number])
+                )
             found = Ready(message, part, around, stored, template)
             if len(self._kept) >= MOST_READY:
                 self._kept.clear()

@@ -28,8 +28,9 @@ from broadcast.transport.addresses import Address, AddressCache, Addresses
 from broadcast.transport.desk import Desk, Ready
 from broadcast.transport.media import EXPIRED, RefusedError, UploadCache, Uploads
 from broadcast.transport.requests import edit_of, numbers_needed
+from broadcast.transport.template import peer_bytes
 from broadcast.transport.translate import LOST, NOT_CONNECTED, outcome_of, telegram_error
-from broadcast.transport.wire import Wire, message_ids_of, peer_bytes, wire_of
+from broadcast.transport.wire import Wire, message_ids_of, wire_of
 
 if TYPE_CHECKING:
     from asyncio import Future
@@ -104,11 +105,11 @@ class TelethonTransport:
         if wire is None or not wire.is_open or delivery.action is not Action.SEND:
             return None
         address = self._addresses.at_hand(delivery.contact.peer)
-        ready = address and self._desk.at_hand(delivery)
-        if not address or not ready:
+        template = self._desk.at_hand(delivery)
+        if address is None or template is None:
             return None
-        numbers = self._random_ids(delivery, address)
-        return wire.post(ready.template.fill(peer_bytes(address), numbers), numbers[0])
+        (number,) = self._random_ids(delivery, address)
+        return wire.post(template.fill(peer_bytes(address), number), number)
 
     async def _send_in_steps(self, delivery: Delivery) -> Outcome:
         """Look up, upload, connect anew: whatever it takes."""

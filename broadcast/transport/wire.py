@@ -17,11 +17,18 @@ public way. tests/transport/test_wire.py holds both ways to the same bytes and t
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, Any, Self
+from contextlib import suppress
+from io import BytesIO
+from types import FunctionType, MethodType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from telethon import errors, version
+from telethon.extensions import BinaryReader
+from telethon.extensions.messagepacker import MessagePacker
+from telethon.network.mtprotostate import MTProtoState
 from telethon.network.requeststate import RequestState
 from telethon.tl import TLRequest, functions, types
+from telethon.tl.core import GzipPacked, MessageContainer, RpcResult, TLMessage
 
 from broadcast.core.model import Sent
 from broadcast.transport.translate import NO_ANSWER, NOT_CONNECTED, outcome_of
@@ -31,66 +38,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from telethon import TelegramClient
-    from telethon.extensions import BinaryReader
 
     from broadcast.core.model import Outcome
-    from broadcast.transport.addresses import Address
 
 TESTED_VERSION = "1.45.0"
 
-# What stands in a request for the peer and the random_ids: bytes that stand in no UTF-8 text.
-_MARK = struct.unpack("<q", b"\xff\xfe" * 4)[0]
-_NOBODY = types.InputPeerUser(_MARK, _MARK)
-_PEER = struct.Struct("<Iqq")
+_INT = struct.Struct("<i")
+_HEADER = struct.Struct("<qii")  # of a message in a container: its id, its number, its length
+_RESULT = struct.Struct("<IqI")  # an rpc_result, the request it answers, and what it begins with
+_RPC_RESULT, _SHORTEST_RESULT = RpcResult.CONSTRUCTOR_ID, _RESULT.size
+_NOT_PLAIN = {types.RpcError.CONSTRUCTOR_ID, GzipPacked.CONSTRUCTOR_ID}
+_CONTAINER = struct.pack("<I", MessageContainer.CONSTRUCTOR_ID)
 # An UpdateShortSentMessage begins with its constructor, its flags and the id of the message.
 _SHORT_ANSWER = struct.pack("<I", types.UpdateShortSentMessage.CONSTRUCTOR_ID)
 _ID = struct.Struct("<8xi")
-
-
-class Template:
-    """A request serialised once: only the peer and the random_ids differ.
-
-    `make` builds it from an input peer and `count` random_ids.
-    """
-
-    def __init__(self, make: Callable[[Any, Sequence[int]], TLRequest], count: int = 1) -> None:
-        marks = [_MARK - 1 - index for index in range(count)]
-        whole = bytes(functions.InvokeWithoutUpdatesRequest(make(_NOBODY, marks)))
-        slots = [bytes(_NOBODY), *(_number(mark) for mark in marks)]
-        places = sorted((whole.index(slot), index) for index, slot in enumerate(slots))
-        self._pieces: list[bytes] = []
-        self._order = [index for _, index in places]
-        start = 0
-        for place, index in places:
-            self._pieces.append(whole[start:place])
-            start = place + len(slots[index])
-        self._tail = whole[start:]
-
-    def fill(self, peer: bytes, random_ids: Sequence[int]) -> bytes:
-        """The bytes of the request to `peer`, a serialised InputPeer."""
-        values = [peer, *map(_number, random_ids)]
-        filled: list[bytes] = []
-        for piece, index in zip(self._pieces, self._order, strict=True):
-            filled += (piece, values[index])
-        filled.append(self._tail)
-        return b"".join(filled)
-
-
-def _number(random_id: int) -> bytes:
-    return random_id.to_bytes(8, "little", signed=True)
-
-
-def peer_bytes(address: Address) -> bytes:
-    """`address` as a serialised InputPeer."""
-    match address.kind:
-        case "user":
-            return _PEER.pack(types.InputPeerUser.CONSTRUCTOR_ID, address.id, address.access_hash)
-        case "channel":
-            return _PEER.pack(
-                types.InputPeerChannel.CONSTRUCTOR_ID, address.id, address.access_hash
-            )
-        case _:
-            return bytes(address.input_peer())
 
 
 def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
@@ -145,6 +106,13 @@ class Try(TLRequest):
             self._end(Sent(ids[0] if ids else None))
         return self
 
+    def read(self, answer: bytes) -> None:
+        """The same from the bytes of the answer alone; see `set_exception`."""
+        try:
+            self.read_result(BinaryReader(answer))
+        except Exception as error:  # noqa: BLE001 - as Telethon does; a bug is raised again there
+            self.set_exception(error)
+
     def cancelled(self) -> bool:
         """What Telethon asks a future before it sets a result."""
         return self.answer.done()
@@ -175,6 +143,66 @@ class Try(TLRequest):
             self.answer.set_result(outcome)
 
 
+class _Packer(MessagePacker):
+    """Telethon's queue of what is to be sent. Tries are packed in one go, and not compressed."""
+
+    async def get(self) -> Any:
+        """What leaves next: states of requests, and the bytes of them all."""
+        if not self._deque:
+            self._ready.clear()
+            await self._ready.wait()
+        if not self._deque or not isinstance(self._deque[0], Try):
+            return await super().get()
+        ids, batch, pieces, size = self._state, list[Any](), list[bytes](), 0
+        first_id, first_number = ids._get_new_msg_id(), ids._sequence * 2 + 1  # noqa: SLF001
+        while self._deque and len(batch) < MessageContainer.MAXIMUM_LENGTH:
+            attempt: Any = self._deque[0]
+            size += len(attempt.data) + _HEADER.size
+            if not isinstance(attempt, Try) or (batch and size > MessageContainer.MAXIMUM_SIZE):
+                break
+            self._deque.popleft()
+            count = len(batch)
+            attempt.msg_id = first_id + 4 * count
+            length = len(attempt.data)
+            pieces += _HEADER.pack(attempt.msg_id, first_number + 2 * count, length), attempt.data
+            batch.append(attempt)
+        ids._last_msg_id = batch[-1].msg_id  # noqa: SLF001
+        ids._sequence += len(batch)  # noqa: SLF001
+        if len(batch) == 1:
+            return batch, b"".join(pieces)
+        buffer, count = BytesIO(), _INT.pack(len(batch))
+        data = b"".join((_CONTAINER, count, *pieces))
+        container_id = ids.write_data_as_message(buffer, data, content_related=False)
+        for attempt in batch:
+            attempt.container_id = container_id
+        return batch, buffer.getvalue()
+
+
+class _Container(NamedTuple):
+    """A container as it came: of each message in it Telethon would copy all that follows."""
+
+    stream: bytes
+    position: int
+    CONSTRUCTOR_ID: int = MessageContainer.CONSTRUCTOR_ID
+
+
+class _Reader(BinaryReader):
+    """Telethon's reader, that leaves containers to `Wire`."""
+
+    def tgread_object(self) -> Any:
+        """The next object."""
+        if self.stream.startswith(_CONTAINER, self.position):
+            return _Container(self.stream, self.position)
+        return super().tgread_object()
+
+
+def _decryption(state: MTProtoState) -> Callable[[bytes], Any]:
+    """Telethon's own decryption, with all that it checks, and our reader."""
+    theirs = MTProtoState.decrypt_message_data
+    names = {**theirs.__globals__, "BinaryReader": _Reader}
+    return MethodType(FunctionType(theirs.__code__, names), state)
+
+
 class _Nowhere:
     """Takes the place of Telethon's queue of updates."""
 
@@ -191,12 +219,55 @@ class Wire:
 
     def __init__(self, client: TelegramClient, timeout: float) -> None:
         self._sender: Any = client._sender  # noqa: SLF001 - what this module is for
-        self._sender._updates_queue = _Nowhere()  # noqa: SLF001
+        self._take_over()
         self._loop = client.loop
         self._timeout = timeout
         self._gathered: list[RequestState | Try] = []
         self._under_way: dict[Future[Outcome], Try] = {}  # in the order in which they are given up
         self._has_timer = False
+
+    def _take_over(self) -> None:
+        """Put our own in the place of what costs most."""
+        sender = self._sender
+        sender._updates_queue = _Nowhere()  # noqa: SLF001
+        sender._state.decrypt_message_data = _decryption(sender._state)  # noqa: SLF001
+        sender._handlers[MessageContainer.CONSTRUCTOR_ID] = self._open  # noqa: SLF001
+        theirs = sender._send_queue  # noqa: SLF001
+        ours = _Packer(sender._state, sender._loggers)  # noqa: SLF001
+        ours.extend(theirs._deque)  # noqa: SLF001
+        theirs._deque.clear()  # noqa: SLF001
+        sender._send_queue = ours  # noqa: SLF001
+        theirs._ready.set()  # noqa: SLF001 - whoever waits there finds nothing, and comes to ours
+
+    async def _open(self, message: TLMessage) -> None:
+        """Take what is in a container: answers to tries here, all else Telethon's way."""
+        stream, at = message.obj.stream, message.obj.position + 4
+        (count,) = _INT.unpack_from(stream, at)
+        at += 4
+        for _ in range(count):
+            msg_id, number, length = _HEADER.unpack_from(stream, at)
+            at += _HEADER.size
+            inner = stream[at : at + length]
+            at += length
+            if not self._is_answer(msg_id, inner):
+                with suppress(errors.TypeNotFoundError):
+                    obj = BinaryReader(inner).tgread_object()
+                    await self._sender._process_message(TLMessage(msg_id, number, obj))  # noqa: SLF001
+
+    def _is_answer(self, msg_id: int, inner: bytes) -> bool:
+        """Whether it is the plain answer to a try, which has it then."""
+        if len(inner) < _SHORTEST_RESULT:
+            return False
+        constructor, request_id, kind = _RESULT.unpack_from(inner)
+        if constructor != _RPC_RESULT or kind in _NOT_PLAIN:
+            return False
+        attempt = self._sender._pending_state.get(request_id)  # noqa: SLF001
+        if not isinstance(attempt, Try):
+            return False
+        del self._sender._pending_state[request_id]  # noqa: SLF001
+        self._sender._pending_ack.add(msg_id)  # noqa: SLF001
+        attempt.read(inner[12:])
+        return True
 
     @property
     def is_open(self) -> bool:

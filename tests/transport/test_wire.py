@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import struct
+from collections import defaultdict
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,8 +13,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from telethon import errors, version
+from telethon.crypto import AuthKey
 from telethon.extensions import BinaryReader
+from telethon.extensions.messagepacker import MessagePacker
+from telethon.network.mtprotostate import MTProtoState
+from telethon.network.requeststate import RequestState
 from telethon.tl import functions, types
+from telethon.tl.core import MessageContainer, RpcResult, TLMessage
 
 from broadcast.app import contact
 from broadcast.core.classify import finding
@@ -19,9 +27,10 @@ from broadcast.core.model import Delivery, Format, Message, Outcome, Sent
 from broadcast.sandbox_app import open_sandbox
 from broadcast.transport import telethon
 from broadcast.transport.addresses import Address
+from broadcast.transport.template import Template, peer_bytes
 from broadcast.transport.text import parse
 from broadcast.transport.translate import NO_ANSWER, NOT_CONNECTED
-from broadcast.transport.wire import TESTED_VERSION, Template, Wire, peer_bytes
+from broadcast.transport.wire import TESTED_VERSION, Wire, _Reader
 from tests import virtual
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1).filter(bool)
@@ -55,11 +64,22 @@ class Sender:
     """What is used of Telethon's sender."""
 
     def __init__(self) -> None:
-        self._send_queue, self._user_connected = self, True
-        self.sent: list[Any] = []
+        self._loggers: Any = defaultdict(logging.getLogger)
+        self._state = MTProtoState(AuthKey(bytes(256)), self._loggers)
+        self._send_queue = MessagePacker(self._state, self._loggers)
+        self._user_connected = True
+        self._handlers: dict[int, Any] = {}
+        self._pending_state: dict[int, Any] = {}
+        self._pending_ack: set[int] = set()
+        self.others: list[TLMessage] = []
 
-    def extend(self, states: list[Any]) -> None:
-        self.sent += states
+    @property
+    def sent(self) -> list[Any]:
+        """What was posted, and has not left yet."""
+        return list(self._send_queue._deque)
+
+    async def _process_message(self, message: TLMessage) -> None:
+        self.others.append(message)
 
 
 def wire_to(sender: Sender) -> Wire:
@@ -69,8 +89,8 @@ def wire_to(sender: Sender) -> Wire:
 
 def template(text: str, entities: Any) -> Template:
     return Template(
-        lambda peer, numbers: functions.messages.SendMessageRequest(
-            peer=peer, message=text, entities=list(entities) or None, random_id=numbers[0]
+        lambda peer, number: functions.messages.SendMessageRequest(
+            peer=peer, message=text, entities=list(entities) or None, random_id=number
         )
     )
 
@@ -82,13 +102,13 @@ def test_the_installed_telethon_is_the_tested_one() -> None:
 @given(TEXTS, ADDRESSES, NUMBERS)
 def test_the_bytes_are_those_of_telethon(text: str, address: Address, number: int) -> None:
     visible, entities = parse(Message(text))
-    filled = template(visible, entities).fill(peer_bytes(address), [number])
+    filled = template(visible, entities).fill(peer_bytes(address), number)
     assert filled == public_bytes(visible, entities, address, number)
 
 
 def test_a_text_that_contains_the_bytes_of_an_empty_peer_is_not_torn() -> None:
     text = bytes(types.InputPeerSelf()).decode("latin-1") * 3
-    filled = template(text, ()).fill(peer_bytes(Address("user", 5, 6)), [7])
+    filled = template(text, ()).fill(peer_bytes(Address("user", 5, 6)), 7)
     assert filled == public_bytes(text, (), Address("user", 5, 6), 7)
 
 
@@ -135,6 +155,125 @@ async def test_both_ways_have_the_same_outcomes(
     assert first == again
     names = [getattr(outcome, "error", outcome) for outcome in first]
     assert names == [Sent(1), "USER_IS_BLOCKED", Sent(1), "PRIVACY_PREMIUM_REQUIRED"]
+
+
+def opened(data: bytes) -> list[tuple[int, int, bytes]]:
+    """The messages in what a packer made: id, number and body of each, the container's first."""
+    reader = BinaryReader(data)
+    first = reader.read_long(), reader.read_int(), reader.read(reader.read_int())
+    inner = BinaryReader(first[2])
+    if inner.read_int(signed=False) != MessageContainer.CONSTRUCTOR_ID:
+        return [first]
+    each = range(inner.read_int())
+    return [
+        first,
+        *((inner.read_long(), inner.read_int(), inner.read(inner.read_int())) for _ in each),
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 99, 100])
+def test_tries_are_packed_as_telethon_packs_requests(count: int) -> None:
+    bodies = [bytes([number]) * 4 * (number + 1) for number in range(count)]  # none is compressed
+
+    async def packed(*, ours: bool) -> tuple[list[tuple[int, int, bytes]], list[Any]]:
+        sender = Sender()
+        if ours:
+            wire = wire_to(sender)
+            for number, body in enumerate(bodies):
+                wire.post(body, number)
+            await asyncio.sleep(0)
+        else:
+            for body in bodies:
+                state = RequestState(functions.PingRequest(0))
+                state.data = body
+                sender._send_queue.append(state)
+        batch, data = await sender._send_queue.get()
+        after, _ = await packed_ping(sender)
+        found = opened(data)
+        ids = [msg_id for msg_id, _, _ in found]
+        assert ids[1:] == sorted(set(ids[1:]))
+        assert ids[0] == max(ids)  # a container's id is above those in it
+        assert after > ids[0]
+        assert [state.msg_id for state in batch] == (ids[1:] or ids)
+        assert {state.container_id for state in batch} == ({ids[0]} if count > 1 else {None})
+        return found, batch
+
+    async def packed_ping(sender: Sender) -> tuple[int, int]:
+        sender._send_queue.append(RequestState(functions.PingRequest(0)))
+        _, data = await sender._send_queue.get()
+        (msg_id, number, _), *_ = opened(data)
+        assert number == 2 * count + 1
+        return msg_id, number
+
+    async def main() -> None:
+        theirs, _ = await packed(ours=False)
+        made, _ = await packed(ours=True)
+        assert [entry[1:] for entry in made[1:]] == [entry[1:] for entry in theirs[1:]]
+        assert made[0][1] == theirs[0][1]
+        assert len(made[0][2]) == len(theirs[0][2])
+
+    asyncio.run(main())
+
+
+def test_more_than_a_container_holds_leaves_in_several_and_acks_are_not_lost() -> None:
+    async def main() -> None:
+        sender = Sender()
+        wire = wire_to(sender)
+        for number in range(150):
+            wire.post(b"four" * 10_000, number)
+        await asyncio.sleep(0)
+        sender._send_queue.append(RequestState(types.MsgsAck([5])))
+        sizes: list[int] = []
+        while sender._send_queue._deque:
+            batch, data = await sender._send_queue.get()
+            assert len(data) <= MessageContainer.MAXIMUM_SIZE + 24
+            sizes.append(len(batch))
+        assert sum(sizes) == 151
+        assert len(sizes) > 5
+
+    asyncio.run(main())
+
+
+def container(*results: tuple[int, bytes]) -> TLMessage:
+    """What the server sends: each result with the id of its request."""
+    bodies = [struct.pack("<Iq", RpcResult.CONSTRUCTOR_ID, to) + body for to, body in results]
+    bodies.append(bytes(types.Pong(1, 2)))
+    messages = b"".join(
+        struct.pack("<qii", 1000 + index, 1, len(body)) + body for index, body in enumerate(bodies)
+    )
+    data = struct.pack("<Ii", MessageContainer.CONSTRUCTOR_ID, len(bodies)) + messages
+    return TLMessage(5000, 0, _Reader(data).tgread_object())
+
+
+def test_what_comes_in_a_container_reaches_whom_it_is_for() -> None:
+    async def main() -> None:
+        sender = Sender()
+        wire = wire_to(sender)
+        outcomes = [wire.post(b"data", number) for number in range(4)]
+        await asyncio.sleep(0)
+        batch, _ = await sender._send_queue.get()
+        sender._pending_state.update({state.msg_id: state for state in batch})
+        first, second, third, _ = (state.msg_id for state in batch)
+        short = bytes(types.UpdateShortSentMessage(id=77, pts=5, pts_count=1, date=None))
+        await sender._handlers[MessageContainer.CONSTRUCTOR_ID](
+            container(
+                (first, short),
+                (second, bytes(types.RpcError(403, "USER_IS_BLOCKED"))),
+                (third, struct.pack("<I", 0xDEADBEEF) + bytes(8)),  # a newer answer than Telethon
+                (12345, short),  # to nothing that was asked
+            )
+        )
+        assert outcomes[0].result() == Sent(77)
+        assert outcomes[2].result() == Sent(None)  # no error, so accepted
+        assert not outcomes[3].done()
+        others = [message.obj for message in sender.others]  # for Telethon, with what is known
+        assert [type(other).__name__ for other in others] == ["RpcResult", "RpcResult", "Pong"]
+        assert others[0].error.error_message == "USER_IS_BLOCKED"
+        assert others[1].body == short
+        assert sender._pending_ack == {1000, 1002}
+        assert set(sender._pending_state) == {second, batch[3].msg_id}
+
+    asyncio.run(main())
 
 
 def test_a_try_is_given_up_when_its_time_is_over_and_not_before() -> None:
