@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.breaker import Breaker
 from broadcast.core.classify import reason_of
-from broadcast.core.model import Deferred, Delivery, Halted, Scope
+from broadcast.core.model import Deferred, Delivery, Failed, Halted, Scope, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from broadcast.core.ports import Gate, Run, Transport, Watcher
 
 WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one claim reaches ahead
-SLICE_LIMIT = 500  # deliveries of one claim at most
+SLICE_LIMIT = 2000  # deliveries of one claim at most
 MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
 PATIENCE = 10 * 60.0  # seconds without an answer after which the run halts, resumable
 GRACE = 2.0  # seconds for which an answer is still waited for in an outage that ends the run
@@ -92,6 +92,7 @@ class Engine:
 
     async def run(self) -> None:
         """Send until nothing is pending, or `stop()`, or a halt. What is in flight settles."""
+        self._now = asyncio.get_running_loop().time  # in seconds
         self._named_until = self._now() + self._pacer.held(self._now())
         async with asyncio.TaskGroup() as group:
             group.create_task(self._settle_in_groups())
@@ -139,27 +140,28 @@ class Engine:
 
     def _start_what_may_go(self, tries: asyncio.TaskGroup) -> float | None:
         """Seconds until the next of those claimed may start; None: when an answer has made room."""
+        now = self._now()
         while self._claimed and not self._stopping:
             if len(self._under_way) >= self._concurrency:
                 return None
-            if wait := self._pacer.take(self._now()):
+            if wait := self._pacer.take(now):
                 return wait
-            self._start(self._claimed.popleft(), tries)
+            self._start(self._claimed.popleft(), now, tries)
         return 0.0
 
-    def _start(self, delivery: Delivery, tries: asyncio.TaskGroup) -> None:
+    def _start(self, delivery: Delivery, now: float, tries: asyncio.TaskGroup) -> None:
         """Send `delivery`, unless it is stopped at a gate; `_end` has the outcome, in the end."""
-        asked_at, passed = self._now(), delivery
         self._unsettled += 1
+        passed = delivery
         for gate in self._gates:
             made = gate.before(passed)
             if not isinstance(made, Delivery):
-                return self._end(delivery, made, asked_at)
+                return self._end(delivery, made, now)
             passed = made
         answer = self._transport.send(passed)
         under_way = answer if isinstance(answer, asyncio.Future) else tries.create_task(answer)
         self._under_way.add(under_way)
-        return under_way.add_done_callback(partial(self._answered, delivery, asked_at))
+        return under_way.add_done_callback(partial(self._answered, delivery, now))
 
     def _answered(
         self, delivery: Delivery, asked_at: float, answer: asyncio.Future[Outcome]
@@ -223,15 +225,15 @@ class Engine:
             return outcome
         self._troubles, self._outage_since, self._heard_at = 0, None, self._now()
         match outcome:
+            case Sent() | Failed():
+                self._halt(self._breaker.took(outcome))
+            case Halted():
+                self._halt(outcome)
             case Deferred(scope=Scope.ACCOUNT):
                 self._flooded(outcome.retry_after or 0.0, outcome.reason)
                 return outcome
             case Deferred():  # Telegram has named a time, for this chat alone
                 self._last_wait = outcome.reason
-            case Halted():
-                self._halt(outcome)
-            case _:
-                self._halt(self._breaker.took(outcome))
         self._pacer.accepted()
         return outcome
 
@@ -301,7 +303,3 @@ class Engine:
     def _slice(self) -> int:
         rate = math.inf if self._pacer.rate is None else self._pacer.rate
         return max(math.ceil(min(rate * WINDOW, SLICE_LIMIT)), 1)
-
-    @staticmethod
-    def _now() -> float:
-        return asyncio.get_running_loop().time()

@@ -98,7 +98,7 @@ def contact_of(peer: int | str, more: str | None) -> Contact:
     else:
         named = parse_peer(peer)
     if more is None:
-        return Contact(named)
+        return Contact(named, "", (), NO_FIELDS, 0, NO_OVERRIDES)  # in full: there are millions
     kept = json.loads(more)
     return Contact(
         named,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, bisect_right
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -185,8 +186,8 @@ class SqliteRun:
         if self._has_parts:
             sql.many("release_next_part", ((row[0],) for row in final if row[1]))
         settled = {later.position for later in with_them}
-        self._close(sql, (row[0] for row in final if row[0] - self._low not in settled))
-        self._close(sql, (row[0] for row in again))
+        self._close(sql, [row[0] for row in final if row[0] - self._low not in settled])
+        self._close(sql, [row[0] for row in again])
         return [(later, missing) for later in with_them]
 
     @property
@@ -212,19 +213,20 @@ class SqliteRun:
         def work(sql: Statements) -> None:
             self._renew(sql, self._clock())
             sql.many("put_waiting", again)
-            self._close(sql, (row[0] for row in again))
+            self._close(sql, [row[0] for row in again])
 
         await self._database.write(work)
 
-    def _close(self, sql: Statements, settled: Iterable[int]) -> None:
-        """Count `settled` off their slices, and forget a slice after its last delivery."""
-        for key in settled:
-            if key in self._waiting:
-                self._waiting.discard(key)
-                continue
-            first = next(f for f, (last, _) in self._slices.items() if f <= key <= last)
-            self._slices[first][1] -= 1
-            if self._slices[first][1] == 0:
+    def _close(self, sql: Statements, settled: list[int]) -> None:
+        """Count `settled` keys off their slices, and forget a slice after its last delivery."""
+        if self._waiting:
+            from_waiting = self._waiting.intersection(settled)
+            self._waiting -= from_waiting
+            settled = [key for key in settled if key not in from_waiting]
+        settled.sort()
+        for first, slice_ in list(self._slices.items()):
+            slice_[1] -= bisect_right(settled, slice_[0]) - bisect_left(settled, first)
+            if slice_[1] == 0:
                 del self._slices[first]
                 sql.run("delete_slice", first=first)
 

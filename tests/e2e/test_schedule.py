@@ -150,9 +150,9 @@ def test_a_recall_of_what_was_so_soon_that_it_was_sent_at_once(
 def test_a_contacts_own_time_may_be_too_late(bot: Cli, telegram: Telegram) -> None:
     bot.write(
         "contacts.yaml",
-        "contacts:\n  - {peer: 100010001, message: {in: 1s, not_later_than: 0.5s}}\n",
+        "contacts:\n  - {peer: 100010001, message: {in: 5s, not_later_than: 0.5s}}\n",
     )
     assert bot.run("Lunch!", "--yes").code == 0
-    time.sleep(2)
+    time.sleep(5.5)
     assert bot.run("run-due").code == 1
     assert telegram.received() == []
