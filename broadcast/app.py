@@ -36,6 +36,7 @@ from broadcast.core.start import pacer_for
 from broadcast.core.when import PunctualTransport, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.spool import Contacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -196,9 +197,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Audience:
-    """The contacts of one broadcast, and what was odd about the list."""
+    """The contacts of one broadcast, whose number costs no memory, and what was odd in the list."""
 
-    contacts: tuple[Contact, ...]
+    contacts: Contacts
     warnings: tuple[Problem, ...]
 
 
@@ -245,10 +246,10 @@ def load_audience(
                 else:
                     yield entry
 
-    chosen: tuple[Contact, ...] = ()
+    chosen = Contacts()
     unmatched: SelectorError | None = None
     try:
-        chosen = tuple(select(contacts(), to, exclude))
+        chosen = Contacts(select(contacts(), to, exclude))
     except SelectorError as error:
         unmatched = error  # a list full of mistakes matches nobody: those are what to mend
     except OSError as error:
@@ -262,7 +263,7 @@ def load_audience(
     return Audience(chosen, tuple(problems))
 
 
-def require_sendable(message: Message, audience: Iterable[Contact], source: str) -> None:
+def require_sendable(message: Message, audience: Contacts, source: str) -> None:
     """Make the message for everybody in `audience`, before anything is sent.
 
     Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
@@ -272,6 +273,8 @@ def require_sendable(message: Message, audience: Iterable[Contact], source: str)
 
     if not message.template:
         check(message)
+        if message.when is None and not audience.have_overrides:
+            return  # who they are makes no difference
     now = datetime.now(UTC)
     found = list(problems(message, audience, now, check, source))
     found += [
@@ -286,7 +289,7 @@ def require_sendable(message: Message, audience: Iterable[Contact], source: str)
 async def make(
     ledger: SqliteLedger,
     message: Message,
-    audience: Sequence[Contact],
+    audience: Contacts,
     transport: TelethonTransport,
     *,
     once: str | None = None,
@@ -297,14 +300,22 @@ async def make(
     """
     account = transport.account
     now = datetime.now(UTC)
-    messages = [message, *(personal(message, each, now) for each in audience if each.overrides)]
-    for one in messages:
+    is_timed = is_split = False
+    for one in _forms(message, audience, now):
         require_able(one, account)
-    parts, due = parts_for(message, audience, now), None
-    if account.is_bot and any(one.when for one in messages):
-        due = partial(_due_for, message, now)
+        is_timed |= one.when is not None
+        is_split |= one.split
+    parts = partial(_parts_for, message, now) if is_split else None
+    due = partial(_due_for, message, now) if is_timed and account.is_bot else None
     identity = new_id(once, message)
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
+
+
+def _forms(message: Message, audience: Contacts, now: datetime) -> Iterator[Message]:
+    """The message, and what it is for those who get another one."""
+    yield message
+    if audience.have_overrides:
+        yield from (personal(message, each, now) for each in audience if each.overrides)
 
 
 def as_meant(transport: Transport, made_at: datetime) -> Transport:

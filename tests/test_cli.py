@@ -153,6 +153,13 @@ def test_what_needs_no_network_does_not_load_telethon(shell: Shell, arguments: l
     assert "telethon" not in result.stderr
 
 
+def test_a_list_from_a_pipe_is_read_once(shell: Shell) -> None:
+    path = shell.here / "people.csv"
+    os.mkfifo(path)
+    with subprocess.Popen(["sh", "-c", f"printf 'peer\n@ana\n@bobo\n' > '{path}'"]):
+        assert peers(shell, "--contacts", str(path)) == ["@ana", "@bobo"]
+
+
 def test_json_is_one_object_a_line_and_nothing_else(shell: Shell) -> None:
     lines = dry(shell, HELLO, "--json").splitlines()
     rows = [json.loads(line) for line in lines]
@@ -419,6 +426,17 @@ def test_the_contact_list_may_lie_with_the_settings(shell: Shell) -> None:
 )
 def test_every_form_of_a_contact_list_is_read(shell: Shell, name: str, content: str) -> None:
     assert peers(shell, "--contacts", shell.write(name, content)) == ["@ana_maria"]
+
+
+def test_a_mistake_deep_in_a_long_list_is_told_and_nothing_is_made(shell: Shell) -> None:
+    rows = [f"{10**9 + number},Ana" for number in range(20_000)]
+    rows[15_000] = "ana,Ana"
+    path = shell.write("people.csv", "\n".join(["peer,name", *rows]))
+    result = shell.run(HELLO, "--sandbox", "--yes", "--contacts", path)
+    assert result.returncode == 2
+    assert f"{path}:15002: 'ana' names nobody by itself: write @ana" in result.stderr
+    assert "a mistake in the contact list; nothing was sent" in result.stderr
+    assert shell.run("list", "--sandbox", "--json").stdout == ""
 
 
 def test_every_mistake_of_the_list_is_told_at_once_with_its_line(shell: Shell) -> None:

@@ -27,7 +27,7 @@ from broadcast.core.errors import InputError
 from broadcast.core.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from broadcast.app import Options, Report
     from broadcast.console import Output
@@ -211,7 +211,7 @@ def run(
 
 
 def rehearse(
-    settings: Settings, given: dict[str, Any], message: Message, audience: Sequence[Contact]
+    settings: Settings, given: dict[str, Any], message: Message, audience: Collection[Contact]
 ) -> int:
     """Do it all against the sandbox on virtual time; the exit code is that of the real run."""
     from broadcast import app, console  # noqa: PLC0415
