@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from broadcast.cli.running import (
     settings_for,
     taking_up,
 )
+from broadcast.cli.waiting import wait_for
 from broadcast.core.model import Action, Format, Message, State
 from broadcast.settings import user_path
 
@@ -143,7 +143,7 @@ def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - t
         broadcast = ledger.find(id, unfinished=True)
         ledger.require_resumable(broadcast)
         if now:
-            asyncio.run(ledger.bring_forward(broadcast))
+            wait_for(ledger.bring_forward(broadcast))
         elif 0 < broadcast.counts.pending == ledger.count_scheduled(broadcast):
             console.show_not_yet(broadcast)
             return DONE
@@ -162,7 +162,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
     settings = settings_for(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         broadcast = ledger.find(id)
-        if not asyncio.run(ledger.requeue_failed(broadcast, insist=insist)):
+        if not wait_for(ledger.requeue_failed(broadcast, insist=insist)):
             hint = "" if insist else f"; `broadcast retry {broadcast.id} --all` insists"
             failed = broadcast.counts.failed
             console.say(

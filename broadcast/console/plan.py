@@ -11,9 +11,10 @@ from rich.console import Console
 from rich.text import Text
 
 from broadcast.console.preview import headline, show_around
-from broadcast.console.progress import duration
 from broadcast.console.rows import delivery_row
-from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
+from broadcast.console.tables import new_table, stdout
+from broadcast.console.terminal import json_line, reader_may_leave, say
+from broadcast.core.duration import duration
 from broadcast.core.model import Contact, Delivery, Message, Record
 from broadcast.core.paid import PER_STAR, stars
 from broadcast.core.personal import personal

@@ -32,7 +32,6 @@ from broadcast.core.errors import ContactsError, Problem
 from broadcast.core.front_matter import SettingsUnreadable, written_settings
 from broadcast.core.list_csv import csv_entries
 from broadcast.core.list_jsonl import jsonl_entries
-from broadcast.core.list_yaml import yaml_entries
 from broadcast.core.model import NO_FIELDS, NO_OVERRIDES, Contact, Peer
 from broadcast.core.peers import PeerError, parse_peer
 
@@ -104,7 +103,7 @@ def _read(
     stream: BinaryIO, kind: Kind, seen: _Seen, read_message: ReadMessage
 ) -> Iterator[Contact | Complaint]:
     try:
-        for entry in _FORMS[kind](stream):
+        for entry in _entries(stream, kind):
             if isinstance(entry, Complaint):
                 yield entry
                 continue
@@ -119,6 +118,16 @@ def _read(
             yield from sorted(complaints, key=lambda complaint: complaint.line)
     except Unreadable as end:
         yield end.complaint
+
+
+def _entries(stream: BinaryIO, kind: Kind) -> Iterator[Entry | Complaint]:
+    if kind == "csv":
+        return csv_entries(stream)
+    if kind == "jsonl":
+        return jsonl_entries(stream)
+    from broadcast.core.list_yaml import yaml_entries  # noqa: PLC0415 - PyYAML is slow to load
+
+    return yaml_entries(stream)
 
 
 # What an entry means.
@@ -339,6 +348,3 @@ class _Seen:
             return int.from_bytes(bucket[at + 8 : at + _ENTRY], "little")
         bucket += rest + line.to_bytes(4, "little")
         return None
-
-
-_FORMS = {"yaml": yaml_entries, "csv": csv_entries, "jsonl": jsonl_entries}
