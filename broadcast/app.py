@@ -36,6 +36,7 @@ from broadcast.core.start import pacer_for
 from broadcast.core.when import PunctualGate, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.spool import Contacts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -198,9 +199,9 @@ class Report:
 
 @dataclass(frozen=True)
 class Audience:
-    """The contacts of one broadcast, and what was odd about the list."""
+    """The contacts of one broadcast, whose number costs no memory, and what was odd in the list."""
 
-    contacts: tuple[Contact, ...]
+    contacts: Contacts
     warnings: tuple[Problem, ...]
 
 
@@ -247,10 +248,10 @@ def load_audience(
                 else:
                     yield entry
 
-    chosen: tuple[Contact, ...] = ()
+    chosen = Contacts()
     unmatched: SelectorError | None = None
     try:
-        chosen = tuple(select(contacts(), to, exclude))
+        chosen = Contacts(select(contacts(), to, exclude))
     except SelectorError as error:
         unmatched = error  # a list full of mistakes matches nobody: those are what to mend
     except OSError as error:
@@ -264,7 +265,7 @@ def load_audience(
     return Audience(chosen, tuple(problems))
 
 
-def require_sendable(message: Message, audience: Iterable[Contact], source: str) -> None:
+def require_sendable(message: Message, audience: Contacts, source: str) -> None:
     """Make the message for everybody in `audience`, before anything is sent.
 
     Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
@@ -274,6 +275,8 @@ def require_sendable(message: Message, audience: Iterable[Contact], source: str)
 
     if not message.template:
         check(message)
+        if message.when is None and not audience.have_overrides:
+            return  # who they are makes no difference
     now = datetime.now(UTC)
     found = list(problems(message, audience, now, check, source))
     found += [
@@ -288,7 +291,7 @@ def require_sendable(message: Message, audience: Iterable[Contact], source: str)
 async def make(
     ledger: SqliteLedger,
     message: Message,
-    audience: Sequence[Contact],
+    audience: Contacts,
     transport: TelethonTransport,
     *,
     once: str | None = None,
@@ -299,14 +302,22 @@ async def make(
     """
     account = transport.account
     now = datetime.now(UTC)
-    messages = [message, *(personal(message, each, now) for each in audience if each.overrides)]
-    for one in messages:
+    is_timed = is_split = False
+    for one in _forms(message, audience, now):
         require_able(one, account)
-    parts, due = parts_for(message, audience, now), None
-    if account.is_bot and any(one.when for one in messages):
-        due = partial(_due_for, message, now)
+        is_timed |= one.when is not None
+        is_split |= one.split
+    parts = partial(_parts_for, message, now) if is_split else None
+    due = partial(_due_for, message, now) if is_timed and account.is_bot else None
     identity = new_id(once, message)
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
+
+
+def _forms(message: Message, audience: Contacts, now: datetime) -> Iterator[Message]:
+    """The message, and what it is for those who get another one."""
+    yield message
+    if audience.have_overrides:
+        yield from (personal(message, each, now) for each in audience if each.overrides)
 
 
 def as_meant(made_at: datetime) -> tuple[PersonalGate, PunctualGate]:

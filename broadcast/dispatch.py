@@ -18,14 +18,14 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.breaker import Breaker
 from broadcast.core.classify import reason_of
 from broadcast.core.model import Deferred, Delivery, Failed, Halted, Scope, Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
     from broadcast.core.model import Outcome
     from broadcast.core.pace import Pacer
@@ -159,7 +159,11 @@ class Engine:
                 return self._end(delivery, made, now)
             passed = made
         answer = self._transport.send(passed)
-        under_way = answer if isinstance(answer, asyncio.Future) else tries.create_task(answer)
+        under_way: asyncio.Future[Outcome] = (
+            answer
+            if isinstance(answer, asyncio.Future)
+            else tries.create_task(cast("Coroutine[Any, Any, Outcome]", answer))
+        )
         self._under_way.add(under_way)
         return under_way.add_done_callback(partial(self._answered, delivery, now))
 

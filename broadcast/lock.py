@@ -6,8 +6,6 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from filelock import FileLock, Timeout
-
 from broadcast.core.errors import LockedError, SettingsError
 
 if TYPE_CHECKING:
@@ -23,6 +21,8 @@ def only_process(path: Path, what: str) -> Generator[None]:
     ends. The holder's pid stands in `path`.pid. Raises LockedError with that pid, and
     SettingsError when the directory cannot be written.
     """
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - who only looks on locks nothing
+
     lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
     holder = path.with_name(f"{path.name}.pid")
     try:

@@ -10,6 +10,7 @@ import asyncio
 import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from broadcast.app import Options, Report, as_meant, parts_for
@@ -19,7 +20,7 @@ from broadcast.dispatch import JITTER
 from broadcast.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
     from decimal import Decimal
 
     from broadcast.core.model import Contact, Message
@@ -47,7 +48,7 @@ class Rehearsal:
 
 def rehearse(
     message: Message,
-    audience: Sequence[Contact],
+    audience: Iterable[Contact],
     options: Options,
     *,
     is_bot: bool,
@@ -69,7 +70,7 @@ def rehearse(
     from broadcast.sandbox.world import World  # noqa: PLC0415
 
     known = known or Known()
-    contacts = audience[: options.first]
+    contacts = list(islice(audience, options.first))
     friends = () if is_bot else [contact.peer for contact in contacts]  # a bot has no contacts
     world = World(contacts=friends, limits=limits or _limits(known), only_names=True)
     chance = random.Random(0)

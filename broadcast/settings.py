@@ -10,10 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dotenv import dotenv_values
-from dotenv.parser import parse_stream
-from platformdirs import user_config_path, user_data_path
-
 from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.errors import SettingsError
 from broadcast.core.model import PeerKind
@@ -90,6 +86,9 @@ def read_environment(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]
     """
     values: dict[str, str] = {}
     if dotenv.is_file():
+        from dotenv import dotenv_values  # noqa: PLC0415 - `--help` needs none
+        from dotenv.parser import parse_stream  # noqa: PLC0415
+
         try:
             with dotenv.open(encoding="utf-8") as stream:
                 wrong = [part.original.line for part in parse_stream(stream) if part.error]
@@ -116,6 +115,8 @@ def load_settings(values: Mapping[str, str], *, home: str | None = None) -> Sett
 
     `home` is the option of the command line, which goes before BROADCAST_HOME.
     """
+    from platformdirs import user_config_path, user_data_path  # noqa: PLC0415 - as above
+
     chosen = home or values.get("BROADCAST_HOME")
     credentials, missing = _credentials(values)
     return Settings(

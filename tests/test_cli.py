@@ -145,12 +145,34 @@ def test_a_dry_run_shows_the_message_and_everybody_who_would_get_it(shell: Shell
     assert not shell.has_sent()
 
 
-@pytest.mark.parametrize("arguments", [[HELLO, "--dry-run"], ["--help"], ["send", "--help"]])
-def test_what_needs_no_network_does_not_load_telethon(shell: Shell, arguments: list[str]) -> None:
+NOT_FOR_HELP = ("asyncio", "dotenv", "jinja2", "platformdirs", "rich", "sqlite3", "yaml")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["--help"], NOT_FOR_HELP),
+        (["send", "--help"], NOT_FOR_HELP),
+        (["list"], ("dotenv", "filelock", "jinja2", "rich.progress", "yaml")),
+        (["list", "--json"], ("dotenv", "filelock", "jinja2", "rich.progress", "yaml")),
+        (["status", "b"], ("dotenv", "filelock", "jinja2", "rich.progress", "yaml")),
+        ([HELLO, "--dry-run"], ("filelock", "jinja2")),
+    ],
+)
+def test_what_is_not_needed_is_not_loaded(
+    shell: Shell, arguments: list[str], unneeded: tuple[str, ...]
+) -> None:
     result = shell.run(*arguments, env={"PYTHONPROFILEIMPORTTIME": "1"})
-    assert result.returncode == 0
-    assert "click" in result.stderr  # so the imports are told
-    assert "telethon" not in result.stderr
+    loaded = {line.split("|")[-1].strip() for line in result.stderr.splitlines()}
+    assert "click" in loaded  # so the imports are told
+    assert not loaded & {"telethon", *unneeded}
+
+
+def test_a_list_from_a_pipe_is_read_once(shell: Shell) -> None:
+    path = shell.here / "people.csv"
+    os.mkfifo(path)
+    with subprocess.Popen(["sh", "-c", f"printf 'peer\n@ana\n@bobo\n' > '{path}'"]):
+        assert peers(shell, "--contacts", str(path)) == ["@ana", "@bobo"]
 
 
 def test_json_is_one_object_a_line_and_nothing_else(shell: Shell) -> None:
@@ -419,6 +441,17 @@ def test_the_contact_list_may_lie_with_the_settings(shell: Shell) -> None:
 )
 def test_every_form_of_a_contact_list_is_read(shell: Shell, name: str, content: str) -> None:
     assert peers(shell, "--contacts", shell.write(name, content)) == ["@ana_maria"]
+
+
+def test_a_mistake_deep_in_a_long_list_is_told_and_nothing_is_made(shell: Shell) -> None:
+    rows = [f"{10**9 + number},Ana" for number in range(20_000)]
+    rows[15_000] = "ana,Ana"
+    path = shell.write("people.csv", "\n".join(["peer,name", *rows]))
+    result = shell.run(HELLO, "--sandbox", "--yes", "--contacts", path)
+    assert result.returncode == 2
+    assert f"{path}:15002: 'ana' names nobody by itself: write @ana" in result.stderr
+    assert "a mistake in the contact list; nothing was sent" in result.stderr
+    assert shell.run("list", "--sandbox", "--json").stdout == ""
 
 
 def test_every_mistake_of_the_list_is_told_at_once_with_its_line(shell: Shell) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import click
 
 from broadcast.cli.parsing import DONE, USAGE, account_options, cli, settings_of
+from broadcast.cli.waiting import wait_for
 
 
 class _TerminalPrompts:
@@ -49,7 +49,7 @@ def login(home: str | None, **overrides: str | None) -> int:
     from broadcast import app  # noqa: PLC0415
 
     settings = settings_of(home, **overrides)
-    account = asyncio.run(app.login(settings, prompts()))
+    account = wait_for(app.login(settings, prompts()))
     click.echo(f"signed in as {account.name}, {_kind(account.is_bot)} {account.id}")
     return DONE
 
@@ -61,7 +61,7 @@ def whoami(home: str | None, **overrides: str | None) -> int:
     from broadcast import app  # noqa: PLC0415
 
     settings = settings_of(home, **overrides)
-    account = asyncio.run(app.whoami(settings))
+    account = wait_for(app.whoami(settings))
     where = "Telegram" if settings.server is None else str(settings.server)
     session = settings.access().session
     if isinstance(session, str):
@@ -82,7 +82,7 @@ def logout(home: str | None, **overrides: str | None) -> int:
     from broadcast import app  # noqa: PLC0415
 
     settings = settings_of(home, **overrides)
-    ended = asyncio.run(app.logout(settings))
+    ended = wait_for(app.logout(settings))
     click.echo("signed out" if ended else "nobody was signed in")
     return DONE
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from broadcast.cli.parsing import (
     sandbox_option,
     settings_of,
 )
+from broadcast.cli.waiting import wait_for
 from broadcast.core.model import State, Status
 from broadcast.settings import user_path
 
@@ -149,7 +149,7 @@ def _stop(ledger: SqliteLedger, broadcast: Broadcast, state: State) -> Broadcast
     """Pause or cancel a broadcast, whoever runs it; how it was left."""
     from broadcast import console  # noqa: PLC0415
 
-    if asyncio.run(ledger.ask(broadcast, state)):
+    if wait_for(ledger.ask(broadcast, state)):
         console.say(f"asking {broadcast.owner} to stop")
         broadcast = _await_end(ledger, broadcast)
     else:

@@ -15,7 +15,7 @@ from broadcast.cli.running import run, run_options, settings_for
 from broadcast.cli.sending import audience_of, audience_options
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
     from broadcast.core.model import Contact, Message
 
@@ -37,6 +37,7 @@ def preview(message: tuple[str, ...], **given: Any) -> int:
     """
     from broadcast import app, console  # noqa: PLC0415 - `--help` needs neither
     from broadcast.core.personal import personal  # noqa: PLC0415
+    from broadcast.ledger.spool import Contacts  # noqa: PLC0415
 
     console.require_reader()
     body = message_of(message, given)
@@ -52,17 +53,16 @@ def preview(message: tuple[str, ...], **given: Any) -> int:
         return DONE
     body, tester = _for_tester(body, contacts, given["test_peer"] or "me")
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
-        return run(
-            settings, ledger, given, partial(app.make, ledger, body, [tester]), contacts=[tester]
-        )
+        make = partial(app.make, ledger, body, Contacts([tester]))
+        return run(settings, ledger, given, make, contacts=[tester])
 
 
-def _for_tester(body: Message, contacts: Sequence[Contact], peer: str) -> tuple[Message, Contact]:
+def _for_tester(body: Message, contacts: Iterable[Contact], peer: str) -> tuple[Message, Contact]:
     """The message as the first contact would get it, and that contact at the tester's address."""
     from broadcast.core.peers import PeerError, parse_peer  # noqa: PLC0415
 
     try:
-        tester = replace(contacts[0], peer=parse_peer(peer))
+        tester = replace(next(iter(contacts)), peer=parse_peer(peer))
     except PeerError as error:
         raise click.UsageError(f"--test-peer: {error}; nothing was sent") from error
     overrides = {name: it for name, it in tester.overrides.items() if name not in ("when", "late")}

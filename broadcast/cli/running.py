@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 from dataclasses import replace
 from functools import partial
@@ -23,12 +22,13 @@ from broadcast.cli.parsing import (
     sandbox_option,
     settings_of,
 )
+from broadcast.cli.waiting import wait_for
 from broadcast.core.duration import seconds_of
 from broadcast.core.errors import InputError
 from broadcast.core.model import State
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from broadcast.app import Options, Report
     from broadcast.console import Output
@@ -200,19 +200,19 @@ def run(
     work = partial(_run, settings, ledger, given, output, contacts=contacts, account=account)
     if given["canary"]:
         first = replace(chosen, first=given["canary"])
-        report = asyncio.run(work(first, make=make))
+        report = wait_for(work(first, make=make))
         if report.halted or report.stopped or not report.is_unfinished:
             return _end(report, output, given)
         if not _goes_on(report, given):
             _end(report, output, given)
             return HALTED
         make = taking_up(ledger.find(report.broadcast))
-    report = asyncio.run(work(chosen, make=make))
+    report = wait_for(work(chosen, make=make))
     return _end(report, output, given)
 
 
 def rehearse(
-    settings: Settings, given: dict[str, Any], message: Message, audience: Sequence[Contact]
+    settings: Settings, given: dict[str, Any], message: Message, audience: Collection[Contact]
 ) -> int:
     """Do it all against the sandbox on virtual time; the exit code is that of the real run."""
     from broadcast import app, console  # noqa: PLC0415

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from broadcast.cli.parsing import DONE, Group, cli, home_option, json_option, settings_of
+from broadcast.cli.waiting import wait_for
 from broadcast.settings import user_path
 
 
@@ -56,7 +55,7 @@ def serve(
     known = app.load_audience(user_path(contacts)).contacts if contacts else ()
     faults_file = user_path(faults) if faults else None
     allowed = named_limits(limits)
-    asyncio.run(
+    wait_for(
         sandbox_app.serve_sandbox(
             settings, known, host, port, faults=faults_file, limits=allowed, told=click.echo
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,13 +20,13 @@ from broadcast.cli.running import (
     settings_for,
     taking_up,
 )
+from broadcast.cli.waiting import wait_for
 from broadcast.core.model import Action, Format, Message, State
 from broadcast.settings import user_path
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from broadcast.core.model import Broadcast, Contact
+    from broadcast.core.model import Broadcast
+    from broadcast.ledger.spool import Contacts
     from broadcast.ledger.sqlite import SqliteLedger
     from broadcast.settings import Settings
     from broadcast.transport.telethon import TelethonTransport
@@ -113,7 +112,7 @@ def send(message: tuple[str, ...], **given: Any) -> int:
         return run(settings, ledger, given, make, contacts=contacts)
 
 
-def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Sequence[Contact]:
+def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Contacts:
     """Those who are to get `body`, each of whom can get it as it is."""
     from broadcast import app, console  # noqa: PLC0415
 
@@ -144,7 +143,7 @@ def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - t
         broadcast = ledger.find(id, unfinished=True)
         ledger.require_resumable(broadcast)
         if now:
-            asyncio.run(ledger.bring_forward(broadcast))
+            wait_for(ledger.bring_forward(broadcast))
         elif 0 < broadcast.counts.pending == ledger.count_scheduled(broadcast):
             console.show_not_yet(broadcast)
             return DONE
@@ -163,7 +162,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
     settings = settings_for(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         broadcast = ledger.find(id)
-        if not asyncio.run(ledger.requeue_failed(broadcast, insist=insist)):
+        if not wait_for(ledger.requeue_failed(broadcast, insist=insist)):
             hint = "" if insist else f"; `broadcast retry {broadcast.id} --all` insists"
             failed = broadcast.counts.failed
             console.say(
@@ -186,6 +185,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
 def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     """Replace the text of a broadcast with MESSAGE, for everybody who got it."""
     from broadcast import app, console  # noqa: PLC0415
+    from broadcast.ledger.spool import Contacts  # noqa: PLC0415
 
     console.require_reader()
     body = message_of(message, given)
@@ -193,7 +193,7 @@ def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         target = ledger.find(id)
         body = replace(body, files=target.message.files)  # which stay: the text is their caption
-        app.require_sendable(body, (), "")
+        app.require_sendable(body, Contacts(), "")
         return _change(settings, ledger, given, Action.EDIT, target=target, body=body)
 
 

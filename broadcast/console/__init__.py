@@ -1,16 +1,68 @@
 """All that a person or a program sees of a run; it decides nothing about it.
 
-The only importer of rich, which is slow to import: the command line imports this when it runs.
+The only importer of rich, which is slow to import: the command line imports this when it runs, and
+each name here brings what it needs when it is first asked for.
 """
 
-from broadcast.console.broadcasts import show_broadcast, show_broadcasts
-from broadcast.console.deliveries import show_canary, show_records, show_result, write_csv
-from broadcast.console.plan import show_cost, show_dry_run, show_inbox, show_problems, show_question
-from broadcast.console.preview import headline, show_preview
-from broadcast.console.progress import Watching, watcher
-from broadcast.console.rehearsal import Rehearsing, show_rehearsal
-from broadcast.console.scheduled import show_not_yet
-from broadcast.console.terminal import Output, can_ask, require_reader, say
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from broadcast.console.broadcasts import show_broadcast, show_broadcasts
+    from broadcast.console.deliveries import show_canary, show_records, show_result, write_csv
+    from broadcast.console.plan import (
+        show_cost,
+        show_dry_run,
+        show_inbox,
+        show_problems,
+        show_question,
+    )
+    from broadcast.console.preview import headline, show_preview
+    from broadcast.console.progress import Watching, watcher
+    from broadcast.console.rehearsal import Rehearsing, show_rehearsal
+    from broadcast.console.scheduled import show_not_yet
+    from broadcast.console.terminal import Output, can_ask, require_reader, say
+
+_HOMES = {
+    "broadcast.console.broadcasts": (
+        "show_broadcast",
+        "show_broadcasts",
+    ),
+    "broadcast.console.deliveries": (
+        "show_canary",
+        "show_records",
+        "show_result",
+        "write_csv",
+    ),
+    "broadcast.console.plan": (
+        "show_cost",
+        "show_dry_run",
+        "show_inbox",
+        "show_problems",
+        "show_question",
+    ),
+    "broadcast.console.preview": (
+        "headline",
+        "show_preview",
+    ),
+    "broadcast.console.progress": (
+        "Watching",
+        "watcher",
+    ),
+    "broadcast.console.rehearsal": (
+        "Rehearsing",
+        "show_rehearsal",
+    ),
+    "broadcast.console.scheduled": ("show_not_yet",),
+    "broadcast.console.terminal": (
+        "Output",
+        "can_ask",
+        "require_reader",
+        "say",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Output",
@@ -36,3 +88,11 @@ __all__ = [
     "watcher",
     "write_csv",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module 'broadcast.console' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(_HOME_OF[name]), name)

@@ -10,7 +10,8 @@ from broadcast.console.deliveries import counted
 from broadcast.console.preview import headline
 from broadcast.console.rows import broadcast_row
 from broadcast.console.scheduled import state_in_words
-from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
+from broadcast.console.tables import new_table, stdout
+from broadcast.console.terminal import json_line, reader_may_leave, say
 from broadcast.core.model import Action
 
 if TYPE_CHECKING:

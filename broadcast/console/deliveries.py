@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from broadcast.console.progress import duration
 from broadcast.console.rows import broadcast_summary_row, delivery_row, summary_row
 from broadcast.console.scheduled import show_scheduled_rest
-from broadcast.console.terminal import Output, json_line, new_table, reader_may_leave, say, stdout
+from broadcast.console.tables import new_table, stdout
+from broadcast.console.terminal import Output, json_line, reader_may_leave, say
 from broadcast.core.classify import may_help_to_retry
+from broadcast.core.duration import duration
 from broadcast.core.errors import InputError
 from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, State, Status
 from broadcast.core.paid import stars

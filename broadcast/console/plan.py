@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from broadcast.console.preview import headline, show_around
-from broadcast.console.progress import duration
 from broadcast.console.rows import delivery_row
-from broadcast.console.terminal import json_line, new_table, reader_may_leave, say, stdout
+from broadcast.console.tables import new_table, stdout
+from broadcast.console.terminal import json_line, reader_may_leave, say
+from broadcast.core.duration import duration
 from broadcast.core.model import Contact, Delivery, Message, Record
 from broadcast.core.paid import PER_STAR, stars
 from broadcast.core.personal import personal
 from broadcast.transport.text import parse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from broadcast.core.errors import Problem
     from broadcast.sandbox_app import InboxRow
@@ -27,22 +29,23 @@ if TYPE_CHECKING:
 PROBLEMS_LIMIT = 50
 
 
-def show_question(message: Message, audience: Sequence[Contact]) -> None:
+def show_question(message: Message, audience: Collection[Contact]) -> None:
     """What is about to be sent, and to whom: on stderr, where the question follows."""
     _show_plan(Console(stderr=True, highlight=False), message, audience, limit=10)
 
 
 def _show_plan(
-    out: Console, message: Message, audience: Sequence[Contact], *, limit: int | None = None
+    out: Console, message: Message, audience: Collection[Contact], *, limit: int | None = None
 ) -> None:
     out.print(Text(f"Message ({message.format}{', template' if message.template else ''}):"))
     if message.text:
         out.print(Text("\n".join(f"  {line}" for line in message.text.splitlines())))
     show_around(out, message)
-    differ = message.template or any(contact.overrides for contact in audience)
+    shown = list(islice(audience, limit))
+    differ = message.template or any(contact.overrides for contact in shown)
     table = new_table(out, "name", "peer", "tags", *(["gets"] if differ else []))
     now = datetime.now(UTC)
-    for contact in audience[:limit]:
+    for contact in shown:
         cells = [Text(contact.name), Text(contact.peer.text, style="cyan")]
         cells.append(Text(", ".join(contact.tags)))
         if differ:
@@ -75,7 +78,7 @@ def show_problems(problems: Sequence[Problem]) -> None:
 
 
 def show_dry_run(
-    message: Message, audience: Sequence[Contact], seconds: float, *, as_json: bool
+    message: Message, audience: Collection[Contact], seconds: float, *, as_json: bool
 ) -> None:
     """Everybody who would get the message, and how long it would take; nothing is sent."""
     with reader_may_leave():
@@ -88,7 +91,7 @@ def show_dry_run(
             stdout().print(f"{len(audience)} would get it; nothing was sent (dry run)")
 
 
-def _print_dry_run(message: Message, audience: Sequence[Contact]) -> None:
+def _print_dry_run(message: Message, audience: Collection[Contact]) -> None:
     for position, contact in enumerate(audience):
         row = delivery_row(Record(Delivery("", position, contact, message)))
         print(json_line(row | {"broadcast": None}))

@@ -12,7 +12,8 @@ from rich.padding import Padding
 from rich.style import Style
 from rich.text import Text
 
-from broadcast.console.terminal import json_line, reader_may_leave, stdout
+from broadcast.console.tables import stdout
+from broadcast.console.terminal import json_line, reader_may_leave
 from broadcast.core.model import LinkPreview
 from broadcast.transport.text import CAPTION_LIMIT, TEXT_LIMIT, length, parts
 

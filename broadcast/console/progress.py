@@ -23,6 +23,7 @@ from rich.text import Text
 
 from broadcast.console.rows import delivery_row
 from broadcast.console.terminal import Output, json_line, say, stderr_is_terminal
+from broadcast.core.duration import duration
 from broadcast.core.model import (
     Attachment,
     Broadcast,
@@ -293,14 +294,3 @@ def waiting(seconds: float, reason: str) -> str:
         return f"waiting {seconds:.0f} s: {reason}"
     until = datetime.now().astimezone() + timedelta(seconds=seconds)
     return f"waiting {duration(seconds)}, until {until:%H:%M}: {reason}"
-
-
-def duration(seconds: float) -> str:
-    """`1.2 s`, `3 min 20 s`, `2 h 05 min`."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if not minutes:
-        return f"{rest} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

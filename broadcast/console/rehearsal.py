@@ -9,9 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from broadcast.console.deliveries import counted, show_failures
-from broadcast.console.progress import Quiet, duration
+from broadcast.console.progress import Quiet
 from broadcast.console.rows import delivery_row, summary_row
-from broadcast.console.terminal import json_line, reader_may_leave, stderr_is_terminal, stdout
+from broadcast.console.tables import stdout
+from broadcast.console.terminal import json_line, reader_may_leave, stderr_is_terminal
+from broadcast.core.duration import duration
 from broadcast.core.model import Failed, Sent
 from broadcast.core.paid import stars
 

@@ -7,11 +7,7 @@ import os
 import select
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, TextIO
-
-from rich import box
-from rich.console import Console
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import SettingsError
 
@@ -89,22 +85,3 @@ def reader_may_leave() -> Generator[None]:
     except OSError as error:  # a file on a full disk
         silence_stdout()
         say(f"stdout cannot be written: {error.strerror}. `broadcast show` tells the result again")
-
-
-class _Stdout(Console):
-    def on_broken_pipe(self) -> None:
-        raise  # noqa: PLE0704 - rich calls it while it handles the error, and would end the process
-
-
-def stdout() -> Console:
-    """stdout for tables: as wide as the terminal, and never cut where a program may read it."""
-    file: TextIO = sys.stdout
-    return _Stdout(file=file, highlight=False, width=None if file.isatty() else 1000)
-
-
-def new_table(out: Console, *columns: str) -> Table:
-    """A table that is never cut: long cells are folded."""
-    table = Table(box=box.SIMPLE_HEAD if out.is_terminal else None, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    return table

@@ -81,9 +81,14 @@ def select(
 def _select(
     contacts: Iterable[Contact], wanted: list[_Counted], unwanted: list[_Counted]
 ) -> Iterator[Contact]:
+    selectors = (*wanted, *unwanted)
     tags: dict[str, str] = {}
     is_empty = True
     for contact in contacts:
+        if not selectors:
+            is_empty = False
+            yield contact
+            continue
         if len(tags) < _MOST_TAGS:
             for tag in contact.tags:
                 tags.setdefault(tag.casefold(), tag)
@@ -93,7 +98,7 @@ def _select(
         if is_wanted and not is_unwanted:
             is_empty = False
             yield contact
-    idle = [counted for counted in (*wanted, *unwanted) if not counted.has_matched]
+    idle = [counted for counted in selectors if not counted.has_matched]
     if idle:
         raise SelectorError("\n".join(counted.complaint(tags) for counted in idle))
     if is_empty:

@@ -1,4 +1,4 @@
-"""Reads how a person writes a length of time."""
+"""Lengths of time as a person writes and reads them."""
 
 from __future__ import annotations
 
@@ -15,3 +15,14 @@ def seconds_of(text: str) -> float:
     if not _WHOLE.match(written):
         raise ValueError(f"{text!r} is not a time: write 90s, 15m, 2h or 1d")
     return sum(float(number) * _UNITS[unit] for number, unit in _STEP.findall(written))
+
+
+def duration(seconds: float) -> str:
+    """`1.2 s`, `3 min 20 s`, `2 h 05 min`."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"

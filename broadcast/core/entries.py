@@ -18,6 +18,9 @@ MOST_LINE = 2**20
 KEYS = ("peer", "name", "tags", "fields", "message")
 """What an entry may say of a contact; in CSV each other column is a field."""
 
+MESSAGE_COLUMN = "message."
+"""How the name of a column of CSV begins that says something of the message."""
+
 _SHOWN = 60  # characters of a wrong text in its complaint
 
 
@@ -69,6 +72,53 @@ class Map(NamedTuple):
     pairs: list[tuple[Value, Value]]
 
 
+class Row(NamedTuple):
+    """The cells of a row of CSV below `columns`, as short a way to a contact as there is."""
+
+    line: int
+    cells: list[str]
+    columns: Columns
+
+    def as_map(self) -> Map:
+        """The same in the words of the other forms."""
+        pairs: list[tuple[Value, Value]] = []
+        fields: list[tuple[Value, Value]] = []
+        message: list[tuple[Value, Value]] = []
+        for name, cell in zip(self.columns.names, self.cells, strict=False):
+            if not cell:
+                continue
+            key, value = Text(self.line, name), Text(self.line, cell)
+            if name in KEYS:
+                pairs.append((key, value))
+            elif name.startswith(MESSAGE_COLUMN):
+                message.append((Text(self.line, name.removeprefix(MESSAGE_COLUMN)), value))
+            else:
+                fields.append((key, value))
+        if fields:
+            pairs.append((Text(self.line, "fields"), Map(self.line, fields)))
+        if message:
+            pairs.append((Text(self.line, "message"), Map(self.line, message)))
+        return Map(self.line, pairs)
+
+
+class Columns:
+    """What each column of a table says of a contact, by its number from 0; None: it is not there.
+
+    It is found out once for all rows. `are_plain` when nothing about the columns themselves can be
+    wrong in a row.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.peer = names.index("peer")
+        self.name = names.index("name") if "name" in names else None
+        self.tags = names.index("tags") if "tags" in names else None
+        self.fields = [(at, name) for at, name in enumerate(names) if name not in KEYS]
+        self.are_plain = not any(
+            name.startswith(MESSAGE_COLUMN) or name.casefold() in KEYS for _, name in self.fields
+        )
+
+
 class Other(NamedTuple):
     """What no key takes; `what` says it in words."""
 
@@ -77,6 +127,7 @@ class Other(NamedTuple):
 
 
 Value = Text | Number | List | Map | Other
+Entry = Value | Row
 
 
 def control_character(text: str, may_have: str = "") -> str:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from broadcast.core.content import SETTINGS
 from broadcast.core.entries import Complaint, List, Map, Number, Text, Unreadable, in_words, quoted
 from broadcast.core.errors import MessageError
-from broadcast.core.list_yaml import yaml_value
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +40,8 @@ def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mappin
     front = _FRONT.match(text)
     if front is None:
         return {}, {}, text
+    from broadcast.core.list_yaml import yaml_value  # noqa: PLC0415 - PyYAML is slow to load
+
     try:
         value = yaml_value(io.BytesIO(b"\n" + front[1].encode()))  # so that lines are the file's
         if value is None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from broadcast.core.entries import (
     KEYS,
+    Columns,
     Complaint,
-    Map,
-    Text,
-    Value,
+    Row,
     control_character,
     quoted,
     text_lines,
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 # CSV: https://www.rfc-editor.org/rfc/rfc4180, and what spreadsheets make of it.
 
 
-def csv_entries(stream: BinaryIO) -> Iterator[Value | Complaint]:
+def csv_entries(stream: BinaryIO) -> Iterator[Row | Complaint]:
     """The rows below the first, which names the columns. Raises Unreadable."""
     lines = text_lines(stream)
     before: list[str] = []  # blank lines, and the header's first line
@@ -34,24 +33,24 @@ def csv_entries(stream: BinaryIO) -> Iterator[Value | Complaint]:
     else:
         return
     rows = _rows(chain(before, lines), _delimiter(before[-1]))
-    columns: list[Text] = []
+    columns: Columns | None = None
     for at, row in rows:
         if isinstance(row, str):
             yield Complaint(at, row)
-            if not columns:
+            if columns is None:
                 return
-        elif not columns:
+        elif columns is None:
             names = [_column(cell) for cell in row]
             wrong = _wrong_columns(names, at)
             yield from wrong
             if wrong:
                 return
-            columns = [Text(at, name) for name in names]
-        elif any(cell.strip() for cell in row[len(columns) :]):
-            told = f"{len(row)} cells under {len(columns)} columns: does a text need quotes?"
+            columns = Columns(names)
+        elif len(row) > len(columns.names) and "".join(row[len(columns.names) :]).strip():
+            told = f"{len(row)} cells under {len(columns.names)} columns: does a text need quotes?"
             yield Complaint(at, told)
         else:
-            yield _row(columns, row, at)
+            yield Row(at, row, columns)
 
 
 def _rows(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str] | str]]:
@@ -77,7 +76,7 @@ def _rows(lines: Iterator[str], delimiter: str) -> Iterator[tuple[int, list[str]
             continue
         if row is None:
             return
-        if any(cell.strip() for cell in row):
+        if "".join(row).strip():
             yield line, row
 
 
@@ -118,20 +117,3 @@ def _wrong_columns(columns: list[str], line: int) -> list[Complaint]:
         elif name == "message":
             told.append("no column can be called message: expected message.text, message.silent")
     return [Complaint(line, message) for message in told]
-
-
-def _row(columns: list[Text], row: list[str], line: int) -> Map:
-    pairs: list[tuple[Value, Value]] = []
-    fields: list[tuple[Value, Value]] = []
-    message: list[tuple[Value, Value]] = []
-    for column, cell in zip(columns, row, strict=False):  # spreadsheets end a row early
-        if cell and column.text.startswith("message."):
-            key = Text(line, column.text.removeprefix("message."))
-            message.append((key, Text(line, cell)))
-        elif cell:
-            (pairs if column.text in KEYS else fields).append((column, Text(line, cell)))
-    if fields:
-        pairs.append((Text(line, "fields"), Map(line, fields)))
-    if message:
-        pairs.append((Text(line, "message"), Map(line, message)))
-    return Map(line, pairs)

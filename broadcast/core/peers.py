@@ -43,12 +43,14 @@ def parse_peer(text: str) -> Peer:
     starts with -100). `@group/42` is a topic of a forum. Raises PeerError.
     """
     written = text.strip()
+    if written.isdecimal() and _is_plain_id(written):  # most of a long list
+        return Peer(written, PeerKind.ID, written)
     if not written.isprintable():
         # Phone books put invisible marks around numbers; a terminal obeys some of them.
         raise PeerError(f"{_shown(written)} holds an invisible character: type it again by hand")
     if written.lower() == "me":
         return Peer(written, PeerKind.ME, "me")
-    if topic := _TOPIC.match(written):
+    if "/" in written and (topic := _TOPIC.match(written)):
         return replace(parse_peer(topic[1]), text=written, topic=int(topic[2]))
     if written.startswith("@"):
         return _username(written, written[1:])
@@ -61,6 +63,11 @@ def parse_peer(text: str) -> Peer:
     if _USERNAME.match(written):
         raise PeerError(f"{written!r} names nobody by itself: write @{written} for a username")
     raise PeerError(f"{_shown(written)} is not a recipient: expected {_FORMS}")
+
+
+def _is_plain_id(digits: str) -> bool:
+    """Whether it surely is an id, written as a program would: no regular expression needed."""
+    return digits.isascii() and digits[0] != "0" and len(digits) < len(str(_GREATEST_ID))
 
 
 def _shown(written: str) -> str:

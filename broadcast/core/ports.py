@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from asyncio import Future
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Awaitable, Sequence
     from datetime import datetime
 
     from broadcast.core.model import Delivery, Outcome
@@ -15,14 +14,14 @@ if TYPE_CHECKING:
 class Transport(Protocol):
     """Sends one delivery."""
 
-    def send(self, delivery: Delivery) -> Coroutine[Any, Any, Outcome] | Future[Outcome]:
+    def send(self, delivery: Delivery) -> Awaitable[Outcome]:
         """Try once, and say what became of it. Expected trouble is a value; only bugs raise.
 
         Whatever happened to an earlier try, a repeat never makes a second message: the transport
         uses the same `random_id` for the same broadcast, account, recipient and part.
 
-        An `async def` will do. Where nothing is to be waited for but an answer, the Future of it
-        spares a task. Whoever cancels either does not know whether the message arrives.
+        An `async def` will do. Where nothing is to be waited for but an answer, an asyncio.Future
+        of it spares a task. Whoever cancels either does not know whether the message arrives.
         """
         ...
 

@@ -2,55 +2,60 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import InputError
 from broadcast.core.when import WhenError
-from broadcast.ledger.rows import keys, milliseconds, recipient_row
+from broadcast.ledger.rows import contact_of, keys, milliseconds
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from datetime import datetime
 
     from broadcast.core.model import Contact
     from broadcast.ledger.database import Statements
-
-CHUNK = 10_000  # contacts that are held in memory at once
+    from broadcast.ledger.spool import Contacts
 
 
 def freeze(
     sql: Statements,
     number: int,
-    audience: Iterable[Contact],
+    audience: Contacts,
     *,
     parts: Callable[[Contact], int] | None,
-    due: Callable[[Contact], datetime | None],
+    due: Callable[[Contact], datetime | None] | None,
     at_telegram: bool,
 ) -> None:
     """Write `audience` as the recipients of the broadcast `number`, and count them.
 
-    `due` says when a contact's turn is, None for at once. One moment for all is kept with the
-    broadcast; only where they differ is it kept for each, so that a million rows are not written
-    twice, and not at all for what lies `at_telegram`. Raises InputError where `due` raises.
+    `due` says when a contact's turn is, None for at once, as for all when there is no `due`. With
+    neither that nor `parts` the rows go from file to file as they are. One moment for all is kept
+    with the broadcast; only where they differ is it kept for each, so that a million rows are not
+    written twice, and not at all for what lies `at_telegram`. Raises InputError where `due` raises.
     """
     span = keys(number)
     times = _Times(sql, span["low"], is_kept_for_each=not at_telegram)
-    key, rest = span["low"], iter(audience)
-    while chunk := list(islice(rest, CHUNK)):
+    key = span["low"]
+    for peers, others, lines in audience.rows():
+        if parts is None and due is None:
+            sql.many("insert_recipient", zip(count(key), peers, others, repeat(None)))
+            key += len(peers)
+            continue
         rows: list[tuple[Any, ...]] = []
         moments: list[tuple[int, int]] = []
-        for contact in chunk:
-            moment = _moment(due, contact)
+        for peer, more, line in zip(peers, others, lines, strict=True):
+            contact = contact_of(peer, more, line)
+            moment = None if due is None else _moment(due, contact)
             if moment is not None:
                 moments.append((key, moment))
             for part in range(1 if parts is None else max(parts(contact), 1)):
-                rows.append(recipient_row(key, contact, part))
+                rows.append((key, peer, more, part or None))
                 key += 1
         times.add(moments)
         sql.many("insert_recipient", rows)
-    counted: Any = sql.one("count_recipients", **span)
-    sql.run("set_total", number=number, **dict(counted))
+    total = key - span["low"]
+    sql.run("set_total", number=number, total=total, later_parts=total - len(audience))
     if times.first is not None:
         when = {"first": times.first, "last": times.last, "at_telegram": int(at_telegram)}
         sql.run("set_schedule", number=number, **when)

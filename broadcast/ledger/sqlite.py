@@ -40,6 +40,7 @@ from broadcast.ledger.rules import (
     require_whole,
 )
 from broadcast.ledger.run import LEASE, SqliteRun
+from broadcast.ledger.spool import Contacts
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
@@ -115,7 +116,7 @@ class SqliteLedger:
         *,
         once: str | None = None,
         parts: Callable[[Contact], int] | None = None,
-        due: Callable[[Contact], datetime] | None = None,
+        due: Callable[[Contact], datetime | None] | None = None,
     ) -> Broadcast:
         """Freeze `message` and `audience` as a new broadcast, in one transaction.
 
@@ -126,6 +127,10 @@ class SqliteLedger:
         When another process has just used the key `once` for the same message, that broadcast.
         Raises InputError where the moment of a contact is not known.
         """
+        contacts = audience if isinstance(audience, Contacts) else Contacts(audience)
+        at_telegram = due is None
+        if at_telegram and (message.when is not None or contacts.have_overrides):
+            due = partial(_moment_at_telegram, message.when)
 
         def work(sql: Statements) -> int:
             earlier: Any = sql.one("broadcast_by_once", once_key=once)
@@ -133,8 +138,7 @@ class SqliteLedger:
                 self.require_same(broadcast_of(earlier, self._clock()), message)
                 return earlier["number"]
             number = self._insert(sql, identity, Action.SEND, message, once=once)
-            times = due or partial(_moment_at_telegram, message.when)
-            freeze(sql, number, audience, parts=parts, due=times, at_telegram=due is None)
+            freeze(sql, number, contacts, parts=parts, due=due, at_telegram=at_telegram)
             return number
 
         return self._by_number(await self._database.write(work))

@@ -8,10 +8,6 @@ VALUES
 -- name: insert_recipient
 INSERT INTO recipient (key, peer, contact, part) VALUES (?, ?, ?, ?);
 
--- name: count_recipients
--- And how many of them are later parts: those have a number there.
-SELECT count(*) AS total, count(part) AS later_parts FROM recipient WHERE key BETWEEN :low AND :high;
-
 -- name: set_total
 UPDATE broadcast SET total = :total, end_position = :total, later_parts = :later_parts
 WHERE number = :number;

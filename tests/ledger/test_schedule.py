@@ -26,7 +26,7 @@ from broadcast.core.model import (
 )
 from broadcast.core.peers import parse_peer
 from broadcast.core.when import moment_for
-from broadcast.ledger import freeze
+from broadcast.ledger import spool
 from broadcast.ledger.sqlite import SqliteLedger
 from tests.ledger.opened import (
     ACCOUNT,
@@ -257,7 +257,7 @@ def test_times_that_differ_later_than_the_first_chunk(
     ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is written of the times until a second one turns up; then of all."""
-    monkeypatch.setattr(freeze, "CHUNK", 2)
+    monkeypatch.setattr(spool, "CHUNK", 2)
     zones = ["UTC"] * 5 + ["Europe/Madrid"] + ["UTC"] * 3
     people = [
         Contact(parse_peer(f"@friend{number}"), fields={"tz": zone})
