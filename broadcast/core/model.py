@@ -7,6 +7,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from broadcast.core.quick import quick
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import datetime
@@ -25,6 +27,7 @@ class PeerKind(StrEnum):
     ME = "me"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Peer:
     """How the contact list names a recipient.
@@ -50,6 +53,7 @@ class Peer:
         return f"{self.kind}:{self.value}" + (f"/{self.topic}" if self.topic else "")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Contact:
     """An entry of the contact list. `line` is where the entry starts, from 1.
@@ -191,6 +195,7 @@ class Scope(StrEnum):
     DELIVERY = "delivery"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Sent:
     """Telegram has the message. `message_id` is None when it accepted it without telling the id.
@@ -255,6 +260,7 @@ class Action(StrEnum):
     RECALL = "recall"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One recipient's share of a broadcast. `position` counts from 0 within its audience.
