@@ -96,10 +96,10 @@ def clean_environment() -> dict[str, str]:
 
 
 @contextmanager
-def sandbox(home: Path) -> Generator[dict[str, str]]:
+def sandbox(home: Path, *more: str) -> Generator[dict[str, str]]:
     """A sandbox in a process of its own, with the environment that leads to it."""
     environment = clean_environment()
-    options = ["--port", "0", "--limits", "none", "--home", home]
+    options = ["--port", "0", "--limits", "none", "--home", home, *more]
     command = [sys.executable, "-m", "broadcast", "sandbox", "serve", *options]
     with subprocess.Popen(
         command, env=environment, cwd=home, stdout=subprocess.PIPE, text=True

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -386,6 +387,82 @@ def test_a_bug_in_the_transport_is_not_swallowed() -> None:
 
     with pytest.raises(ExceptionGroup):
         virtual.run(engine_of(ledger_of(3), Broken()).run())
+
+
+def test_a_bug_behind_a_future_is_not_swallowed_either() -> None:
+    class Broken:
+        def send(self, delivery: Delivery) -> asyncio.Future[Outcome]:
+            answer = asyncio.get_running_loop().create_future()
+            answer.set_exception(RuntimeError("a bug"))
+            return answer
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        virtual.run(engine_of(ledger_of(3), Broken()).run())
+
+
+def test_what_is_sent_at_once_needs_no_task_and_is_as_good() -> None:
+    class AtOnce(FakeTransport):
+        under_way = most = 0
+
+        def send(self, delivery: Delivery) -> asyncio.Future[Outcome]:  # type: ignore[override]
+            loop = asyncio.get_running_loop()
+            answer: asyncio.Future[Outcome] = loop.create_future()
+            self.under_way += 1
+            self.most = max(self.most, self.under_way)
+            loop.call_later(1.0, self._answer, delivery, answer)
+            return answer
+
+        def _answer(self, delivery: Delivery, answer: asyncio.Future[Outcome]) -> None:
+            self.under_way -= 1
+            coroutine = FakeTransport.send(self, delivery)
+            with pytest.raises(StopIteration) as stopped:
+                coroutine.send(None)
+            answer.set_result(stopped.value.value)
+
+    ledger = ledger_of(300)
+    transport = AtOnce(
+        {"@friend7": [LOST, FLOOD], "@friend8": Failed("USER_IS_BLOCKED", "blocked")}
+    )
+    virtual.run(engine_of(ledger, transport, concurrency=7).run())
+    assert (ledger.counts().sent, ledger.counts().failed) == (299, 1)
+    assert max(Counter(d.peer for d in transport.delivered).values()) == 1
+    assert transport.most == 7
+
+
+def test_a_gate_stops_a_delivery_or_changes_it_and_hears_what_became_of_it() -> None:
+    heard: list[tuple[int, str, Outcome]] = []
+
+    class Gate:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def before(self, delivery: Delivery) -> Delivery | Outcome:
+            if self.name == "inner" and delivery.position == 1:
+                return Failed("TOO_LATE", "too late")
+            return replace(delivery, part=delivery.part + 1)
+
+        def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+            heard.append((delivery.position, self.name, outcome))
+            return outcome
+
+    class Parts(FakeTransport):
+        async def send(self, delivery: Delivery) -> Outcome:
+            assert delivery.part == 2
+            return await super().send(delivery)
+
+    ledger, transport = ledger_of(2), Parts()
+    engine = Engine(
+        ledger,
+        transport,
+        Pacer(None),
+        Recorder(),
+        gates=[Gate("outer"), Gate("inner")],
+        clock=virtual.utc,
+    )
+    virtual.run(engine.run())
+    assert [record.delivery.part for record in ledger.records()] == [0, 0]
+    assert (ledger.counts().sent, ledger.counts().failed) == (1, 1)
+    assert heard == [(0, "inner", Sent(1)), (0, "outer", Sent(1))]
 
 
 def test_a_message_that_is_wrong_reaches_few_and_cannot_be_resumed() -> None:

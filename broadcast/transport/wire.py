@@ -110,7 +110,7 @@ class Try(TLRequest):
         """The same from the bytes of the answer alone; see `set_exception`."""
         try:
             self.read_result(BinaryReader(answer))
-        except Exception as error:  # noqa: BLE001 - as Telethon does; a bug is raised again there
+        except Exception as error:  # noqa: BLE001 - as Telethon does
             self.set_exception(error)
 
     def cancelled(self) -> bool:
@@ -123,11 +123,15 @@ class Try(TLRequest):
         """See `read_result`."""
 
     def set_exception(self, error: Exception) -> None:
-        """Telegram has refused it, or nobody knows."""
+        """Telegram has refused it, or nobody knows; or it is a bug, which the engine raises."""
         if isinstance(error, (errors.TypeNotFoundError, BufferError)):
-            self._end(Sent())  # no error, so accepted; Telethon cannot read what else it says
-        else:
-            self._end(outcome_of(error))
+            return self._end(
+                Sent()
+            )  # no error, so accepted; Telethon cannot read what else it says
+        try:
+            return self._end(outcome_of(error))
+        except Exception:  # noqa: BLE001 - for whoever waits
+            return self.answer.set_exception(error)
 
     def cancel(self) -> None:
         """The connection has ended."""
@@ -241,6 +245,8 @@ class Wire:
 
     async def _open(self, message: TLMessage) -> None:
         """Take what is in a container: answers to tries here, all else Telethon's way."""
+        if not isinstance(message.obj, _Container):  # it came compressed, and is read already
+            return await self._sender._handle_container(message)  # noqa: SLF001
         stream, at = message.obj.stream, message.obj.position + 4
         (count,) = _INT.unpack_from(stream, at)
         at += 4
@@ -253,6 +259,7 @@ class Wire:
                 with suppress(errors.TypeNotFoundError):
                     obj = BinaryReader(inner).tgread_object()
                     await self._sender._process_message(TLMessage(msg_id, number, obj))  # noqa: SLF001
+        return None
 
     def _is_answer(self, msg_id: int, inner: bytes) -> bool:
         """Whether it is the plain answer to a try, which has it then."""

@@ -72,6 +72,7 @@ class Sender:
         self._pending_state: dict[int, Any] = {}
         self._pending_ack: set[int] = set()
         self.others: list[TLMessage] = []
+        self._handle_container: Any = None
 
     @property
     def sent(self) -> list[Any]:
@@ -274,6 +275,36 @@ def test_what_comes_in_a_container_reaches_whom_it_is_for() -> None:
         assert set(sender._pending_state) == {second, batch[3].msg_id}
 
     asyncio.run(main())
+
+
+def test_a_container_that_came_compressed_is_telethons() -> None:
+    async def main() -> None:
+        sender = Sender()
+        wire_to(sender)
+        handled: list[TLMessage] = []
+
+        async def handle(message: TLMessage) -> None:
+            handled.append(message)
+
+        sender._handle_container = handle
+        unpacked = TLMessage(1, 1, MessageContainer([]))
+        await sender._handlers[MessageContainer.CONSTRUCTOR_ID](unpacked)
+        assert handled == [unpacked]
+
+    asyncio.run(main())
+
+
+def test_a_bug_reaches_whoever_waits() -> None:
+    async def main() -> None:
+        wire = wire_to(Sender())
+        answer = wire.post(b"", 1)
+        await asyncio.sleep(0)
+        (attempt,) = wire._sender.sent
+        attempt.set_exception(ZeroDivisionError())
+        with pytest.raises(ZeroDivisionError):
+            await answer
+
+    virtual.run(main())
 
 
 def test_a_try_is_given_up_when_its_time_is_over_and_not_before() -> None:
