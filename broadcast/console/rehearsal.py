@@ -11,7 +11,13 @@ from rich.text import Text
 from broadcast.console.deliveries import counted, show_failures
 from broadcast.console.progress import Quiet, duration
 from broadcast.console.rows import delivery_row, summary_row
-from broadcast.console.terminal import json_line, reader_may_leave, stderr_is_terminal, stdout
+from broadcast.console.terminal import (
+    json_line,
+    reader_may_leave,
+    say,
+    stderr_is_terminal,
+    stdout,
+)
 from broadcast.core.model import Failed, Sent
 from broadcast.core.paid import stars
 
@@ -58,6 +64,9 @@ def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool, quiet: bool) -> None:
             _print(rehearsal, quiet=quiet)
         else:
             _show(rehearsal, quiet=quiet)
+    halted = rehearsal.report.halted
+    if halted is not None and (as_json or quiet):
+        say(f"it would stop: {halted.reason} ({halted.error})")
 
 
 def _print(rehearsal: Rehearsal, *, quiet: bool) -> None:
