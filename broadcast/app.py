@@ -462,7 +462,8 @@ async def run(
         held = known.held_until and (known.held_until - datetime.now(UTC)).total_seconds()
         if held and held > 0:
             pacer.hold(now() + held)
-            watcher.held(held, "Telegram has asked this account to wait")
+            if held <= options.max_wait:
+                watcher.held(held, "Telegram has asked this account to wait")
         with stopping(stop) if stopping else nullcontext():
             seconds = await _timed(engine)
         await _find_ids(broadcast, ledger, transport)

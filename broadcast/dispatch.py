@@ -207,7 +207,8 @@ class Engine:
         self._named_until = max(self._named_until, now + wait)
         self._pacer.flooded(now, wait)
         self._hurry.set()  # recorded now, it is due by the end of the hold, and goes first
-        self._watcher.held(seconds, reason)
+        if wait <= self._max_wait:  # else nobody waits for it: the run ends
+            self._watcher.held(seconds, reason)
 
     def _troubled(self, delivery: Delivery, outcome: Deferred, asked_at: float) -> Outcome:
         """Wait for this delivery or, when it is not the only one in trouble, for everybody."""
