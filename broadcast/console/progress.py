@@ -213,7 +213,8 @@ class Lines(Quiet):
         self._left = TimeLeft(total, pacer)
         self._failed = 0
         self._started = self._last = time.monotonic()
-        self._last_reason = ""
+        self._last_reason, self._told_at = "", self._started  # of the last hold that was told
+        self._goes_on = False  # since then
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """See `Watcher`."""
@@ -224,7 +225,7 @@ class Lines(Quiet):
             return
         self._left.settled(now)
         self._failed += isinstance(outcome, Failed)
-        self._last_reason = ""
+        self._goes_on = True
         if now - self._last >= PLAIN_INTERVAL:
             self._last = now
             done = self._left.done
@@ -238,9 +239,11 @@ class Lines(Quiet):
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
-        self._left.held(time.monotonic(), seconds)
-        if reason != self._last_reason:
-            self._last_reason = reason
+        now = time.monotonic()
+        self._left.held(now, seconds)
+        is_news = self._goes_on and max(seconds, now - self._told_at) >= PLAIN_INTERVAL
+        if reason != self._last_reason or is_news:
+            self._last_reason, self._told_at, self._goes_on = reason, now, False
             say(waiting(seconds, reason))
 
     def uploaded(self, file: Attachment, done: int) -> None:
