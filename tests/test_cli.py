@@ -773,6 +773,7 @@ def test_an_inbox_that_nothing_reached_says_how_to_fill_it(shell: Shell) -> None
         (["--rate", "0"], "neither a number of messages a second nor max"),
         (["--paid"], "--stars-budget 500"),
         (["--stars-budget", "5"], "--stars-budget is for --paid"),
+        (["--dry-run", "--rehearse"], "not both at once"),
     ],
 )
 def test_a_pace_that_makes_no_sense_sends_nothing(

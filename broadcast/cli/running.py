@@ -153,6 +153,8 @@ def settings_for(given: dict[str, Any]) -> Settings:
         )
     if given["stars_budget"] is not None and not given["paid"]:
         raise click.UsageError("--stars-budget is for --paid; nothing was sent")
+    if given.get("dry_run") and given.get("rehearse"):
+        raise click.UsageError("--dry-run or --rehearse: not both at once; nothing was sent")
     names = ("session", "server", "server_key")
     settings = settings_of(given["home"], **{name: given[name] for name in names})
     if given["sandbox"] and (given["server"] or given["server_key"]):
