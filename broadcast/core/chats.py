@@ -30,10 +30,13 @@ class ChatPacedTransport:
     async def send(self, delivery: Delivery) -> Outcome:
         """See `Transport.send`."""
         peer = delivery.contact.peer
-        wait = self._lanes.take(self._now(), peer.key, is_group=self._is_group(peer))
+        is_group = self._is_group(peer)
+        wait = self._lanes.take(self._now(), peer.key, is_group=is_group)
         if wait:
             return Deferred("CHAT_PACE", reason_of("CHAT_PACE"), wait, reached=False)
         outcome = await self._transport.send(delivery)
+        if not is_group and self._is_group(peer):  # as this very message has found out
+            self._lanes.take(self._now(), peer.key, is_group=True)
         if (
             isinstance(outcome, Deferred)
             and outcome.scope is Scope.DELIVERY
