@@ -185,6 +185,7 @@ class Engine:
             return self._troubled(delivery, outcome, asked_at)
         if isinstance(outcome, Deferred) and not outcome.reached:  # Telegram was not asked
             self._pacer.unused()
+            self._last_wait = outcome.reason
             return outcome
         self._troubles, self._outage_since, self._heard_at = 0, None, self._now()
         match outcome:
