@@ -111,6 +111,13 @@ def test_a_long_wait_keeps_no_process_and_nobody_knocks_before_it_is_over(
     assert telegram.received() == []
 
 
+def test_a_dry_run_knows_of_the_wait(bot: Cli, telegram: Telegram) -> None:
+    refuse_sends(telegram, "FLOOD_WAIT_7230")
+    bot.write_contacts(*people(5))
+    assert bot.run(TEXT, "--concurrency", "1").code == 3
+    assert "It would take 2 h 00 min; --rehearse says more" in bot.run("x", "--dry-run").out
+
+
 def test_who_resumes_a_little_early_waits(bot: Cli, telegram: Telegram) -> None:
     refuse_sends(telegram, "FLOOD_WAIT_4")
     bot.write_contacts(*people(5))
