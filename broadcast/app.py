@@ -87,9 +87,12 @@ class Options:
         now, paid = datetime.now(UTC), self.budget is not None
         return pacer_for(self.rate, known, now, is_bot=is_bot, paid=paid)
 
-    def seconds_for(self, count: int, *, is_bot: bool) -> float:
-        """How long so many messages take an account of which nothing is known, without floods."""
-        return self.pacer(Known(), is_bot=is_bot).seconds_for(count, 0.0)
+    def seconds_for(self, count: int, known: Known, *, is_bot: bool) -> float:
+        """How long so many messages take an account of which `known` is known, without floods."""
+        pacer = self.pacer(known, is_bot=is_bot)
+        if (held := _seconds_held(known)) > 0:
+            pacer.hold(held)
+        return pacer.seconds_for(count, 0.0)
 
     def limits(
         self,
@@ -136,6 +139,12 @@ class Options:
             patience=self.patience,
             **clockwork,
         )
+
+
+def _seconds_held(known: Known) -> float:
+    """For how long Telegram does not want to hear from the account; 0.0 when it may be asked."""
+    until = known.held_until
+    return 0.0 if until is None else max((until - datetime.now(UTC)).total_seconds(), 0.0)
 
 
 def concurrency_for(rate: float | None) -> int:
@@ -472,10 +481,10 @@ async def run(
         state = await transport.update_state()
         if state is not None:
             await ledger.keep_update_state(broadcast, state)
-        held = known.held_until and (known.held_until - datetime.now(UTC)).total_seconds()
-        if held and held > 0:
+        if (held := _seconds_held(known)) > 0:
             pacer.hold(now() + held)
-            watcher.held(held, "Telegram has asked this account to wait")
+            if held <= options.max_wait:
+                watcher.held(held, "Telegram has asked this account to wait")
         with stopping(stop) if stopping else nullcontext():
             seconds = await _timed(engine)
         await _find_ids(broadcast, ledger, transport)

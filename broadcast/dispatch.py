@@ -226,6 +226,7 @@ class Engine:
             return self._troubled(delivery, outcome, asked_at)
         if isinstance(outcome, Deferred) and not outcome.reached:  # Telegram was not asked
             self._pacer.unused()
+            self._last_wait = outcome.reason
             return outcome
         self._troubles, self._outage_since, self._heard_at = 0, None, self._now()
         match outcome:
@@ -248,7 +249,8 @@ class Engine:
         self._named_until = max(self._named_until, now + wait)
         self._pacer.flooded(now, wait)
         self._hurry.set()  # recorded now, it is due by the end of the hold, and goes first
-        self._watcher.held(seconds, reason)
+        if wait <= self._max_wait:  # else nobody waits for it: the run ends
+            self._watcher.held(seconds, reason)
 
     def _troubled(self, delivery: Delivery, outcome: Deferred, asked_at: float) -> Outcome:
         """Wait for this delivery or, when it is not the only one in trouble, for everybody."""

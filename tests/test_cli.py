@@ -806,6 +806,7 @@ def test_an_inbox_that_nothing_reached_says_how_to_fill_it(shell: Shell) -> None
         (["--rate", "0"], "neither a number of messages a second nor max"),
         (["--paid"], "--stars-budget 500"),
         (["--stars-budget", "5"], "--stars-budget is for --paid"),
+        (["--dry-run", "--rehearse"], "not both at once"),
     ],
 )
 def test_a_pace_that_makes_no_sense_sends_nothing(
@@ -865,7 +866,20 @@ def test_a_canary_is_looked_at_however_large_it_is(shell: Shell) -> None:
     result = shell.run(HELLO, "--sandbox", "--contacts", "list.csv", "--yes", "--canary", "30")
     assert result.returncode == 3, result.stderr
     assert "canary: 0 sent, 30 failed" in result.stderr
+    assert "stopped: too many of the first failed" in result.stderr
     assert "5 not sent" in result.stderr
+    assert "interrupted" not in result.stderr  # by nobody
+
+
+def test_a_canary_tells_of_its_own_failures_only(shell: Shell) -> None:
+    shell.write("list.csv", "peer\n" + blocked(1) + friends(*range(5)))
+    many = ("--sandbox", "--contacts", "list.csv", "--canary", "1")
+    result = shell.run(HELLO, *many)
+    assert result.returncode == 3, result.stderr
+    assert "canary: 0 sent, 1 failed, 5 pending\n  @blocked" in result.stderr
+    result = shell.run("resume", "--sandbox", "--canary", "2")
+    assert result.returncode == 1, result.stderr
+    assert "canary: 2 sent, 0 failed, 3 pending\nnext:" in result.stderr
 
 
 def test_a_canary_that_stops_ends_with_a_summary(shell: Shell) -> None:
@@ -915,4 +929,10 @@ def test_a_rehearsal_is_the_real_run(shell: Shell) -> None:
     shell.write("list.csv", "peer\n" + blocked(1, 2) + friends(*range(8)))
     result = shell.run(HELLO, "--contacts", "list.csv", "--rehearse", "--canary", "2")
     assert result.returncode == 3, result.stderr
-    assert "would stop after the canary" in result.stderr
+    assert "It would stop: too many of the first failed" in result.stdout
+    assert "8 pending" in result.stdout
+    result = shell.run(HELLO, "--contacts", "list.csv", "--rehearse", "--canary", "2", "--json")
+    assert (result.returncode, json.loads(result.stdout.splitlines()[-1])["pending"]) == (3, 8)
+    assert "it would stop: too many of the first failed" in result.stderr
+    result = shell.run(HELLO, "--contacts", "list.csv", "--rehearse", "--canary", "10")
+    assert (result.returncode, "8 sent, 2 failed" in result.stdout) == (1, True)

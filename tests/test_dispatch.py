@@ -623,6 +623,14 @@ def test_what_was_deferred_without_asking_ends_no_outage() -> None:
     assert engine.halted.error == "OFFLINE"
 
 
+def test_a_wait_that_is_ours_is_not_called_telegrams() -> None:
+    pace = Deferred("CHAT_PACE", "one message a second", 3.0, reached=False)
+    engine = engine_of(ledger_of(1), FakeTransport({"@friend0": pace}), max_wait=2.0)
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert engine.halted.reason.startswith("one message a second; resume after ")
+
+
 def test_a_low_rate_is_no_reason_to_halt() -> None:
     ledger = ledger_of(2)
     engine = engine_of(ledger, FakeTransport(), Pacer(0.001))

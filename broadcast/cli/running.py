@@ -25,7 +25,7 @@ from broadcast.cli.parsing import (
 from broadcast.cli.waiting import wait_for
 from broadcast.core.duration import seconds_of
 from broadcast.core.errors import InputError
-from broadcast.core.model import State
+from broadcast.core.model import Halted, State
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 
 STOPPING = "stopping: what is under way is being finished. Ctrl-C again to stop at once"
 LEAST_RATE = 1 / 86_400  # messages a second: one a day
+CANARY_DIED = Halted(
+    "CANARY_DIED",
+    "too many of the first failed. Look at the list before the account suffers; resuming goes on",
+)
 
 
 class _Rate(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - no generic at run time
@@ -150,6 +154,8 @@ def settings_for(given: dict[str, Any]) -> Settings:
         )
     if given["stars_budget"] is not None and not given["paid"]:
         raise click.UsageError("--stars-budget is for --paid; nothing was sent")
+    if given.get("dry_run") and given.get("rehearse"):
+        raise click.UsageError("--dry-run or --rehearse: not both at once; nothing was sent")
     names = ("session", "server", "server_key")
     settings = settings_of(given["home"], **{name: given[name] for name in names})
     if given["sandbox"] and (given["server"] or given["server_key"]):
@@ -204,8 +210,7 @@ def run(
         if report.halted or report.stopped or not report.is_unfinished:
             return _end(report, output, given)
         if not _goes_on(report, given):
-            _end(report, output, given)
-            return HALTED
+            return _end(replace(report, halted=CANARY_DIED), output, given)
         make = taking_up(ledger.find(report.broadcast))
     report = wait_for(work(chosen, make=make))
     return _end(report, output, given)
@@ -228,12 +233,17 @@ def rehearse(
         rehearsal = whole(replace(chosen, first=given["canary"]))
         counts = rehearsal.report.counts
         is_good = 100 * counts.failed <= given["max_failures"] * (counts.sent + counts.failed)
-        if given["canary"] and is_good and not rehearsal.report.halted:
+        rest = max(len(audience) - (given["canary"] or len(audience)), 0)
+        if rest and is_good and not rehearsal.report.halted:
             rehearsal = whole(chosen)
+        elif rest:
+            stopped = replace(
+                rehearsal.report,
+                counts=replace(counts, pending=counts.pending + rest),
+                halted=rehearsal.report.halted or CANARY_DIED,
+            )
+            rehearsal = replace(rehearsal, report=stopped)
     console.show_rehearsal(rehearsal, as_json=given["json"], quiet=given["quiet"])
-    if given["canary"] and not is_good:
-        console.say("it would stop after the canary: too many of the first would fail")
-        return HALTED
     return _exit_code(rehearsal.report)
 
 
@@ -324,12 +334,7 @@ def _goes_on(report: Report, given: dict[str, Any]) -> bool:
         console.show_canary(report)
     if is_good:
         return True
-    if console.can_ask() and click.confirm(f"Send to the other {counts.pending}?", err=True):
-        return True
-    place = click.get_current_context().obj or ""
-    console.say(f"stopped: too many of the first failed; {counts.pending} not sent")
-    console.say(f"look: broadcast show {report.broadcast} --failed{place}")
-    return False
+    return console.can_ask() and click.confirm(f"Send to the other {counts.pending}?", err=True)
 
 
 def _end(report: Report, output: Output, given: dict[str, Any]) -> int:

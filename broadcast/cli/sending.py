@@ -84,7 +84,8 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     settings = settings_for(given)
     if given["dry_run"]:
         contacts = audience_of(settings, given, body)
-        seconds = options_of(given).seconds_for(len(contacts), is_bot=is_bot(settings, given))
+        known, by_bot = app.known_before(settings), is_bot(settings, given)
+        seconds = options_of(given).seconds_for(len(contacts), known, is_bot=by_bot)
         console.show_dry_run(body, contacts, seconds, as_json=given["json"])
         if given["paid"]:
             console.show_cost(len(contacts), given["stars_budget"], 0)

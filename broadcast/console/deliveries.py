@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from itertools import islice
+from heapq import nlargest
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -66,10 +66,15 @@ def show_result(
 def show_canary(report: Report) -> None:
     """What became of the first, before the others follow: on stderr, where a question follows."""
     say(f"canary: {counted(report.of_this_run, report.action)}")
-    failed = (r for r in report.records() if isinstance(r.outcome, Failed))
-    for record in islice(failed, CANARY_LIMIT):
+    count = min(report.of_this_run.failed, CANARY_LIMIT)
+    failed = (r for r in report.records() if isinstance(r.outcome, Failed)) if count else ()
+    for record in nlargest(count, failed, key=_when):  # earlier runs had failures of their own
         name, peer, _, (told, _) = _cells(record)
         say(f"  {' '.join(part for part in (name[0], peer[0]) if part)}: {told}")
+
+
+def _when(record: Record) -> float:
+    return record.at.timestamp() if record.at else 0.0
 
 
 def next_command(report: Report, *, retried: bool = False) -> str | None:

@@ -65,16 +65,20 @@ class Quiet:
 
 class TimeLeft:
     """How long the rest takes: as long as the pacer needs for it or, where that is longer, as the
-    last seconds went. Every hold that is known is counted.
+    last seconds went, or as it went from hold to hold. Every hold that is known is counted.
     """
 
     WINDOW, LEAST = 20.0, 2.0  # seconds looked back at, and what is too short to tell anything
+    HOLDS = 5  # that are looked back at: one that came by chance tells too little
 
     def __init__(self, total: int, pacer: Pacer) -> None:
         self.done = 0
         self._total, self._pacer = total, pacer
         self._past: deque[tuple[float, int]] = deque()
         self._due = 0.0  # when the last of those that must wait may be tried again
+        self._hold_ends: float | None = None  # of the last hold, until something ends after it
+        self._since: tuple[float, int] | None = None  # the end of the one before, and what was done
+        self._between: deque[tuple[float, int]] = deque(maxlen=self.HOLDS)  # and so on, in lengths
 
     def deferred(self, until: float) -> None:
         """One of them has to wait until then."""
@@ -82,7 +86,10 @@ class TimeLeft:
 
     def settled(self, now: float) -> None:
         """One more is done."""
+        self._end_hold(now)
         self.done += 1
+        if self._since and self.done - self._since[1] > sum(count for _, count in self._between):
+            self._between.clear()  # more than in all of them: the holds were another time
         if self._pacer.held(now):  # it was under way when the hold began, and is no measure
             return
         while self._past and self._past[0][0] < now - self.WINDOW:
@@ -90,19 +97,37 @@ class TimeLeft:
         if not self._past or now - self._past[-1][0] >= self.WINDOW / 100:
             self._past.append((now, self.done))
 
-    def held(self) -> None:
-        """Nothing is sent for a while: how it went until now is no measure any more."""
+    def held(self, now: float, seconds: float) -> None:
+        """Nothing is sent for so long: how it went until now is no measure any more."""
         self._past.clear()
+        self._end_hold(now)
+        self._hold_ends = max(self._hold_ends or 0.0, now + seconds)
 
     def seconds(self, now: float) -> float | None:
         """None when nothing can be said yet."""
         rest = self._total - self.done
-        paced = max(self._pacer.seconds_for(rest, now), self._due - now)
+        each: list[float] = []  # seconds for one of them, as it was measured
         since, before = self._past[0] if self._past else (now, self.done)
         if now - since >= self.LEAST and self.done > before:
-            held = self._pacer.held(now)
-            return max(paced, held + rest * (now - since) / (self.done - before))
-        return None if self._pacer.rate is None else paced
+            each.append((now - since) / (self.done - before))
+        if lengths := [*self._between, *self._last_length()]:
+            each.append(sum(took for took, _ in lengths) / sum(count for _, count in lengths))
+        if not each and self._pacer.rate is None:
+            return None
+        paced = max(self._pacer.seconds_for(rest, now), self._due - now)
+        return max(paced, self._pacer.held(now) + rest * max(each, default=0.0))
+
+    def _end_hold(self, now: float) -> None:
+        if self._hold_ends is not None and now >= self._hold_ends:
+            self._between.extend(self._last_length())
+            self._since, self._hold_ends = (self._hold_ends, self.done), None
+
+    def _last_length(self) -> list[tuple[float, int]]:
+        """Seconds from the end of a hold to that of the next, and what was done in them."""
+        if self._since is None or self._hold_ends is None:
+            return []
+        began, before = self._since
+        return [(self._hold_ends - began, self.done - before)] if self.done > before else []
 
     def __str__(self) -> str:
         seconds = self.seconds(time.monotonic())
@@ -163,8 +188,9 @@ class Bar(Quiet):
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
-        self._left.held()
-        self._note_until = time.monotonic() + seconds
+        now = time.monotonic()
+        self._left.held(now, seconds)
+        self._note_until = now + seconds
         self._progress.update(self._task, note=waiting(seconds, reason))
 
     def uploaded(self, file: Attachment, done: int) -> None:
@@ -188,7 +214,8 @@ class Lines(Quiet):
         self._left = TimeLeft(total, pacer)
         self._failed = 0
         self._started = self._last = time.monotonic()
-        self._last_reason = ""
+        self._last_reason, self._told_at = "", self._started  # of the last hold that was told
+        self._goes_on = False  # since then
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """See `Watcher`."""
@@ -199,7 +226,7 @@ class Lines(Quiet):
             return
         self._left.settled(now)
         self._failed += isinstance(outcome, Failed)
-        self._last_reason = ""
+        self._goes_on = True
         if now - self._last >= PLAIN_INTERVAL:
             self._last = now
             done = self._left.done
@@ -213,9 +240,11 @@ class Lines(Quiet):
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
-        self._left.held()
-        if reason != self._last_reason:
-            self._last_reason = reason
+        now = time.monotonic()
+        self._left.held(now, seconds)
+        is_news = self._goes_on and max(seconds, now - self._told_at) >= PLAIN_INTERVAL
+        if reason != self._last_reason or is_news:
+            self._last_reason, self._told_at, self._goes_on = reason, now, False
             say(waiting(seconds, reason))
 
     def uploaded(self, file: Attachment, done: int) -> None:

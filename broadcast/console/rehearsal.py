@@ -12,7 +12,7 @@ from broadcast.console.deliveries import counted, show_failures
 from broadcast.console.progress import Quiet
 from broadcast.console.rows import delivery_row, summary_row
 from broadcast.console.tables import stdout
-from broadcast.console.terminal import json_line, reader_may_leave, stderr_is_terminal
+from broadcast.console.terminal import json_line, reader_may_leave, say, stderr_is_terminal
 from broadcast.core.duration import duration
 from broadcast.core.model import Failed, Sent
 from broadcast.core.paid import stars
@@ -60,6 +60,9 @@ def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool, quiet: bool) -> None:
             _print(rehearsal, quiet=quiet)
         else:
             _show(rehearsal, quiet=quiet)
+    halted = rehearsal.report.halted
+    if halted is not None and (as_json or quiet):
+        say(f"it would stop: {halted.reason} ({halted.error})")
 
 
 def _print(rehearsal: Rehearsal, *, quiet: bool) -> None:

@@ -34,11 +34,14 @@ class ChatGate:
 
     def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         """See `Gate.after`: where Telegram has named a time for this chat, it is kept."""
+        peer = delivery.contact.peer
+        if self._is_group(peer):  # this very message may have found out: its lane is taken, too
+            self._lanes.take(self._now(), peer.key, is_group=True)
         if (
             isinstance(outcome, Deferred)
             and outcome.scope is Scope.DELIVERY
             and outcome.retry_after is not None
         ):
             now = self._now()
-            self._lanes.hold(now, delivery.contact.peer.key, now + outcome.retry_after)
+            self._lanes.hold(now, peer.key, now + outcome.retry_after)
         return outcome

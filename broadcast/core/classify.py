@@ -45,6 +45,11 @@ class TelegramError(NamedTuple):
 
 _R, _A, _M = Verdict.RECIPIENT, Verdict.AGAIN, Verdict.MESSAGE
 
+_BANNED = (
+    "Telegram has banned your own account. Only Telegram can lift that: https://telegram.org/support;"
+    " other accounts do not help"
+)
+
 _TABLE: dict[str, tuple[Verdict, str]] = {
     # --- this recipient, for good
     "USER_IS_BLOCKED": (_R, "this person has blocked you"),
@@ -162,15 +167,22 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "AUTH_KEY_INVALID": (Verdict.ACCOUNT, "this session is not valid; run `broadcast login`"),
     "SESSION_REVOKED": (
         Verdict.ACCOUNT,
-        "this session was ended from another device; `broadcast login`",
+        "this session was ended from another device; run `broadcast login`",
     ),
     "SESSION_EXPIRED": (Verdict.ACCOUNT, "this session has expired; run `broadcast login`"),
     "USER_MIGRATE": (Verdict.ACCOUNT, "the account has moved; sign in again: `broadcast login`"),
-    "USER_DEACTIVATED": (Verdict.ACCOUNT, "your own account was deleted"),
-    "USER_DEACTIVATED_BAN": (Verdict.ACCOUNT, "your own account was banned by Telegram"),
+    "USER_DEACTIVATED": (
+        Verdict.ACCOUNT,
+        "your own account was deleted, and what is pending can be sent by nobody else",
+    ),
+    "USER_DEACTIVATED_BAN": (Verdict.ACCOUNT, _BANNED),
+    "PHONE_NUMBER_BANNED": (Verdict.ACCOUNT, _BANNED),
     "FROZEN_METHOD_INVALID": (
         Verdict.ACCOUNT,
-        "your own account is frozen; appeal in the app",
+        (
+            "Telegram has frozen your own account: it can read and not write until an appeal is "
+            "granted. Appeal in the app, or ask @SpamBot there; other accounts do not help"
+        ),
     ),
     "ACCESS_TOKEN_INVALID": (Verdict.ACCOUNT, "the bot token is not valid; @BotFather shows it"),
     "ACCESS_TOKEN_EXPIRED": (

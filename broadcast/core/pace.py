@@ -23,8 +23,10 @@ _LOOK = 0.25  # seconds between two looks at how the sending goes
 _LOOKS = 240  # that are remembered: a minute
 
 # How a burst begins: so many at once, and one more for each that is accepted while no more than
-# twice as many are under way. After a flood it begins with one.
+# twice as many are under way. After a flood it begins with one; and after a step down to less than
+# this part of the rate, which may not be the last one, with no other under way.
 _OPENING = 3
+_STEEP = 0.75
 
 # While nothing is known the first rate is kept for a moment and then doubled again and again.
 _FIRST_PLATEAU = 10.0  # seconds
@@ -130,6 +132,7 @@ class Pacer:
         self._bucket = max(burst, _BUCKET)
         self._top = burst
         self._open = min(burst, _OPENING) if self._learns else burst
+        self._ahead = 2 * _OPENING  # under way, from which on it opens no further
         self._tolerance = self._interval * (self._open - 1)
 
         # Since the last flood, or since the start.
@@ -230,7 +233,7 @@ class Pacer:
         While a burst opens, this may end the wait of whoever asked `take` before.
         """
         self._accepted += 1
-        if self._open < self._top and self._taken - self._accepted < 2 * _OPENING:
+        if self._open < self._top and self._taken - self._accepted < self._ahead:
             self._open += 1
             self._tolerance = self._interval * (self._open - 1)
 
@@ -315,6 +318,7 @@ class Pacer:
                 self._credit = self._bucket = self._burst
             else:
                 self._judge(found)
+        self._ahead = 1 if self._good < _STEEP * self._rate else 2 * _OPENING
         self._set(min(self._good, self._ceiling), now)
         self._good = self._rate
         self._taken = self._accepted = 0

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import sqlite3
 import struct
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from telethon import TelegramClient, errors
 from telethon.crypto import rsa
 from telethon.sessions import SQLiteSession, StringSession
+from telethon.tl import functions, types
 
 from broadcast.core.errors import HaltedError, LoginRequiredError, SettingsError
 from broadcast.lock import cannot_write, only_process
@@ -34,6 +35,9 @@ ANSWER_TIMEOUT = 30  # seconds for one request; Telethon has no limit of its own
 CODE_TRIES = 3
 
 # Telethon logs whole requests when it fails, and requests hold message texts and phone numbers.
+_GONE = (errors.UserDeactivatedError, errors.UserDeactivatedBanError)
+"""What Telegram answers to an account that was deleted or banned."""
+
 _SILENT = logging.getLogger("broadcast.telethon")
 _SILENT.addHandler(logging.NullHandler())
 _SILENT.propagate = False
@@ -218,8 +222,9 @@ class AccountOpener:
     async def logout(self) -> bool:
         """End the session at Telegram and here; False when nobody was signed in."""
         client = await self.connect(for_login=True)
+        signed_in = False
         try:
-            with self._telling():
+            with self._telling(), suppress(*_GONE):
                 signed_in = await _get_me(client) is not None
                 if signed_in:
                     await _answer(client.log_out())
@@ -241,14 +246,19 @@ async def disconnect(client: TelegramClient) -> None:
 
 
 async def _get_me(client: TelegramClient) -> Any | None:
-    """Our own user; None when nobody is signed in.
+    """Our own user; None when nobody is signed in. Raises where the account itself is gone.
 
     Not `is_user_authorized`, which is False in a flood wait, too.
     """
-    try:
-        return await _answer(client.get_me())
+    if (me := await _answer(client.get_me())) is not None:
+        return me
+    try:  # once more, because get_me does not tell why it knows nobody
+        await _answer(client(functions.users.GetUsersRequest([types.InputUserSelf()])))
+    except _GONE:  # signing in again cannot help
+        raise
     except errors.UnauthorizedError:
-        return None
+        pass
+    return None
 
 
 async def _answer(request: Any) -> Any:

@@ -33,7 +33,7 @@ def test_a_hold_that_is_known_is_counted() -> None:
     left = TimeLeft(1000, pacer)
     now = go_on(left, pacer, 0.0, 100, 10.0)
     pacer.hold(now + 60.0)
-    left.held()
+    left.held(now, 60.0)
     assert left.seconds(now) == pytest.approx(150.0, abs=1.0)
     assert left.seconds(now + 30.0) == pytest.approx(120.0, abs=1.0)
 
@@ -49,7 +49,7 @@ def test_the_slowness_from_before_a_hold_is_forgotten() -> None:
     pacer = Pacer(100.0)
     left = TimeLeft(200, pacer)
     now = go_on(left, pacer, 0.0, 100, 5.0)
-    left.held()
+    left.held(now, 0.0)
     assert left.seconds(now) == pytest.approx(1.0, abs=0.1)
 
 
@@ -58,12 +58,38 @@ def test_what_ends_during_a_hold_is_no_measure() -> None:
     left = TimeLeft(1000, pacer)
     now = go_on(left, pacer, 0.0, 100, 10.0)
     pacer.hold(now + 60.0)
-    left.held()
+    left.held(now, 60.0)
     left.settled(now + 0.1)  # was under way
     left.settled(now + 0.4)
     told = [left.seconds(now + later) or 0.0 for later in (1.0, 20.0, 40.0, 59.0)]
     assert told == sorted(told, reverse=True)
     assert told[-1] == pytest.approx(90.0, abs=2.0)
+
+
+def test_holds_that_come_again_and_again_are_expected_to_go_on() -> None:
+    pacer = Pacer(30.0, 30)
+    left = TimeLeft(62, pacer)
+    now = go_on(left, pacer, 0.0, 10, 100.0)
+    for _ in range(4):  # one message in ten seconds is what Telegram allows
+        pacer.hold(now + 10.0)
+        left.held(now, 10.0)
+        left.held(now + 0.1, 9.9)  # another answer of the same moment
+        now = go_on(left, pacer, now + 10.1, 1, 1.0)
+    pacer.hold(now + 10.0)
+    left.held(now, 10.0)
+    assert left.seconds(now) == pytest.approx(10.0 + 48 * 10.0, rel=0.05)
+
+
+def test_holds_that_do_not_come_again_are_forgotten() -> None:
+    pacer = Pacer(30.0, 30)
+    left = TimeLeft(500, pacer)
+    now = 0.0
+    for _ in range(3):
+        pacer.hold(now + 10.0)
+        left.held(now, 10.0)
+        now = go_on(left, pacer, now + 10.1, 5, 30.0)
+    now = go_on(left, pacer, now + 0.1, 185, 30.0)
+    assert left.seconds(now) == pytest.approx(10.0, rel=0.1)
 
 
 def test_what_has_to_wait_for_its_chat_is_counted() -> None:

@@ -57,6 +57,17 @@ def test_a_group_gets_twenty_a_minute() -> None:
     assert sum(isinstance(outcome, Sent) for outcome in outcomes) == 21  # from 0 s to 60 s
 
 
+def test_who_turns_out_to_be_a_group_is_one_from_the_first_message_on() -> None:
+    inner, clock = FakeTransport(), Clock()
+    transport = Gated(ChatGate(lambda _: bool(inner.attempts), clock), inner)
+    first = asyncio.run(transport.send(delivery("@friends", "b1")))
+    clock.now += 1.0
+    second = asyncio.run(transport.send(delivery("@friends", "b2")))
+    assert isinstance(first, Sent)
+    assert isinstance(second, Deferred)
+    assert second.retry_after == 2.0
+
+
 def test_slow_mode_holds_its_chat_and_no_other() -> None:
     slow = Deferred("SLOWMODE_WAIT", "this group is in slow mode", 30.0)
     inner = FakeTransport({"@my_group": slow})

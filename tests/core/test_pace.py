@@ -374,7 +374,10 @@ def test_lanes_whose_time_is_over_are_forgotten() -> None:
 @pytest.mark.parametrize(
     ("server", "goodput", "floods"),
     [
+        (Server(1, 1), 0.98, 2.0),
+        (Server(1, 30), 0.98, 2.0),
         (Server(5, 1), 0.98, 2.0),
+        (Server(5, 30), 0.98, 2.0),
         (Server(30, 1), 0.98, 2.0),
         (Server(30, 30), 0.98, 2.0),
         (Server(30, 30, closes=False), 0.98, 2.0),

@@ -97,6 +97,7 @@ def test_a_long_wait_keeps_no_process_and_nobody_knocks_before_it_is_over(
 
     def assert_told(ended: Ended) -> None:
         assert ended.code == 3
+        assert "waiting" not in ended.err
         assert "asks this account to wait; resume after 20" in ended.err or (
             "Telegram asks to wait; resume after 20" in ended.err
         )
@@ -110,6 +111,13 @@ def test_a_long_wait_keeps_no_process_and_nobody_knocks_before_it_is_over(
     assert telegram.received() == []
 
 
+def test_a_dry_run_knows_of_the_wait(bot: Cli, telegram: Telegram) -> None:
+    refuse_sends(telegram, "FLOOD_WAIT_7230")
+    bot.write_contacts(*people(5))
+    assert bot.run(TEXT, "--concurrency", "1").code == 3
+    assert "It would take 2 h 00 min; --rehearse says more" in bot.run("x", "--dry-run").out
+
+
 def test_who_resumes_a_little_early_waits(bot: Cli, telegram: Telegram) -> None:
     refuse_sends(telegram, "FLOOD_WAIT_4")
     bot.write_contacts(*people(5))
@@ -120,6 +128,53 @@ def test_who_resumes_a_little_early_waits(bot: Cli, telegram: Telegram) -> None:
     assert "waiting" in ended.err
     assert "Telegram has asked this account to wait" in ended.err
     assert_each_once(telegram, people(5))
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "told"),
+    [
+        (420, "FROZEN_METHOD_INVALID", "has frozen your own account"),
+        (401, "USER_DEACTIVATED_BAN", "has banned your own account"),
+        (401, "SESSION_REVOKED", "run `broadcast login`"),
+    ],
+)
+def test_an_account_that_may_not_send_any_more_stops_at_once(
+    person: Cli, telegram: Telegram, code: int, error: str, told: str
+) -> None:
+    def refuse(_key_id: int, request: TLRequest) -> None:
+        while hasattr(request, "query"):
+            request = request.query
+        if isinstance(request, functions.messages.SendMessageRequest) and telegram.world.sends == 3:
+            raise RpcError(code, error)
+
+    telegram.world.before = refuse
+    person.write_contacts(*[f"@friend_{number}" for number in range(10)])
+    ended = person.run(TEXT, "--concurrency", "1")
+    assert ended.code == 3
+    assert error in ended.err
+    assert told in ended.err
+    assert "7 not sent" in ended.err
+    telegram.world.before = lambda _, __: None
+    assert person.run("resume", "--rate", "max").code == 0
+    assert len(telegram.received()) == 10
+
+
+def test_a_person_who_was_banned_is_told_so_and_not_to_sign_in(
+    person: Cli, telegram: Telegram
+) -> None:
+    def refuse(_key_id: int, request: TLRequest) -> None:
+        while hasattr(request, "query"):
+            request = request.query
+        if isinstance(request, functions.users.GetUsersRequest):
+            raise RpcError(401, "USER_DEACTIVATED_BAN")
+
+    telegram.world.before = refuse
+    person.write_contacts("@ana")
+    ended = person.run(TEXT)
+    assert ended.code == 2
+    assert "has banned your own account" in ended.err
+    assert "login" not in ended.err
+    assert person.run("logout").code == 0
 
 
 def test_a_person_who_writes_to_too_many_strangers_is_stopped_and_told_why(
