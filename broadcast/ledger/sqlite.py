@@ -303,8 +303,13 @@ class SqliteLedger:
 
         It is a stream, not a list.
         """
+        return self._records(broadcast, keys(broadcast.number), *wanted)
+
+    def _records(
+        self, broadcast: Broadcast, span: dict[str, int], *wanted: Status
+    ) -> Iterator[Record]:
         name = "records" if broadcast.target is None else "changes"
-        about = {**keys(broadcast.number), "shift": shift(broadcast), "ended": ended_by(wanted)}
+        about = {**span, "shift": shift(broadcast), "ended": ended_by(wanted)}
         for row in self._database.stream(name, **about):
             record = record_of(broadcast, row)
             if not wanted or record.status in wanted:
@@ -450,13 +455,12 @@ class SqliteLedger:
 
     def in_doubt(self, broadcast: Broadcast) -> list[Delivery]:
         """What a process that has died may have sent, and nobody knows."""
-        span = keys(broadcast.number)
-        ((count,),) = self._database.read("in_doubt", **span, shift=shift(broadcast))
-        if broadcast.owner is not None or not count:
+        if broadcast.owner is not None:
             return []
+        (span,) = self._database.read("span_in_doubt", **keys(broadcast.number))
         return [
             record.delivery
-            for record in self.records(broadcast, Status.PENDING, Status.SENDING)
+            for record in self._records(broadcast, dict(span), Status.PENDING, Status.SENDING)
             if isinstance(record.outcome, Deferred) and record.outcome.error == "IN_DOUBT"
         ]
 

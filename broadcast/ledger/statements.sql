@@ -67,12 +67,13 @@ DELETE FROM slice WHERE first BETWEEN :low AND :high;
 
 -- name: unclaim_waiting
 -- The same for those that were claimed from `waiting`.
-UPDATE waiting SET claimed = 0, due = 0, attempts = attempts + 1, error = 'IN_DOUBT', doubt = 1
-WHERE key BETWEEN :low AND :high AND claimed = 1;
+UPDATE waiting INDEXED BY waiting_in_doubt
+SET claimed = 0, due = 0, attempts = attempts + 1, error = 'IN_DOUBT', doubt = 1
+WHERE key BETWEEN :low AND :high AND (claimed = 1 OR doubt = 1) AND claimed = 1;
 
 -- name: in_doubt
 -- How many are perhaps sent, of a broadcast that no process runs.
-SELECT (SELECT count(*) FROM waiting
+SELECT (SELECT count(*) FROM waiting INDEXED BY waiting_in_doubt
         WHERE key BETWEEN :low AND :high AND (claimed = 1 OR doubt = 1))
      + (SELECT count(*)
         FROM slice s
@@ -82,6 +83,15 @@ SELECT (SELECT count(*) FROM waiting
           AND CASE WHEN :shift = 0 THEN r.part IS NULL ELSE m.sent = 1 END
           AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key - :shift)
           AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.key = r.key - :shift));
+
+-- name: span_in_doubt
+-- The first and the last of them, and of those that a living process sends just now.
+SELECT min(first) AS low, max(last) AS high FROM (
+    SELECT first, last FROM slice WHERE first BETWEEN :low AND :high
+    UNION ALL
+    SELECT key, key FROM waiting INDEXED BY waiting_in_doubt
+    WHERE key BETWEEN :low AND :high AND (claimed = 1 OR doubt = 1)
+);
 
 -- name: due
 -- Deferred or scheduled ones whose time has come, the longest overdue first.
