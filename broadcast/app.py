@@ -182,7 +182,7 @@ class Report:
     halted: Halted | None
     stopped: bool
     paid: int
-    _records: Callable[[], Iterator[Record]]
+    _records: Callable[..., Iterator[Record]]
     scheduled: int = 0
     before: Counts = field(default_factory=Counts)
 
@@ -197,13 +197,13 @@ class Report:
         now, before = self.counts, self.before
         return Counts(now.sent - before.sent, now.failed - before.failed, 0, now.pending)
 
-    def records(self) -> Iterator[Record]:
-        """Every delivery with its state, in the order of the audience."""
-        return self._records()
+    def records(self, *wanted: Status) -> Iterator[Record]:
+        """Every delivery with its state, or those in the `wanted` ones, in the audience's order."""
+        return self._records(*wanted)
 
     def pending(self) -> Iterator[Record]:
         """The deliveries that are neither sent nor failed nor skipped."""
-        return (r for r in self.records() if r.status in (Status.PENDING, Status.SENDING))
+        return self.records(Status.PENDING, Status.SENDING)
 
 
 @dataclass(frozen=True)
@@ -501,7 +501,7 @@ async def run(
         halted=halted,
         stopped=asked,
         paid=after.paid + (budget.perhaps_paid if budget else 0),
-        _records=lambda: ledger.records(after),
+        _records=partial(ledger.records, after),
         scheduled=ledger.count_scheduled(after),
         before=broadcast.counts,
     )

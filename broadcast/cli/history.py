@@ -101,13 +101,22 @@ def show(
     wanted |= {Status.PENDING, Status.SENDING} if pending else set()
     with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
         broadcast = ledger.find(id)
-        records = (r for r in ledger.records(broadcast) if not wanted or r.status in wanted)
+        records = ledger.records(broadcast, *wanted)
         if csv is not None:
             count = console.write_csv(user_path(csv), records)
             console.say(f"{count} recipients written to {csv}")
         else:
-            console.show_records(broadcast, records, as_json=json)
+            console.show_records(broadcast, records, _count(broadcast, wanted), as_json=json)
     return DONE
+
+
+def _count(broadcast: Broadcast, wanted: set[Status]) -> int:
+    """How many of its deliveries are in one of the `wanted` states; none wanted: in any."""
+    counts = broadcast.counts
+    if not wanted:
+        return counts.total
+    parts = {Status.SENT: counts.sent, Status.FAILED: counts.failed, Status.PENDING: counts.pending}
+    return sum(count for status, count in parts.items() if status in wanted)
 
 
 @cli.command()

@@ -22,7 +22,7 @@ from broadcast.cli.parsing import (
     sandbox_option,
     settings_of,
 )
-from broadcast.cli.waiting import wait_for
+from broadcast.cli.waiting import loading, wait_for
 from broadcast.core.duration import seconds_of
 from broadcast.core.errors import InputError
 from broadcast.core.model import Halted, State
@@ -278,7 +278,8 @@ async def _run(
         opening = open_sandbox(contacts, settings, is_bot=by_bot, limits=limits)
         server = "sandbox"
     else:
-        opening = app.open_telegram(settings, prompts())
+        with loading():
+            opening = app.open_telegram(settings, prompts())
         server = None if settings.server is None else str(settings.server)
     async with opening as transport:
         sender = transport.account

@@ -1,11 +1,13 @@
-"""How a command waits for what takes its time; asyncio is slow to import, and loaded only here."""
+"""How a command waits for what takes its time, and loads what is slow to load; it does no work."""
 
 from __future__ import annotations
 
+import gc
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Coroutine, Generator
 
 T = TypeVar("T")
 
@@ -18,3 +20,18 @@ def wait_for(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+@contextmanager
+def loading() -> Generator[None]:
+    """While large modules are imported: nothing of them is garbage, now or ever.
+
+    The collector is kept from looking for it while they are loaded, whenever it runs later, and
+    when the process ends: with Telethon that is a third of 0.26 s, and 20 ms each time.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from heapq import nlargest
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -41,9 +42,8 @@ def show_result(
     """
     if as_json:
         if not quiet:
-            for record in report.records():
-                if record.status not in (Status.SENT, Status.FAILED):
-                    output.line(json_line(delivery_row(record)))
+            for record in report.records(Status.PENDING, Status.SENDING, Status.SKIPPED):
+                output.line(json_line(delivery_row(record)))
         output.line(json_line(summary_row(report)))
     else:
         with reader_may_leave():
@@ -67,7 +67,7 @@ def show_canary(report: Report) -> None:
     """What became of the first, before the others follow: on stderr, where a question follows."""
     say(f"canary: {counted(report.of_this_run, report.action)}")
     count = min(report.of_this_run.failed, CANARY_LIMIT)
-    failed = (r for r in report.records() if isinstance(r.outcome, Failed)) if count else ()
+    failed = report.records(Status.FAILED) if count else ()
     for record in nlargest(count, failed, key=_when):  # earlier runs had failures of their own
         name, peer, _, (told, _) = _cells(record)
         say(f"  {' '.join(part for part in (name[0], peer[0]) if part)}: {told}")
@@ -85,7 +85,7 @@ def next_command(report: Report, *, retried: bool = False) -> str | None:
         return f"resume {report.broadcast}" if _is_resumable(report) else None
     if not retried and any(
         isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error)
-        for record in (report.records() if report.counts.failed else ())
+        for record in (report.records(Status.FAILED) if report.counts.failed else ())
     ):
         return f"retry {report.broadcast}"
     return f"show {report.broadcast}"
@@ -100,7 +100,7 @@ def _show_table(report: Report, *, quiet: bool) -> None:
     if quiet or report.counts.total > ROWS_LIMIT:
         show_failures(report)
     else:
-        _show_records(report.records())
+        _show_records(report.records(), report.counts.total)
     if not quiet:
         stdout().print(Text(summary(report)))
 
@@ -108,34 +108,34 @@ def _show_table(report: Report, *, quiet: bool) -> None:
 def show_failures(report: Report) -> None:
     """The recipients that failed, one by one."""
     if report.counts.failed:
-        _show_records(r for r in report.records() if r.status is Status.FAILED)
+        _show_records(report.records(Status.FAILED), report.counts.failed)
 
 
-def show_records(broadcast: Broadcast, records: Iterable[Record], *, as_json: bool) -> None:
-    """One line per recipient, and the counts of the whole broadcast."""
+def show_records(
+    broadcast: Broadcast, records: Iterable[Record], count: int = 0, *, as_json: bool
+) -> None:
+    """One line per recipient, `count` of them, and the counts of the whole broadcast."""
     with reader_may_leave():
         if as_json:
             for record in records:
                 print(json_line(delivery_row(record)))
             print(json_line(broadcast_summary_row(broadcast)))
         else:
-            _show_records(records)
+            _show_records(records, count)
             stdout().print(Text(counted(broadcast.counts, broadcast.action)))
 
 
-def _show_records(records: Iterable[Record]) -> None:
+def _show_records(records: Iterable[Record], count: int) -> None:
+    """The first of `count` records; the others are not even read, as there may be a million."""
     out = stdout()
     table = new_table(out, "name", "peer", "outcome", "")
-    left = 0
-    for record in records:
-        if table.row_count >= RECORDS_LIMIT:
-            left += 1
-            continue
+    for record in islice(records, RECORDS_LIMIT):
         table.add_row(*(Text(part, style=style) for part, style in _cells(record)))
     if table.row_count:
         out.print(table)
-    if left:
-        out.print(f"... and {left} more; --json or `broadcast show --csv FILE` names them all")
+    if count > RECORDS_LIMIT:
+        more = f"{count - RECORDS_LIMIT} more"
+        out.print(f"... and {more}; --json or `broadcast show --csv FILE` names them all")
 
 
 def _cells(record: Record) -> Iterable[tuple[str, str]]:

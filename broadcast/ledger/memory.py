@@ -114,9 +114,11 @@ class MemoryLedger:
         """See `Run.next_due`."""
         return self._due[0][0] if self._due else None
 
-    def records(self) -> Iterator[Record]:
-        """Every delivery with its state, in order of position."""
+    def records(self, *wanted: Status) -> Iterator[Record]:
+        """Every delivery with its state, or those in the `wanted` ones, in order of position."""
         for position, status in enumerate(self._states):
+            if wanted and status not in wanted:
+                continue
             outcome, at = self._ends.get(position, (None, None))
             yield Record(self._delivery(position), status, outcome, at)
 

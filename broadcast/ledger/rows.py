@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from json.encoder import encode_basestring as _quoted
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broadcast.core.classify import reason_of
 from broadcast.core.content import pack, pack_overrides, unpack, unpack_overrides
@@ -32,6 +32,9 @@ from broadcast.core.model import (
 from broadcast.core.pace import Known, Learned
 from broadcast.core.peers import parse_peer
 from broadcast.ledger.owner import in_words, is_dead
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 POSITIONS = 1 << 32
 """Of one broadcast: the key of a delivery is its broadcast's number * POSITIONS + its position."""
@@ -218,6 +221,18 @@ def delivery_of(  # noqa: PLR0917 - a row of the statements, as it comes
         _others_of(others),
         bool(is_scheduled),
     )
+
+
+def ended_by(wanted: Collection[Status]) -> str | None:
+    """What the statements `records` and `changes` leave out: all but `sent`, `failed` or `not yet`.
+
+    So that a few failures among a million are found without a million records being made.
+    """
+    ends = {status if status in _FINAL else "not yet" for status in wanted}
+    return str(ends.pop()) if len(ends) == 1 else None
+
+
+_FINAL = (Status.SENT, Status.FAILED)
 
 
 def record_of(broadcast: Broadcast, row: Any) -> Record:

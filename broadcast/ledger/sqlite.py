@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from broadcast.core.classify import may_help_to_retry
 from broadcast.core.errors import HaltedError, InputError
-from broadcast.core.model import Action, Broadcast, Deferred, Message, State
+from broadcast.core.model import Action, Broadcast, Deferred, Message, State, Status
 from broadcast.core.when import moment_for
 from broadcast.ledger.database import BUSY_TIMEOUT, Database
 from broadcast.ledger.freeze import freeze
@@ -23,6 +23,7 @@ from broadcast.ledger.rows import (
     broadcast_of,
     content_of,
     delivery_of,
+    ended_by,
     is_alive,
     keys,
     known_of,
@@ -297,12 +298,22 @@ class SqliteLedger:
                 f"  now  ({now.format}): {now.text}{also}\nUse another key for another message"
             )
 
-    def records(self, broadcast: Broadcast) -> Iterator[Record]:
-        """Every delivery with its state, in order of position; a stream, not a list."""
+    def records(self, broadcast: Broadcast, *wanted: Status) -> Iterator[Record]:
+        """Every delivery with its state, or those in the `wanted` ones, in order of position.
+
+        It is a stream, not a list.
+        """
+        return self._records(broadcast, keys(broadcast.number), *wanted)
+
+    def _records(
+        self, broadcast: Broadcast, span: dict[str, int], *wanted: Status
+    ) -> Iterator[Record]:
         name = "records" if broadcast.target is None else "changes"
-        span = keys(broadcast.number)
-        for row in self._database.stream(name, **span, shift=shift(broadcast)):
-            yield record_of(broadcast, row)
+        about = {**span, "shift": shift(broadcast), "ended": ended_by(wanted)}
+        for row in self._database.stream(name, **about):
+            record = record_of(broadcast, row)
+            if not wanted or record.status in wanted:
+                yield record
 
     # --- schedules ------------------------------------------------------------------------------
 
@@ -444,13 +455,12 @@ class SqliteLedger:
 
     def in_doubt(self, broadcast: Broadcast) -> list[Delivery]:
         """What a process that has died may have sent, and nobody knows."""
-        span = keys(broadcast.number)
-        ((count,),) = self._database.read("in_doubt", **span, shift=shift(broadcast))
-        if broadcast.owner is not None or not count:
+        if broadcast.owner is not None:
             return []
+        (span,) = self._database.read("span_in_doubt", **keys(broadcast.number))
         return [
             record.delivery
-            for record in self.records(broadcast)
+            for record in self._records(broadcast, dict(span), Status.PENDING, Status.SENDING)
             if isinstance(record.outcome, Deferred) and record.outcome.error == "IN_DOUBT"
         ]
 

@@ -67,12 +67,13 @@ DELETE FROM slice WHERE first BETWEEN :low AND :high;
 
 -- name: unclaim_waiting
 -- The same for those that were claimed from `waiting`.
-UPDATE waiting SET claimed = 0, due = 0, attempts = attempts + 1, error = 'IN_DOUBT', doubt = 1
-WHERE key BETWEEN :low AND :high AND claimed = 1;
+UPDATE waiting INDEXED BY waiting_in_doubt
+SET claimed = 0, due = 0, attempts = attempts + 1, error = 'IN_DOUBT', doubt = 1
+WHERE key BETWEEN :low AND :high AND (claimed = 1 OR doubt = 1) AND claimed = 1;
 
 -- name: in_doubt
 -- How many are perhaps sent, of a broadcast that no process runs.
-SELECT (SELECT count(*) FROM waiting
+SELECT (SELECT count(*) FROM waiting INDEXED BY waiting_in_doubt
         WHERE key BETWEEN :low AND :high AND (claimed = 1 OR doubt = 1))
      + (SELECT count(*)
         FROM slice s
@@ -82,6 +83,15 @@ SELECT (SELECT count(*) FROM waiting
           AND CASE WHEN :shift = 0 THEN r.part IS NULL ELSE m.sent = 1 END
           AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key - :shift)
           AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.key = r.key - :shift));
+
+-- name: span_in_doubt
+-- The first and the last of them, and of those that a living process sends just now.
+SELECT min(first) AS low, max(last) AS high FROM (
+    SELECT first, last FROM slice WHERE first BETWEEN :low AND :high
+    UNION ALL
+    SELECT key, key FROM waiting INDEXED BY waiting_in_doubt
+    WHERE key BETWEEN :low AND :high AND (claimed = 1 OR doubt = 1)
+);
 
 -- name: due
 -- Deferred or scheduled ones whose time has come, the longest overdue first.
@@ -271,12 +281,16 @@ WHERE number = :number;
 UPDATE outcome SET message_id = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
 
 -- name: records
+-- `ended` leaves out all but the sent, the failed, or those that are neither.
 SELECT r.key, r.peer, r.contact, r.part, o.sent, o.message_id, o.others, o.note, o.at, o.error,
        w.attempts, w.error AS trouble, w.doubt, w.claimed,
        r.part IS NULL
        AND EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
 FROM recipient r LEFT JOIN outcome o ON o.key = r.key LEFT JOIN waiting w ON w.key = r.key
-WHERE r.key BETWEEN :low AND :high ORDER BY r.key;
+WHERE r.key BETWEEN :low AND :high
+  AND (:ended IS NULL
+       OR :ended = CASE o.sent WHEN 1 THEN 'sent' WHEN 0 THEN 'failed' ELSE 'not yet' END)
+ORDER BY r.key;
 
 -- name: changes
 -- The same for an edit or a recall, whose recipients are those of its target.
@@ -287,7 +301,10 @@ SELECT r.key - :shift AS key, r.peer, r.contact, r.part, o.sent, m.message_id, m
                WHERE s.first <= r.key - :shift AND s.last >= r.key - :shift) AS sliced
 FROM outcome m JOIN recipient r ON r.key = m.key
 LEFT JOIN outcome o ON o.key = r.key - :shift LEFT JOIN waiting w ON w.key = r.key - :shift
-WHERE m.key BETWEEN :low + :shift AND :high + :shift AND m.sent = 1 ORDER BY r.key;
+WHERE m.key BETWEEN :low + :shift AND :high + :shift AND m.sent = 1
+  AND (:ended IS NULL
+       OR :ended = CASE o.sent WHEN 1 THEN 'sent' WHEN 0 THEN 'failed' ELSE 'not yet' END)
+ORDER BY r.key;
 
 -- name: last_account
 -- Who started the last broadcast there. A person's account is known once somebody has signed in.

@@ -9,6 +9,7 @@ import sqlite3
 import tempfile
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -73,7 +74,7 @@ class Ledger(Run, Protocol):
 
     ended: Callable[[Delivery, Outcome, datetime], None]
 
-    def records(self) -> Iterable[Record]: ...
+    def records(self, *wanted: Status) -> Iterable[Record]: ...
 
     def counts(self) -> Counts: ...
 
@@ -125,8 +126,8 @@ class Durable:
         await self._ledger.requeue_failed(self._broadcast, insist=True)
         await self._start()
 
-    def records(self) -> Iterable[Record]:
-        return self._ledger.records(self._ledger.reload(self._broadcast))
+    def records(self, *wanted: Status) -> Iterable[Record]:
+        return self._ledger.records(self._ledger.reload(self._broadcast), *wanted)
 
     def counts(self) -> Counts:
         return self._ledger.reload(self._broadcast).counts
@@ -179,6 +180,22 @@ def positions(deliveries: Sequence[Delivery]) -> list[int]:
 
 def statuses(ledger: Ledger) -> list[Status]:
     return [record.status for record in ledger.records()]
+
+
+def assert_records_can_be_chosen(ledger: Ledger) -> None:
+    found = list(ledger.records())
+    for count in range(1, len(Status) + 1):
+        for wanted in combinations(Status, count):
+            chosen = [record for record in found if record.status in wanted]
+            assert list(ledger.records(*wanted)) == chosen
+
+
+async def test_the_records_of_some_states_are_those_among_all(opening: Opening) -> None:
+    async with opening([1] * 6) as ledger:
+        first, second, third, *_ = await ledger.claim(5, NOW)
+        await ledger.settle([(first, Sent(1)), (second, BLOCKED), (third, deferred(60))], NOW)
+        assert len(set(statuses(ledger))) == 4
+        assert_records_can_be_chosen(ledger)
 
 
 # --- claim

@@ -615,6 +615,7 @@ def test_a_change_is_of_those_that_were_sent_and_a_crash_of_it_loses_none(
     made = change(ledger, action, target)
     assert made.counts == Counts(pending=12)
     assert positions(r.delivery for r in ledger.records(made)) == has_it
+    assert positions(r.delivery for r in ledger.records(made, Status.PENDING)) == has_it
 
     run = take_over(ledger, made)
     claimed = asyncio.run(run.claim(4, NOW))
@@ -790,6 +791,8 @@ def test_what_is_in_doubt_is_never_called_skipped(ledger: SqliteLedger, how: str
     assert positions(record.delivery for record in perhaps) == [2, 4]
     assert all("perhaps sent" in record.outcome.reason for record in perhaps)
     assert [r.status for r in found].count(Status.SKIPPED) == 5
+    for status in Status:
+        assert list(ledger.records(after, status)) == [r for r in found if r.status is status]
 
 
 def test_what_was_in_doubt_and_has_arrived_is_sent(ledger: SqliteLedger) -> None:
