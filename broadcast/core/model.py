@@ -136,6 +136,7 @@ class When:
     of_recipient: bool = False
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is sent: the text as written, how to read it, and all that goes with it.

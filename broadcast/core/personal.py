@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.content import ContentError, require_whole
 from broadcast.core.errors import MessageError, Problem
-from broadcast.core.model import NO_OVERRIDES, Action, Failed
+from broadcast.core.model import NO_OVERRIDES, Action, Delivery, Failed, Message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import datetime
 
-    from broadcast.core.model import Contact, Delivery, Message, Outcome
+    from broadcast.core.model import Contact, Outcome
 
 
 def personal(message: Message, contact: Contact, now: datetime) -> Message:
@@ -28,7 +29,12 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
     from broadcast.core.templates import names_of, template  # noqa: PLC0415 - Jinja is slow to load
 
     text, values = template(message.text).render(names_of(contact, now))
-    return replace(message, text=text, values=values, template=False)
+    return Message(text, message.format, False, *_UNCHANGED(message), values=values)  # noqa: FBT003
+
+
+# `replace` takes twice as long, and both are done for every message of a template.
+_UNCHANGED = attrgetter(*(field.name for field in fields(Message)[3:-1]))
+_AFTER_MESSAGE = attrgetter(*(field.name for field in fields(Delivery)[4:]))
 
 
 def _in_place_of(message: Message, overrides: Mapping[str, object]) -> dict[str, Any]:
@@ -65,7 +71,10 @@ class PersonalGate:
             message = personal(delivery.message, contact, self._now)
         except MessageError as error:
             return Failed("TEMPLATE_INVALID", str(error).removesuffix("; nothing was sent"))
-        return replace(delivery, message=message) if message is not delivery.message else delivery
+        if message is delivery.message:
+            return delivery
+        who = (delivery.broadcast, delivery.position, delivery.contact)
+        return Delivery(*who, message, *_AFTER_MESSAGE(delivery))
 
     def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         """See `Gate.after`."""

@@ -40,9 +40,16 @@ def fill(text: str, values: Sequence[str]) -> str:
     """Put the values into a rendered text: for reading it, never for parsing it again."""
     if not values:
         return text
-    pieces = PLACEHOLDER.split(text)
-    for at in range(1, len(pieces), 2):
-        number = number_of(pieces[at])
+    pieces, places = _split(text)
+    filled = list(pieces)
+    for at, number in places:
         if number < len(values):
-            pieces[at] = values[number]
-    return "".join(pieces)
+            filled[at] = values[number]
+    return "".join(filled)
+
+
+@lru_cache(maxsize=64)
+def _split(text: str) -> tuple[list[str], list[tuple[int, int]]]:
+    """The text in pieces, and which of them stands for which value; mostly it is the same text."""
+    pieces = PLACEHOLDER.split(text)
+    return pieces, [(at, number_of(pieces[at])) for at in range(1, len(pieces), 2)]

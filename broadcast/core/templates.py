@@ -416,6 +416,41 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return f": did you mean {close[0]}?" if close else ": docs/messages.md lists those there are"
 
 
+class _Plain:
+    """A template of nothing but text and names: its text is the same for everybody."""
+
+    def __init__(self, text: str, names: list[str]) -> None:
+        self._text, self._names = text, names
+        self._most = min(MOST_CHARACTERS - len(text), MOST_STEPS - len(names))
+
+    def render(self, names: Mapping[str, object]) -> tuple[str, tuple[str, ...]] | None:
+        """See `Template.render`; None where Jinja has to tell what is wrong, or to make a text."""
+        size = 0
+        values: list[str] = []
+        for name in self._names:
+            value = names.get(name)
+            if type(value) is not str:
+                return None
+            size += len(value)
+            values.append(value)
+        return (self._text, tuple(values)) if size <= self._most else None
+
+
+def _plain(tree: nodes.Template) -> _Plain | None:
+    """The short way through a template, if it is one that most are: `Hi {{ first_name }}!`"""
+    text, names = "", list[str]()
+    for output in tree.body:
+        for piece in output.nodes if isinstance(output, nodes.Output) else [output]:
+            if isinstance(piece, nodes.TemplateData):
+                text += piece.data
+            elif isinstance(piece, nodes.Name):
+                text += placeholder(len(names))
+                names.append(piece.name)
+            else:
+                return None
+    return _Plain(text, names)
+
+
 class Template:
     """A compiled template. It is made by `template`, which keeps it."""
 
@@ -427,6 +462,7 @@ class Template:
             )
         try:
             tree = cast("nodes.Template", _rewrite(_ENVIRONMENT.parse(source)))
+            self._plain = _plain(tree)
             tree.set_environment(_ENVIRONMENT)
             code = _ENVIRONMENT.compile(tree, filename=_FILE)
             self._jinja = JinjaTemplate.from_code(_ENVIRONMENT, code, {})
@@ -439,6 +475,8 @@ class Template:
 
     def render(self, names: Mapping[str, object]) -> tuple[str, tuple[str, ...]]:
         """The text with a placeholder for each value, and the values. Raises MessageError."""
+        if self._plain is not None and (filled := self._plain.render(names)) is not None:
+            return filled
         run = _Run()
         parent = {"range": _range, **names, _RUN: run}
         context = Context(_ENVIRONMENT, parent, None, {})

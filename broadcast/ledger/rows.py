@@ -105,7 +105,7 @@ def contact_of(peer: int | str, more: str | None, line: int = 0) -> Contact:
         named = parse_peer(peer)
     if more is None:
         return Contact(named, "", (), NO_FIELDS, line, NO_OVERRIDES)  # in full: there are millions
-    kept = json.loads(more)
+    kept, _ = _read(more)
     return Contact(
         named,
         kept.get("name", ""),
@@ -114,6 +114,10 @@ def contact_of(peer: int | str, more: str | None, line: int = 0) -> Contact:
         line,
         unpack_overrides(kept["overrides"]) if "overrides" in kept else NO_OVERRIDES,
     )
+
+
+_read = json.JSONDecoder().raw_decode
+"""`json.loads` without a look around: this JSON was written here, and nothing stands beside it."""
 
 
 def others_row(others: tuple[int, ...]) -> str | None:

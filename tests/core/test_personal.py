@@ -107,3 +107,30 @@ def test_a_message_that_is_the_same_for_all_is_checked_once() -> None:
 
 def test_a_message_s_text_and_values_are_in_no_repr() -> None:
     assert "Madrid" not in repr(personal(HELLO, ANA, NOW))
+
+
+def test_all_else_of_a_message_and_of_a_delivery_stays_as_it_was() -> None:
+    marked = Message(
+        "Hi {{ name }}",
+        Format.HTML,
+        template=True,
+        split=True,
+        silent=True,
+        pin=True,
+        reply_to=7,
+        effect=8,
+        late=9.0,
+    )
+    ana = Contact(parse_peer("@ana"), "Ana")
+    made = personal(marked, ana, NOW)
+    assert replace(made, text=marked.text, values=(), template=True) == marked
+    delivery = Delivery("b1", 3, ana, marked, 2, Action.EDIT, 4, 5, (6, 7), is_scheduled=True)
+    seen: list[Delivery] = []
+
+    class Seeing:
+        async def send(self, delivery: Delivery) -> Sent:
+            seen.append(delivery)
+            return Sent(1)
+
+    asyncio.run(PersonalTransport(Seeing(), NOW).send(delivery))
+    assert seen == [replace(delivery, message=made)]

@@ -14,7 +14,7 @@ from broadcast.core.filters import MOST_CHARACTERS
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 from broadcast.core.placeholders import PLACEHOLDER, fill
-from broadcast.core.templates import names_of, template
+from broadcast.core.templates import Template, names_of, template
 
 NOW = datetime(2026, 12, 4, 18, 5, tzinfo=UTC)
 ANA = Contact(
@@ -251,3 +251,36 @@ def test_nothing_but_a_message_error_ever_comes_out(source: str) -> None:
             rendered(tried)
         except MessageError as error:
             assert "nothing was sent" in str(error)  # noqa: PT017 - both ways are right
+
+
+PIECES = [
+    "Hi ", "{{ name }}", "{{ city }}", "{{ tags }}", "{{ now }}", "{{ missing }}", "{{ fields }}",
+    "{{ range }}", "{{ true }}", "{{ 'a' }}", "{{ city|upper }}", "{% raw %}{{ city }}{% endraw %}",
+    "{# no #}", "\ufdd0", "\n", "{{ long }}",
+]  # fmt: skip
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=8).map("".join),
+    st.dictionaries(st.sampled_from(["name", "city", "range", "first_name"]), st.text(max_size=5)),
+    st.sampled_from([1, MOST_CHARACTERS // 2, MOST_CHARACTERS]),
+)
+def test_the_short_way_through_a_template_says_what_the_long_one_says(
+    source: str, fields: dict[str, str], size: int
+) -> None:
+    names = names_of(ANA, NOW) | fields | {"long": "x" * size}
+    long_way = Template(source)
+    long_way._plain = None
+    told: list[object] = []
+    for way in (Template(source), long_way):
+        try:
+            told.append(way.render(names))
+        except MessageError as error:
+            told.append(str(error))
+    assert told[0] == told[1]
+
+
+def test_text_and_names_take_the_short_way() -> None:
+    short = Template("Hi {{ first_name }} of {{ city }}!\n")._plain
+    assert short is not None
+    assert fill(*short.render(names_of(ANA, NOW))) == "Hi Ana of Madrid!\n"
