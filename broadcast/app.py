@@ -24,8 +24,15 @@ from broadcast.core.audience import select
 from broadcast.core.breaker import SHARE, Breaker
 from broadcast.core.chats import ChatPacedTransport
 from broadcast.core.contacts import kind_of, read_contacts
-from broadcast.core.content import pack
-from broadcast.core.errors import ContactsError, InputError, LockedError, Problem, SelectorError
+from broadcast.core.content import ContentError, pack, require_whole
+from broadcast.core.errors import (
+    ContactsError,
+    InputError,
+    LockedError,
+    MessageError,
+    Problem,
+    SelectorError,
+)
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Known, Pacer
 from broadcast.core.paid import PaidTransport
@@ -278,6 +285,33 @@ def require_sendable(message: Message, audience: Iterable[Contact], source: str)
         Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
         for contact, told in misses(message.when, audience, now)
     ]
+    _require_none(found, source)
+
+
+def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) -> None:
+    """Make the new `message` of `target` for everybody who has the old one, before any is changed.
+
+    Raises what `require_sendable` raises. What a contact had otherwise gives way to it; only their
+    own files stay, and the text is the caption of those.
+    """
+    from broadcast.transport.text import check  # noqa: PLC0415
+
+    try:
+        require_whole(message)
+    except ContentError as error:
+        raise MessageError(f"{error.key} {error}; nothing was changed") from None
+    if not message.template:
+        check(message)
+    source = f"broadcast {target.id}"
+    people = (
+        replace(contact, overrides={k: v for k, v in contact.overrides.items() if k == "files"})
+        for record in ledger.records(target)
+        if record.status is Status.SENT and (contact := record.delivery.contact)
+    )
+    _require_none(list(problems(message, people, datetime.now(UTC), check, source)), source)
+
+
+def _require_none(found: Sequence[Problem], source: str) -> None:
     if found:
         people = "one contact" if len(found) == 1 else f"{len(found)} contacts"
         raise ContactsError(f"{source}: {people} cannot get this message; nothing was sent", found)

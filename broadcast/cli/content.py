@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
 TEMPLATE_SUFFIX = ".j2"  # of message files: Jinja's own
 PATHS = ("files", "thumbnail")
+_BETWEEN = re.compile(r" \| (?![^{]*[%}]\})")  # two buttons of a row, and not a template's filter
 EDITABLE = frozenset({"format", "template", "buttons", "link_preview"})  # besides the text
 
 
@@ -153,7 +155,7 @@ def _said(given: dict[str, Any]) -> dict[str, Raw]:
                 "--button and --row: give all buttons with --row, so that their order is plain; "
                 "nothing was sent"
             )
-        said["buttons"] = tuple(tuple(row.split(" | ")) for row in given["row"])
+        said["buttons"] = tuple(tuple(_BETWEEN.split(row)) for row in given["row"])
     return said
 
 

@@ -193,7 +193,7 @@ def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         target = ledger.find(id)
         body = replace(body, files=target.message.files)  # which stay: the text is their caption
-        app.require_sendable(body, (), "")
+        app.require_editable(body, target, ledger)
         return _change(settings, ledger, given, Action.EDIT, target=target, body=body)
 
 
@@ -239,6 +239,7 @@ def _change(
     async def make(transport: TelethonTransport) -> Broadcast:
         if action is Action.RECALL:
             await app.find_in_doubt(target, ledger, transport)
+        app.require_able(body, transport.account)
         return await ledger.create_change(app.new_id(), action, target, body)
 
     code = run(settings, ledger, given, make, account=target.account)

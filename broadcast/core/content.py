@@ -129,6 +129,13 @@ _BY_NAME: Mapping[str, Setting] = MappingProxyType({setting.name: setting for se
 _YES = frozenset({"yes", "true", "on", "1"})
 _NO = frozenset({"no", "false", "off", "0"})
 _BUTTON = re.compile(r"\s*(.+?)\s*=\s*((?:https?|tg)://\S+)\s*\Z", re.DOTALL)
+_MADE = re.compile(
+    r"\s*(.+?)\s*=\s*(\{[{%].+|(?:https?|tg)://.*?(?:\{\{.+\}\}|\{%.+%\}).*?)\s*\Z", re.DOTALL
+)
+"""A button whose link a template makes; whether there is one is not known where a button is read,
+as a contact may have buttons of its own under everybody's template."""
+
+_LINK = re.compile(r"(?:https?|tg)://\S+\Z")
 _POST = re.compile(
     r"(?:https?://)?(?:t\.me|telegram\.me|telegram\.dog)"
     r"/(c/[0-9]+|[A-Za-z][A-Za-z0-9_]{2,31})(?:/[0-9]+)?/([0-9]{1,10})(?:\?.*)?\Z"
@@ -317,10 +324,24 @@ class _Reader:
 
 
 def _button(text: str) -> Button:
-    found = _BUTTON.match(text)
+    found = _BUTTON.match(text) or _MADE.match(text)
     if found is None:
         raise ContentError("buttons", f"{text!r} is no button: expected Text=https://...")
     return Button(found[1], found[2])
+
+
+def require_button(button: Button) -> None:
+    """Raise ContentError when Telegram shows no such button: it has no text, or leads nowhere."""
+    if not button.text.strip():
+        raise ContentError(
+            "buttons", f"need a text, and the one that leads to {button.url} has none"
+        )
+    if not _LINK.match(button.url):
+        raise ContentError(
+            "buttons",
+            f"lead to links, and {button.text!r} to {button.url!r}: expected https://..., without "
+            "spaces (a template's values go through |urlencode)",
+        )
 
 
 _ALONE: Mapping[str, tuple[str, Callable[[_Reader, str], Any]]] = {
@@ -352,6 +373,10 @@ def require_whole(message: Message) -> None:
             raise ContentError(
                 "forward", "sends a message as it is: nothing can be filled in, split or added"
             )
+    if not message.template:
+        for row in message.buttons:
+            for button in row:
+                require_button(button)
     if len(message.files) > 1 and message.buttons:
         raise ContentError("buttons", "cannot stand under an album: send one file, or no buttons")
     if message.late is not None and message.when is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.core.errors import MessageError
-from broadcast.core.model import Action, Contact, Delivery, Failed, Format, Message, Sent
+from broadcast.core.model import Action, Button, Contact, Delivery, Failed, Format, Message, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.core.personal import PersonalTransport, personal, problems
 from broadcast.core.placeholders import fill
@@ -41,6 +41,55 @@ def test_what_a_contact_has_otherwise_comes_first() -> None:
     made = personal(HELLO, other, NOW)
     assert fill(made.text, made.values) == "*Madrid*"
     assert (made.format, made.silent) == (Format.HTML, False)
+
+
+SHOP = Message(
+    "Hi",
+    template=True,
+    buttons=(
+        (Button("For {{ first_name }}", "https://e.org/?c={{ city|urlencode }}"),),
+        (Button("Plain {", "https://e.org"), Button("Map", "{{ link }}")),
+    ),
+)
+
+
+def test_buttons_are_rendered_with_the_text() -> None:
+    fields = {"city": "a&b c", "link": "https://e.org/1"}
+    made = personal(SHOP, replace(ANA, name="*A_ <b> {{ x }}", fields=fields), NOW)
+    assert made.buttons == (
+        (Button("For *A_", "https://e.org/?c=a%26b%20c"),),
+        (Button("Plain {", "https://e.org"), Button("Map", "https://e.org/1")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {"city": "Madrid"},
+            "the button 'Map': line 1 of the template: this contact has no 'link'",
+        ),
+        ({"city": "Madrid", "link": "ftp://e.org"}, "'Map' to 'ftp://e.org'"),
+        ({"city": "Madrid", "link": "https://e.org/a b"}, "without spaces"),
+    ],
+)
+def test_who_cannot_get_a_button_is_named_before(fields: dict[str, str], told: str) -> None:
+    people = [replace(ANA, fields=fields, line=9)]
+    (problem,) = problems(SHOP, people, NOW, check, "friends.yaml")
+    assert str(problem).startswith("friends.yaml:9: Ana Ruiz: ")
+    assert told in problem.message
+
+
+def test_a_button_without_a_text_is_named_before() -> None:
+    button = Button("{{ nick|default('') }}", "https://e.org")
+    (problem,) = problems(replace(SHOP, buttons=((button,),)), [ANA], NOW, check, "friends.yaml")
+    assert "the one that leads to https://e.org has none" in problem.message
+
+
+def test_a_wrong_template_in_a_button_is_told_once() -> None:
+    message = replace(SHOP, buttons=((Button("{{ name", "https://e.org"),),))
+    with pytest.raises(MessageError, match=r"the button '{{ name': line 1 of the template"):
+        list(problems(message, [ANA, BOB], NOW, check, "friends.yaml"))
 
 
 class Keeping:

@@ -304,6 +304,54 @@ def test_buttons_of_a_bot(bot: Cli, telegram: Telegram) -> None:
     assert [message.buttons[0][0][0] for message in mended] == ["E", "E"]
 
 
+def test_each_one_has_their_own_buttons(bot: Cli, telegram: Telegram) -> None:
+    bot.write(
+        "contacts.yaml",
+        "contacts:\n"
+        "  - {peer: '@ana', name: Ana Ruiz, fields: {order: 'a/1 &'}}\n"
+        "  - {peer: '@ben', name: '*Ben_', fields: {order: '2'}}\n"
+        "  - {peer: '@carl', name: Carl}\n",
+    )
+    button = "Order of {{ first_name }}=https://e.org/?o={{ order | urlencode }}"
+    message = ["Hi", "--template", "--button", button]
+    ended = send(bot, *message, code=2)
+    assert "contacts.yaml:4: Carl: the button 'Order of {{ first_name }}'" in ended.err
+    assert telegram.received() == []
+    shown = bot.run("preview", *message, "--exclude", "@carl")
+    assert "[ Order of Ana ]" in shown.out
+    ended = send(bot, *message, "--exclude", "@carl")
+    (to_ana,), (to_ben,) = arrived(telegram, "@ana"), arrived(telegram, "@ben")
+    assert tuple(to_ana.buttons[0][0]) == ("Order of Ana", "https://e.org/?o=a%2F1%20%26")
+    assert tuple(to_ben.buttons[0][0]) == ("Order of *Ben_", "https://e.org/?o=2")
+    broadcast = ended.summary["broadcast"]
+    wrong = bot.run("edit", broadcast, "Hi {{ nick }}", "--template", "--yes")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert f"broadcast {broadcast}: Ana Ruiz: line 1 of the template" in wrong.err
+    assert [message.text for message in telegram.received()] == ["Hi", "Hi"]
+    mended = bot.run("edit", broadcast, "Hey", "--template", "--button", button, "--yes")
+    assert mended.code == 0, mended.err
+    shown = bot.run("preview", *message[:2], "--row", f"{button} | B=https://b.c", "--to", "@ana")
+    assert "[ Order of Ana ] [ B ]" in shown.out
+
+
+def test_an_edit_keeps_to_the_rules_of_a_message(person: Cli, telegram: Telegram) -> None:
+    for name in ("a.png", "b.png"):
+        person.write(name, png())
+    person.write(
+        "contacts.yaml",
+        "contacts:\n  - '@ana'\n  - {peer: '@ben', message: {files: [a.png]}}\n",
+    )
+    broadcast = send(person, "x").summary["broadcast"]
+    ended = person.run("edit", broadcast, "x", "--button", "A=https://a.b", "--yes")
+    assert "buttons are for bots" in ended.err
+    ended = person.run("edit", broadcast, "y" * 1025, "--yes")  # the caption of Ben's picture
+    assert f"broadcast {broadcast}: @ben: the caption is too long" in ended.err
+    album = send(person, "x", "--file", "a.png", "--file", "b.png").summary["broadcast"]
+    ended = person.run("edit", album, "y", "--button", "A=https://a.b", "--yes")
+    assert "cannot stand under an album" in ended.err
+    assert {message.text for message in telegram.received()} == {"x", ""}
+
+
 def test_a_person_has_no_buttons(person: Cli, telegram: Telegram) -> None:
     person.write_contacts("@ana")
     ended = send(person, "Our shop", "--button", "A=https://a.b", code=2)
