@@ -89,6 +89,15 @@ def test_nobody_gets_anything_when_one_field_is_missing(person: Cli, telegram: T
     assert telegram.received() == []
 
 
+def test_html_that_telegram_does_not_know_is_told(person: Cli, telegram: Telegram) -> None:
+    person.write("contacts.yaml", "- '@ana'\n- {peer: '@ben', message: {text: 'a<br>b'}}\n")
+    ended = send(person, "Dear\n<font>Ana</font>", "--format", "html", code=2)
+    assert "line 2 of the HTML: <font>" in ended.err
+    ended = send(person, "Dear <b>Ana</b>", "--format", "html", code=2)
+    assert "contacts.yaml:2: @ben: line 1 of the HTML: <br>" in ended.err
+    assert telegram.received() == []
+
+
 def test_a_long_text_is_cut_and_its_parts_keep_their_order(person: Cli, telegram: Telegram) -> None:
     person.write_contacts(*FRIENDS)
     paragraphs = [f"{number} " + "word " * 200 for number in range(12)]
