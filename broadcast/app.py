@@ -43,6 +43,7 @@ from broadcast.core.start import pacer_for
 from broadcast.core.when import PunctualTransport, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
+from broadcast.reading import open_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -244,8 +245,9 @@ def load_audience(
     problems: list[Problem] = []
 
     def contacts() -> Iterator[Contact]:
-        with path.open("rb") as stream:
-            source, kind = str(path), kind_of(path.name)
+        with open_to_read(path) as stream:
+            source = str(path)
+            kind = "yaml" if path.is_fifo() and not path.suffix else kind_of(source)
             for entry in read_contacts(stream, source=source, kind=kind, read_message=read_message):
                 if isinstance(entry, Problem):
                     problems.append(entry)

@@ -22,6 +22,7 @@ from broadcast.core.content import (
 )
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Message
+from broadcast.reading import open_to_read
 from broadcast.settings import user_path
 
 if TYPE_CHECKING:
@@ -216,7 +217,7 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
 def _read_bytes(file: str | None) -> bytes:
     """As much of `file`, or of stdin, as shows whether it is too long."""
     if file is not None:
-        with user_path(file).open("rb") as stream:
+        with open_to_read(user_path(file)) as stream:
             return stream.read(MESSAGE_BYTES_LIMIT + 1)
     if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - it is after `<&-`
         raise MessageError("stdin is closed, so there is no message; nothing was sent")

@@ -427,6 +427,16 @@ def test_a_forward_that_cannot_be(person: Cli, telegram: Telegram) -> None:
     assert telegram.received() == []
 
 
+def test_the_list_and_the_message_may_come_through_pipes(person: Cli, telegram: Telegram) -> None:
+    for name in ("list", "message"):
+        os.mkfifo(person.directory / name)
+    running = person.start("--contacts", "list", "--message-file", "message")
+    (person.directory / "message").write_text("Hello there")
+    (person.directory / "list").write_text("- '@ana'\n")
+    assert running.wait().code == 0
+    assert [message.text for message in arrived(telegram, "@ana")] == ["Hello there"]
+
+
 # -- one schema --
 
 
