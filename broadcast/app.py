@@ -71,6 +71,11 @@ ONLY_BOTS_PAY = (
     "TELEGRAM_BOT_TOKEN, or leave --paid out; nothing was sent"
 )
 
+ONLY_PEOPLE_SCHEDULE = (
+    "without a ledger a bot cannot send at a time: Telegram keeps no schedule for bots. Use "
+    "`broadcast --at` and `broadcast run-due`, or send it when its time has come; nothing was sent"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -277,10 +282,7 @@ def require_sendable(message: Message, audience: Iterable[Contact], source: str)
     Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
     of each one who cannot get it.
     """
-    from broadcast.transport.text import check  # noqa: PLC0415
-
-    if not message.template:
-        check(message)
+    check = _checked(message)
     now = datetime.now(UTC)
     found = list(problems(message, audience, now, check, source))
     found += [
@@ -296,14 +298,7 @@ def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) 
     Raises what `require_sendable` raises. What a contact had otherwise gives way to it; only their
     own files stay, and the text is the caption of those.
     """
-    from broadcast.transport.text import check  # noqa: PLC0415
-
-    try:
-        require_whole(message)
-    except ContentError as error:
-        raise MessageError(f"{error.key} {error}; nothing was changed") from None
-    if not message.template:
-        check(message)
+    check = _checked(message)
     source = f"broadcast {target.id}"
     people = (
         replace(contact, overrides={k: v for k, v in contact.overrides.items() if k == "files"})
@@ -311,6 +306,19 @@ def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) 
         if record.status is Status.SENT and (contact := record.delivery.contact)
     )
     _require_none(list(problems(message, people, datetime.now(UTC), check, source)), source)
+
+
+def _checked(message: Message) -> Callable[[Message], None]:
+    """What checks the message of each one; what is the same for all has been checked."""
+    from broadcast.transport.text import check  # noqa: PLC0415
+
+    try:
+        require_whole(message)
+    except ContentError as error:
+        raise MessageError(f"{error.key} {error}; nothing was sent") from None
+    if not message.template:
+        check(message)
+    return check
 
 
 def _require_none(found: Sequence[Problem], source: str) -> None:
@@ -331,16 +339,23 @@ async def make(
 
     Raises InputError when that account cannot send such a message; nothing was sent.
     """
-    account = transport.account
-    now = datetime.now(UTC)
-    messages = [message, *(personal(message, each, now) for each in audience if each.overrides)]
-    for one in messages:
-        require_able(one, account)
+    account, now = transport.account, datetime.now(UTC)
+    has_time = _require_all_able(message, audience, account, now)
     parts, due = parts_for(message, audience, now), None
-    if account.is_bot and any(one.when for one in messages):
+    if account.is_bot and has_time:
         due = partial(_due_for, message, now)
     identity = new_id(once, message)
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
+
+
+def _require_all_able(
+    message: Message, audience: Iterable[Contact], account: Account, now: datetime
+) -> bool:
+    """Raise what `require_able` raises for anybody's message; whether one of them has a time."""
+    own = [personal(message, contact, now) for contact in audience if contact.overrides]
+    for one in (message, *own):
+        require_able(one, account)
+    return any(one.when for one in (message, *own))
 
 
 def as_meant(transport: Transport, made_at: datetime) -> Transport:
@@ -417,20 +432,25 @@ async def send(
     Expected trouble is in the report and never raises. The record of it lives as long as the
     process: a broadcast that must survive its process belongs in a ledger, see `run`. Without a
     `pacer` the account starts as carefully as on the command line.
+
+    Raises InputError, before anything is sent, when somebody cannot get the message, or the account
+    cannot send it. A time is for people, whose messages Telegram keeps until then: a bot's has to
+    be kept in a ledger.
     """
     if isinstance(message, str):
         message = Message(message)
-    audience = list(audience)
-    ledger = MemoryLedger(
-        new_id(), message, audience, parts_for(message, audience, datetime.now(UTC))
-    )
+    audience, now = list(audience), datetime.now(UTC)
+    require_sendable(message, audience, "the audience")
+    account: Account | None = getattr(transport, "account", None)  # a fake has none, and no limits
+    if account and _require_all_able(message, audience, account, now) and account.is_bot:
+        raise InputError(ONLY_PEOPLE_SCHEDULE)
+    ledger = MemoryLedger(new_id(), message, audience, parts_for(message, audience, now))
     if watcher is not None:
         ledger.ended = watcher.settled
     options = Options(concurrency=concurrency)
     if pacer is None:
-        account = getattr(transport, "account", None)  # a fake has none, and no limits
         pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
-    sender = as_meant(transport, datetime.now(UTC))
+    sender = as_meant(transport, now)
     engine = options.engine(ledger, sender, pacer, watcher)
     seconds = await _timed(engine)
     counts = ledger.counts()
