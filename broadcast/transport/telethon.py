@@ -139,26 +139,33 @@ class TelethonTransport:
         if self.held():
             return NOT_NOW
         try:
-            ids = await self._post_message(ready, address, numbers)
+            ids, lies_there = await self._post_message(ready, address, numbers)
         except errors.RPCError as error:
             if not (ready.stored and telegram_error(error).name.startswith(EXPIRED)):
                 raise
             # Refused, so certainly not sent: with another reference, or a new upload, it can be.
             await self._desk.renew(ready)
             ready = await self._desk.ready(delivery, pays=self.pays)
-            ids = await self._post_message(ready, address, numbers)
-        if ids and ready.stored and ready.around.at is None:
+            ids, lies_there = await self._post_message(ready, address, numbers)
+        if lies_there:
+            at = ready.around.at or self._desk.moment(delivery)
+            note = f"{AT_TELEGRAM} {at:%Y-%m-%d %H:%M} UTC"
+            return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
+        if ids and ready.stored:
             for file, stored, number in zip(message.files, ready.stored, ids, strict=False):
                 self.uploads.seen(file, stored, address, number)
         note = await self._pin(message, address, ids) if message.pin else ""
-        if ready.around.at is not None:
-            note = f"{AT_TELEGRAM} {ready.around.at:%Y-%m-%d %H:%M} UTC"
         return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
 
     async def _post_message(
         self, ready: Ready, address: Address, numbers: Sequence[int]
-    ) -> list[int]:
-        """The ids of the messages that were made; empty when Telegram does not tell."""
+    ) -> tuple[list[int], bool]:
+        """The ids of the messages that were made, none when Telegram does not tell; and whether
+        these are ids of its schedule.
+
+        The answer decides that: by its own clock Telegram may send at once what we wanted to lie
+        there, and a repeat close to its time finds what was scheduled long before.
+        """
         if self._client is None:
             await self._connected()
         try:
@@ -168,8 +175,9 @@ class TelethonTransport:
             else:
                 answer = await self._call(ready.request(address.input_peer(), numbers))
         except (errors.TypeNotFoundError, BufferError):
-            return []  # no error, so it was accepted; Telethon cannot read what else it says
-        return message_ids_of(answer, numbers)
+            # no error, so it was accepted; Telethon cannot read what else it says
+            return [], ready.around.at is not None
+        return message_ids_of(answer, numbers), is_of_schedule(answer)
 
     async def _pin(self, message: Message, address: Address, ids: Sequence[int]) -> str:
         """Pin what was sent, where that is usual; what to say when it could not be."""
@@ -361,6 +369,17 @@ def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
         if isinstance(update, types.UpdateMessageID)
     }
     return [told[number] for number in numbers if number in told]
+
+
+def is_of_schedule(answer: Any) -> bool:
+    """Whether the ids that `answer` tells are of Telegram's schedule, and not of messages.
+
+    https://core.telegram.org/api/scheduled-messages
+    """
+    return any(
+        isinstance(update, types.UpdateNewScheduledMessage)
+        for update in getattr(answer, "updates", ())
+    )
 
 
 @asynccontextmanager

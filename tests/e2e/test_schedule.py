@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import signal
+import sqlite3
 import time
 from collections import Counter
-from datetime import UTC, datetime
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from tests.e2e.telegram import id_of
@@ -66,6 +69,50 @@ def test_a_persons_schedule_is_cancelled_at_telegram(person: Cli, telegram: Tele
     assert waiting(telegram) == []
     later(telegram, 7300)
     assert telegram.received() == []
+
+
+def test_what_telegram_has_sent_by_its_own_clock_is_recalled(
+    person: Cli, telegram: Telegram
+) -> None:
+    telegram.clock_shift = 7200 - 5  # so that it is less than ten seconds until then
+    person.write_contacts("@ana")
+    ended = person.run("Merry Christmas!", "--in", "2h", "--yes", "--json")
+    assert ended.deliveries["@ana"].get("note") is None
+    assert len(telegram.received()) == 1
+    assert person.run("recall", ended.summary["broadcast"], "--yes").code == 0
+    assert telegram.received() == []
+
+
+def test_a_repeat_close_to_its_time_finds_it_in_the_schedule(
+    person: Cli, telegram: Telegram
+) -> None:
+    person.write_contacts("@ana")
+    assert person.run("Hello").code == 0  # the chat's message of the number that the schedule has
+    running: list[Child] = []
+    telegram.world.at[2] = lambda: running[0].signal(signal.SIGKILL)
+    running.append(person.start("Merry Christmas!", "--in", "2h"))
+    assert running[0].process.wait(60) == -signal.SIGKILL
+    with closing(sqlite3.connect(person.home / "ledger.db")) as ledger:
+        move_to(ledger, datetime.now(UTC) + timedelta(seconds=8))
+        ended = person.run("resume", "--json")
+        assert ended.code == 0, ended.err
+        move_to(ledger, datetime.now(UTC) + timedelta(hours=2))
+    assert len(waiting(telegram)) == 1
+    assert "at Telegram until" in ended.deliveries["@ana"]["note"]
+    assert person.run("recall", ended.summary["broadcast"], "--yes").code == 0
+    assert waiting(telegram) == []
+    assert [message.text for message in telegram.received()] == ["Hello"]
+
+
+def move_to(ledger: sqlite3.Connection, moment: datetime) -> None:
+    """Change the time of the newest broadcast: what else a test would have to wait for."""
+    find = "SELECT number, content FROM broadcast ORDER BY number DESC LIMIT 1"
+    ((number, content),) = ledger.execute(find)
+    written = json.loads(content)
+    written["when"] = [moment.replace(tzinfo=None).isoformat(), "UTC", False]
+    said = json.dumps(written), number
+    ledger.execute("UPDATE broadcast SET content = ? WHERE number = ?", said)
+    ledger.commit()
 
 
 def test_everybody_at_their_own_time(person: Cli, telegram: Telegram) -> None:
