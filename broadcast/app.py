@@ -375,6 +375,12 @@ def parts_for(
     return None
 
 
+def count_messages(message: Message, audience: Sequence[Contact]) -> int:
+    """How many messages `audience` gets in all."""
+    parts = parts_for(message, audience, datetime.now(UTC))
+    return len(audience) if parts is None else sum(map(parts, audience))
+
+
 def _parts_for(message: Message, now: datetime, contact: Contact) -> int:
     from broadcast.transport.text import parts  # noqa: PLC0415
 

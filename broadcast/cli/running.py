@@ -176,7 +176,7 @@ def options_of(given: dict[str, Any]) -> Options:
 
 def is_bot(settings: Settings, given: dict[str, Any]) -> bool:
     """Whether a bot would send, as far as that is known before anybody signs in."""
-    return given["paid"] or bool(settings.credentials and settings.credentials.bot_id)
+    return given["paid"] or settings.has_bot_token
 
 
 def run(

@@ -85,10 +85,11 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     settings = settings_for(given)
     if given["dry_run"]:
         contacts = audience_of(settings, given, body)
-        seconds = options_of(given).seconds_for(len(contacts), is_bot=is_bot(settings, given))
-        console.show_dry_run(body, contacts, seconds, as_json=given["json"])
+        count = app.count_messages(body, contacts)
+        seconds = options_of(given).seconds_for(count, is_bot=is_bot(settings, given))
+        console.show_dry_run(body, contacts, count, seconds, as_json=given["json"])
         if given["paid"]:
-            console.show_cost(len(contacts), given["stars_budget"], 0)
+            console.show_cost(count, given["stars_budget"], 0)
         return DONE
     if given["rehearse"]:
         return rehearse(settings, given, body, audience_of(settings, given, body))

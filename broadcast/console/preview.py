@@ -59,8 +59,7 @@ def show_preview(rows: Iterable[tuple[Contact, Message]], *, as_json: bool) -> N
         out = stdout()
         count = 0
         for contact, message in rows:
-            _show(out, contact, message)
-            count += 1
+            count += _show(out, contact, message)
         out.print(f"{count} {'message' if count == 1 else 'messages'}; nothing was sent (preview)")
 
 
@@ -125,7 +124,8 @@ def show_around(out: Console, message: Message) -> None:
         _line(out, ", ".join(flags), "dim")
 
 
-def _show(out: Console, contact: Contact, message: Message) -> None:
+def _show(out: Console, contact: Contact, message: Message) -> int:
+    """Show what one recipient gets, and tell in how many messages."""
     to = Text(contact.name, style="bold")
     to.append(("  " if contact.name else "") + contact.peer.text, style="cyan")
     out.print(to)
@@ -147,6 +147,7 @@ def _show(out: Console, contact: Contact, message: Message) -> None:
     if flags := _flags(message):
         _line(out, ", ".join(flags), "dim")
     out.print()
+    return len(cut)
 
 
 def _show_part(out: Console, text: str, entities: Sequence[Any]) -> None:

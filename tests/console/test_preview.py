@@ -87,6 +87,7 @@ def test_the_parts_of_a_split_text_are_numbered(capsys: pytest.CaptureFixture[st
     out = printed(capsys, (ANA, Message("word " * 1500, files=(PHOTO,), split=True)))
     assert "part 1 of 3: 1024 of 1024 characters" in out
     assert "part 3 of 3: 2379 of 4096 characters" in out
+    assert "3 messages; nothing was sent (preview)" in out
     assert out.count("word") == 1500
 
 
