@@ -227,7 +227,7 @@ def _flags(message: Message) -> list[str]:
         f"link preview {message.link_preview}"
         if message.link_preview is not LinkPreview.BELOW
         else "",
-        f"at {when.at:%Y-%m-%d %H:%M:%S} {when.zone}" if when is not None else "",
+        f"at {f'{when.at:%Y-%m-%d %H:%M:%S}'.removesuffix(':00')} {when.zone}" if when else "",
         "in the recipient's zone" if when is not None and when.of_recipient else "",
         f"at most {message.late:g} s late" if message.late is not None else "",
     ]

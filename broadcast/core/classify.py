@@ -138,6 +138,9 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "MEDIA_CAPTION_TOO_LONG": (_M, "the caption is longer than Telegram allows"),
     "ENTITY_BOUNDS_INVALID": (_M, "the formatting of the message is not valid"),
     "ENTITIES_TOO_LONG": (_M, "the message has too much formatting"),
+    "FORWARD_INVALID": (_M, "there is no such message to forward"),  # our own, like the next two
+    "FORWARD_CHAT_INVALID": (_M, "the chat to forward from cannot be reached"),
+    "SEND_AS_INVALID": (_M, "the chat to send as cannot be reached"),
     "MEDIA_EMPTY": (_M, "the file of the message is empty"),
     "MEDIA_INVALID": (_M, "Telegram does not accept the file of the message"),
     "SCHEDULE_DATE_TOO_LATE": (_M, "Telegram schedules at most a year ahead"),

@@ -26,7 +26,7 @@ from broadcast.core.model import (
     When,
 )
 from broadcast.core.peers import PeerError, parse_peer
-from broadcast.core.when import WhenError, read_when
+from broadcast.core.when import WhenError, read_when, zone_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -181,7 +181,9 @@ def _files(read: _Reader, given: Mapping[str, Raw], look: Look) -> dict[str, Any
         return {}
     paths = read.texts("files")
     if len(paths) > MOST_FILES:
-        raise ContentError("files", f"are {len(paths)}, and an album holds at most {MOST_FILES}")
+        raise ContentError(
+            "files", f"names {len(paths)} files, and an album holds at most {MOST_FILES}"
+        )
     as_document = "as_document" in given and read.flag("as_document")
     spoiler = "spoiler" in given and read.flag("spoiler")
     thumbnail = None
@@ -232,6 +234,11 @@ def _when(read: _Reader, given: Mapping[str, Raw], now: datetime) -> dict[str, A
     names = [name for name in ("at", "in", "zone", "zone_of") if name in given]
     if not names:
         return {}
+    if "zone" in given:
+        try:
+            zone_named(read.text("zone"))
+        except WhenError as error:
+            raise ContentError("zone", str(error)) from None
     try:
         when = read_when(
             read.text("at") if "at" in given else None,

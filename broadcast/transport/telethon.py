@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from telethon import TelegramClient
 
     from broadcast.core.access import Access
-    from broadcast.core.model import Delivery, Message, Peer
+    from broadcast.core.model import Delivery, Forward, Message, Peer
     from broadcast.transport.account import Account, AccountOpener, Prompts
 
 REQUEST_TIMEOUT = 30.0
@@ -141,7 +141,10 @@ class TelethonTransport:
         try:
             ids, lies_there = await self._post_message(ready, address, numbers)
         except errors.RPCError as error:
-            if not (ready.stored and telegram_error(error).name.startswith(EXPIRED)):
+            name = telegram_error(error).name
+            if message.forward and name == "MESSAGE_ID_INVALID":
+                raise RefusedError(_no_such_post(message.forward)) from error
+            if not (ready.stored and name.startswith(EXPIRED)):
                 raise
             # Refused, so certainly not sent: with another reference, or a new upload, it can be.
             await self._desk.renew(ready)
@@ -353,6 +356,13 @@ class TelethonTransport:
         if self._client is not None:
             client, self._client = self._client, None
             await disconnect(client)
+
+
+def _no_such_post(forward: Forward) -> Halted:
+    """It is wrong for everybody, so nobody else is tried."""
+    place = f"{forward.peer.text}/{forward.message_id}"
+    reason = f"there is no message {place}, or this account cannot see it"
+    return Halted("FORWARD_INVALID", reason, resumable=False)
 
 
 def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:

@@ -114,6 +114,7 @@ def test_what_can_be_said(given: dict[str, Any], found: dict[str, Any]) -> None:
         ({"thumbnail": "a.jpg"}, "thumbnail", "there is none"),
         ({"files": "a.pdf", "thumbnail": "b.pdf"}, "thumbnail", "no picture"),
         ({"zone": "Europe/Madrid"}, "zone", "say when"),
+        ({"at": "2026-12-24 18:00", "zone": "Europe/Madird"}, "zone", "is Europe/Madrid meant"),
     ],
 )
 def test_what_cannot(given: dict[str, Any], key: str, words: str) -> None:

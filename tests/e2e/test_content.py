@@ -419,11 +419,18 @@ def test_forwards(person: Cli, telegram: Telegram, hidden: bool) -> None:
         assert (message.forwarded_from is None) is hidden
 
 
-def test_a_forward_that_cannot_be(person: Cli, telegram: Telegram) -> None:
-    person.write_contacts("@ana")
+def test_a_forward_that_cannot_be_stops_before_everybody(person: Cli, telegram: Telegram) -> None:
+    person.write_contacts("@ana", "@ben")
     for link in ("https://t.me/some_channel/999", "https://t.me/unknown_channel/1"):
-        ended = person.run("--forward", link)
-        assert ended.code in (1, 2), ended.err
+        ended = person.run("--forward", link, "--concurrency", "1", "--json")
+        assert ended.code == 2, ended.err
+        assert link.rpartition("/")[0] in ended.err
+        assert ended.summary["pending"] == 2
+        assert {row["error"] for row in ended.deliveries.values()} <= {
+            "FORWARD_INVALID",
+            "FORWARD_CHAT_INVALID",
+            None,
+        }
     assert telegram.received() == []
 
 
@@ -531,6 +538,7 @@ def test_what_is_no_file_is_refused(person: Cli, telegram: Telegram) -> None:
     for path in ("pipe", ".", "/dev/zero"):
         ended = send(person, "Look", "--file", path, code=2)
         assert "nothing was sent" in ended.err
+        assert "cannot be read" not in ended.err
     assert telegram.received() == []
 
 
