@@ -40,7 +40,7 @@ from broadcast.core.peers import parse_peer
 from broadcast.core.personal import PersonalTransport, personal, problems
 from broadcast.core.plan import broadcast_id, once_id
 from broadcast.core.start import pacer_for
-from broadcast.core.when import PunctualTransport, misses, moment_for
+from broadcast.core.when import KEPT_BY_TELEGRAM, PunctualTransport, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
 from broadcast.reading import open_to_read
@@ -349,13 +349,21 @@ async def make(
 
 
 def _require_all_able(
-    message: Message, audience: Iterable[Contact], account: Account, now: datetime
+    message: Message, audience: Sequence[Contact], account: Account, now: datetime
 ) -> bool:
     """Raise what `require_able` raises for anybody's message; whether one of them has a time."""
     own = [personal(message, contact, now) for contact in audience if contact.overrides]
     for one in (message, *own):
         require_able(one, account)
-    return any(one.when for one in (message, *own))
+    if not any(one.when for one in (message, *own)):
+        return False
+    furthest = now + KEPT_BY_TELEGRAM
+    if not account.is_bot and any(_due_for(message, now, each) > furthest for each in audience):
+        raise InputError(
+            f"Telegram keeps messages for {KEPT_BY_TELEGRAM.days} days at most: give an earlier "
+            "time; nothing was sent"
+        )
+    return True
 
 
 def as_meant(transport: Transport, made_at: datetime) -> Transport:
