@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from broadcast.core.classify import reason_of
 from broadcast.core.content import pack, pack_overrides, unpack, unpack_overrides
@@ -30,6 +30,9 @@ from broadcast.core.model import (
 )
 from broadcast.core.pace import Known, Learned
 from broadcast.core.peers import parse_peer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 from broadcast.ledger.owner import in_words, is_dead
 
 POSITIONS = 1 << 32
@@ -109,7 +112,7 @@ def contact_of(peer: int | str, more: str | None) -> Contact:
     )
 
 
-def others_row(others: tuple[int, ...]) -> str | None:
+def others_row(others: Sequence[int]) -> str | None:
     """The further message ids of an album, as the ledger keeps them."""
     return _json(others) if others else None
 

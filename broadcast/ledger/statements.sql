@@ -272,7 +272,7 @@ SET sent = sent + :sent, state = CASE WHEN sent + :sent + failed >= total THEN '
 WHERE number = :number;
 
 -- name: set_message_id
-UPDATE outcome SET message_id = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
+UPDATE outcome SET message_id = ?, others = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
 
 -- name: records
 SELECT r.key, r.peer, r.contact, r.part, o.sent, o.message_id, o.others, o.note, o.at, o.error,

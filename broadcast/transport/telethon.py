@@ -226,15 +226,20 @@ class TelethonTransport:
             return None
         return f"{state.pts} {state.qts} {int(state.date.timestamp())}"
 
-    async def find_ids(self, since: str, deliveries: Iterable[Delivery]) -> dict[int, int]:
+    async def find_ids(
+        self, since: str, deliveries: Iterable[Delivery]
+    ) -> dict[int, Sequence[int]]:
         """The message ids, by position, of `deliveries` that were accepted without telling theirs.
 
         Telegram repeats updateMessageID in the difference: https://core.telegram.org/api/updates.
         `since` is an `update_state` from before they were sent. What is not found is left out.
         """
-        found: dict[int, int] = {}
+        made: dict[int, Sequence[int]] = {}
+        told: dict[int, int] = {}
         try:
-            wanted = {await self._random_id(delivery): delivery for delivery in deliveries}
+            for delivery in deliveries:
+                made[delivery.position] = await self._numbers(delivery)
+            wanted = {number for numbers in made.values() for number in numbers}
             pts, qts, date = (int(part) for part in since.split())
             for _ in range(DIFFERENCE_SLICES):
                 moment = datetime.fromtimestamp(date, UTC)
@@ -243,20 +248,22 @@ class TelethonTransport:
                 )
                 for update in getattr(answer, "other_updates", ()):
                     if isinstance(update, types.UpdateMessageID) and update.random_id in wanted:
-                        found[wanted[update.random_id].position] = update.id
+                        told[update.random_id] = update.id
                 if not isinstance(answer, types.updates.DifferenceSlice):
                     break
                 state: Any = answer.intermediate_state
                 pts, qts, date = state.pts, state.qts, int(state.date.timestamp())
         except (errors.RPCError, TimeoutError, BroadcastError):
             pass  # what was found until here counts; a recall names the rest
-        return found
+        return {
+            position: [told[number] for number in numbers if number in told]
+            for position, numbers in made.items()
+            if numbers and numbers[0] in told
+        }
 
-    async def _random_id(self, delivery: Delivery) -> int | None:
+    async def _numbers(self, delivery: Delivery) -> Sequence[int]:
         address = await self._addresses.find(self._call, delivery.contact.peer)
-        if not isinstance(address, Address):
-            return None
-        return self._random_ids(delivery, address)[0]
+        return self._random_ids(delivery, address) if isinstance(address, Address) else ()
 
     def _random_ids(self, delivery: Delivery, address: Address) -> list[int]:
         """One for each message: those of an album after its first count down from part -1."""

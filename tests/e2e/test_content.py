@@ -235,6 +235,36 @@ def test_an_album_is_one_group_and_arrives_once(bot: Cli, telegram: Telegram) ->
     assert telegram.received() == []
 
 
+def test_a_recall_after_a_kill_takes_the_whole_album_back(bot: Cli, telegram: Telegram) -> None:
+    bot.write("a.png", png())
+    bot.write("b.png", png(9))
+    bot.write_contacts(*people(20))
+    running: list[Child] = []
+    telegram.world.at[7] = lambda: running[0].signal(signal.SIGKILL)
+    album = ("Our album", "--file", "a.png", "--file", "b.png")
+    running.append(bot.start(*album, "--yes", "--rate", "max"))
+    assert running[0].process.wait(60) == -signal.SIGKILL
+    (row,) = bot.run("list", "--json").rows
+    assert telegram.received()
+    bot.run("recall", row["broadcast"], "--yes", "--rate", "max")
+    assert telegram.received() == []
+
+
+def test_a_retry_sends_an_album_whole_and_once(bot: Cli, telegram: Telegram) -> None:
+    bot.write("a.png", png())
+    bot.write("b.png", png(9))
+    bot.write_contacts(*people(5))
+    refuse(telegram, functions.messages.SendMultiMediaRequest, "CHAT_WRITE_FORBIDDEN", times=2)
+    album = ("Our album", "--file", "a.png", "--file", "b.png")
+    assert send(bot, *album, code=1).summary["failed"] == 2
+    telegram.world.at[5] = telegram.drop_connections
+    ended = bot.run("retry", "--json", "--rate", "max")
+    assert (ended.code, ended.summary["sent"]) == (0, 5)
+    albums = Counter((message.peer, message.album) for message in telegram.received())
+    assert sorted(albums.values()) == [2] * 5
+    assert telegram.inside(lambda: telegram.world.uploaded) == len(png()) + len(png(9))
+
+
 @pytest.mark.parametrize("kind", ["album", "forward", "topics"])
 def test_nothing_arrives_twice_after_a_kill(bot: Cli, telegram: Telegram, kind: str) -> None:
     peers, messages = people(40), 1
