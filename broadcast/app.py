@@ -340,7 +340,7 @@ async def make(
     Raises InputError when that account cannot send such a message; nothing was sent.
     """
     account, now = transport.account, datetime.now(UTC)
-    has_time = _require_all_able(message, audience, account, now)
+    has_time = require_all_able(message, audience, account, now)
     parts, due = parts_for(message, audience, now), None
     if account.is_bot and has_time:
         due = partial(_due_for, message, now)
@@ -348,7 +348,7 @@ async def make(
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
 
 
-def _require_all_able(
+def require_all_able(
     message: Message, audience: Sequence[Contact], account: Account, now: datetime
 ) -> bool:
     """Raise what `require_able` raises for anybody's message; whether one of them has a time."""
@@ -456,7 +456,7 @@ async def send(
     audience, now = list(audience), datetime.now(UTC)
     require_sendable(message, audience, "the audience")
     account: Account | None = getattr(transport, "account", None)  # a fake has none, and no limits
-    if account and _require_all_able(message, audience, account, now) and account.is_bot:
+    if account and require_all_able(message, audience, account, now) and account.is_bot:
         raise InputError(ONLY_PEOPLE_SCHEDULE)
     ledger = MemoryLedger(new_id(), message, audience, parts_for(message, audience, now))
     if watcher is not None:

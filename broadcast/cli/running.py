@@ -221,7 +221,7 @@ def rehearse(
     if given["paid"] and settings.credentials and settings.credentials.bot_id is None:
         raise InputError(app.ONLY_BOTS_PAY)
     known = app.known_before(settings)
-    chosen, watcher = options_of(given), console.Rehearsing(len(audience))
+    chosen, watcher = options_of(given), console.Rehearsing(app.count_messages(message, audience))
     with watcher:
         whole = partial(rehearse, message, audience, is_bot=by_bot, known=known, watcher=watcher)
         rehearsal = whole(replace(chosen, first=given["canary"]))

@@ -82,6 +82,9 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "INVITE_HASH_EMPTY": (_R, "this invitation link is not complete"),
     "INVITE_HASH_INVALID": (_R, "this invitation link is not valid"),
     "INVITE_HASH_EXPIRED": (_R, "this invitation link has expired"),
+    "REPLY_MESSAGE_ID_INVALID": (_R, "there is no message of this number here to reply to"),
+    "SEND_AS_PEER_INVALID": (_R, "you cannot write here in the name of that channel"),
+    "EFFECT_ID_INVALID": (_R, "Telegram has no such effect here; groups and channels have none"),
     # our own findings, named like Telegram's
     "INVITE_NOT_JOINED": (_R, "you are not in this chat; join it first"),
     "PEER_UNKNOWN": (
