@@ -4,8 +4,11 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Button, Contact, Delivery, Failed, Format, Message, Sent
@@ -60,6 +63,15 @@ def test_buttons_are_rendered_with_the_text() -> None:
         (Button("For *A_", "https://e.org/?c=a%26b%20c"),),
         (Button("Plain {", "https://e.org"), Button("Map", "https://e.org/1")),
     )
+
+
+@given(st.text())
+def test_any_value_arrives_in_a_button_as_it_is(value: str) -> None:
+    button = Button("<{{ value }}>", "https://e.org/?q={{ value|urlencode }}&r")
+    contact = replace(ANA, fields={"value": value})
+    ((made,),) = personal(replace(SHOP, buttons=((button,),)), contact, NOW).buttons
+    assert made.text == f"<{value}>"
+    assert unquote(made.url.removeprefix("https://e.org/?q=").removesuffix("&r")) == value
 
 
 @pytest.mark.parametrize(
