@@ -24,8 +24,15 @@ from broadcast.core.audience import select
 from broadcast.core.breaker import SHARE, Breaker
 from broadcast.core.chats import ChatGate
 from broadcast.core.contacts import kind_of, read_contacts
-from broadcast.core.content import pack
-from broadcast.core.errors import ContactsError, InputError, LockedError, Problem, SelectorError
+from broadcast.core.content import ContentError, pack, require_whole
+from broadcast.core.errors import (
+    ContactsError,
+    InputError,
+    LockedError,
+    MessageError,
+    Problem,
+    SelectorError,
+)
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Known, Pacer
 from broadcast.core.paid import PaidGate
@@ -33,13 +40,14 @@ from broadcast.core.peers import parse_peer
 from broadcast.core.personal import PersonalGate, personal, problems
 from broadcast.core.plan import broadcast_id, once_id
 from broadcast.core.start import pacer_for
-from broadcast.core.when import PunctualGate, misses, moment_for
+from broadcast.core.when import KEPT_BY_TELEGRAM, PunctualGate, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
 from broadcast.ledger.spool import Contacts
+from broadcast.reading import open_to_read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from broadcast.core.access import Access
@@ -62,6 +70,11 @@ ROUND_TRIP = 0.2
 ONLY_BOTS_PAY = (
     "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot with "
     "TELEGRAM_BOT_TOKEN, or leave --paid out; nothing was sent"
+)
+
+ONLY_PEOPLE_SCHEDULE = (
+    "without a ledger a bot cannot send at a time: Telegram keeps no schedule for bots. Use "
+    "`broadcast --at` and `broadcast run-due`, or send it when its time has come; nothing was sent"
 )
 
 
@@ -249,8 +262,9 @@ def load_audience(
     problems: list[Problem] = []
 
     def contacts() -> Iterator[Contact]:
-        with path.open("rb") as stream:
-            source, kind = str(path), kind_of(path.name)
+        with open_to_read(path) as stream:
+            source = str(path)
+            kind = "yaml" if path.is_fifo() and not path.suffix else kind_of(source)
             for entry in read_contacts(stream, source=source, kind=kind, read_message=read_message):
                 if isinstance(entry, Problem):
                     problems.append(entry)
@@ -274,24 +288,54 @@ def load_audience(
     return Audience(chosen, tuple(problems))
 
 
-def require_sendable(message: Message, audience: Contacts, source: str) -> None:
+def require_sendable(message: Message, audience: Collection[Contact], source: str) -> None:
     """Make the message for everybody in `audience`, before anything is sent.
 
     Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
     of each one who cannot get it.
     """
-    from broadcast.transport.text import check  # noqa: PLC0415
-
-    if not message.template:
-        check(message)
-        if message.when is None and not audience.have_overrides:
-            return  # who they are makes no difference
+    check = _checked(message)
+    if not message.template and message.when is None and not _have_overrides(audience):
+        return  # who they are makes no difference
     now = datetime.now(UTC)
     found = list(problems(message, audience, now, check, source))
     found += [
         Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
         for contact, told in misses(message.when, audience, now)
     ]
+    _require_none(found, source)
+
+
+def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) -> None:
+    """Make the new `message` of `target` for everybody who has the old one, before any is changed.
+
+    Raises what `require_sendable` raises. What a contact had otherwise gives way to it; only their
+    own files stay, and the text is the caption of those.
+    """
+    check = _checked(message)
+    source = f"broadcast {target.id}"
+    people = (
+        replace(contact, overrides={k: v for k, v in contact.overrides.items() if k == "files"})
+        for record in ledger.records(target)
+        if record.status is Status.SENT and (contact := record.delivery.contact)
+    )
+    _require_none(list(problems(message, people, datetime.now(UTC), check, source)), source)
+
+
+def _checked(message: Message) -> Callable[[Message], None]:
+    """What checks the message of each one; what is the same for all has been checked."""
+    from broadcast.transport.text import check  # noqa: PLC0415
+
+    try:
+        require_whole(message)
+    except ContentError as error:
+        raise MessageError(f"{error.key} {error}; nothing was sent") from None
+    if not message.template:
+        check(message)
+    return check
+
+
+def _require_none(found: Sequence[Problem], source: str) -> None:
     if found:
         people = "one contact" if len(found) == 1 else f"{len(found)} contacts"
         raise ContactsError(f"{source}: {people} cannot get this message; nothing was sent", found)
@@ -309,24 +353,44 @@ async def make(
 
     Raises InputError when that account cannot send such a message; nothing was sent.
     """
-    account = transport.account
-    now = datetime.now(UTC)
-    is_timed = is_split = False
-    for one in _forms(message, audience, now):
-        require_able(one, account)
-        is_timed |= one.when is not None
-        is_split |= one.split
-    parts = partial(_parts_for, message, now) if is_split else None
-    due = partial(_due_for, message, now) if is_timed and account.is_bot else None
+    account, now = transport.account, datetime.now(UTC)
+    has_time = require_all_able(message, audience, account, now)
+    parts = parts_for(message, audience, now)
+    due = partial(_due_for, message, now) if has_time and account.is_bot else None
     identity = new_id(once, message)
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
 
 
-def _forms(message: Message, audience: Contacts, now: datetime) -> Iterator[Message]:
+def require_all_able(
+    message: Message, audience: Collection[Contact], account: Account, now: datetime
+) -> bool:
+    """Raise what `require_able` raises for anybody's message; whether one of them has a time."""
+    has_time = False
+    for one in _forms(message, audience, now):
+        require_able(one, account)
+        has_time |= one.when is not None
+    furthest = now + KEPT_BY_TELEGRAM
+    is_kept_there = has_time and not account.is_bot
+    if is_kept_there and any(_due_for(message, now, each) > furthest for each in audience):
+        raise InputError(
+            f"Telegram keeps messages for {KEPT_BY_TELEGRAM.days} days at most: give an earlier "
+            "time; nothing was sent"
+        )
+    return has_time
+
+
+def _forms(message: Message, audience: Collection[Contact], now: datetime) -> Iterator[Message]:
     """The message, and what it is for those who get another one."""
     yield message
-    if audience.have_overrides:
+    if _have_overrides(audience):
         yield from (personal(message, each, now) for each in audience if each.overrides)
+
+
+def _have_overrides(audience: Collection[Contact]) -> bool:
+    """Whether the message is another one for some of them."""
+    if isinstance(audience, Contacts):
+        return audience.have_overrides
+    return any(contact.overrides for contact in audience)
 
 
 def as_meant(made_at: datetime) -> tuple[PersonalGate, PunctualGate]:
@@ -338,12 +402,18 @@ def as_meant(made_at: datetime) -> tuple[PersonalGate, PunctualGate]:
 
 
 def parts_for(
-    message: Message, audience: Iterable[Contact], now: datetime
+    message: Message, audience: Collection[Contact], now: datetime
 ) -> Callable[[Contact], int] | None:
     """How many messages each one gets; None: one each."""
-    if message.split or any(contact.overrides.get("split") for contact in audience):
+    if any(one.split for one in _forms(message, audience, now)):
         return partial(_parts_for, message, now)
     return None
+
+
+def count_messages(message: Message, audience: Collection[Contact]) -> int:
+    """How many messages `audience` gets in all."""
+    parts = parts_for(message, audience, datetime.now(UTC))
+    return len(audience) if parts is None else sum(map(parts, audience))
 
 
 def _parts_for(message: Message, now: datetime, contact: Contact) -> int:
@@ -403,20 +473,25 @@ async def send(
     Expected trouble is in the report and never raises. The record of it lives as long as the
     process: a broadcast that must survive its process belongs in a ledger, see `run`. Without a
     `pacer` the account starts as carefully as on the command line.
+
+    Raises InputError, before anything is sent, when somebody cannot get the message, or the account
+    cannot send it. A time is for people, whose messages Telegram keeps until then: a bot's has to
+    be kept in a ledger.
     """
     if isinstance(message, str):
         message = Message(message)
-    audience = list(audience)
-    ledger = MemoryLedger(
-        new_id(), message, audience, parts_for(message, audience, datetime.now(UTC))
-    )
+    audience, now = list(audience), datetime.now(UTC)
+    require_sendable(message, audience, "the audience")
+    account: Account | None = getattr(transport, "account", None)  # a fake has none, and no limits
+    if account and require_all_able(message, audience, account, now) and account.is_bot:
+        raise InputError(ONLY_PEOPLE_SCHEDULE)
+    ledger = MemoryLedger(new_id(), message, audience, parts_for(message, audience, now))
     if watcher is not None:
         ledger.ended = watcher.settled
     options = Options(concurrency=concurrency)
     if pacer is None:
-        account = getattr(transport, "account", None)  # a fake has none, and no limits
         pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
-    gates = as_meant(datetime.now(UTC))
+    gates = as_meant(now)
     engine = options.engine(ledger, transport, pacer, watcher, gates)
     seconds = await _timed(engine)
     counts = ledger.counts()

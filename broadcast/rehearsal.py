@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from broadcast.app import Options, Report, as_meant, parts_for
+from broadcast.app import Options, Report, as_meant, parts_for, require_all_able
 from broadcast.core.model import Action, Sent, State
 from broadcast.core.pace import Known
 from broadcast.dispatch import JITTER
@@ -63,7 +63,8 @@ def rehearse(
     unless others are given; the rate is the one that was learned, when `known` says that there is
     one. `starts_at`, an aware datetime, is now. The same arguments give the same rehearsal.
 
-    Raises InputError when a person is to pay, KeyboardInterrupt at Ctrl-C, and RuntimeError within
+    Raises InputError when the account cannot send such a message, or a person is to pay,
+    KeyboardInterrupt at Ctrl-C, and RuntimeError within
     a running event loop, because it runs one of its own.
     """
     from broadcast.sandbox.virtual import VirtualLoop  # noqa: PLC0415 - Telethon costs 0.3 s
@@ -79,6 +80,7 @@ def rehearse(
 
     async def run() -> Rehearsal:
         transport = _transport(world, loop, is_bot=is_bot)
+        require_all_able(message, contacts, transport.account, loop.utc())
         pacer = options.pacer(known, is_bot=is_bot)
         engine = options.engine(
             ledger,

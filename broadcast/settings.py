@@ -49,6 +49,7 @@ class Settings:
     missing: tuple[str, ...] = ()
     session: str | None = field(default=None, repr=False)  # it may be a string session
     server: Server | None = None
+    has_bot_token: bool = False  # enough to be a bot in the sandbox, which needs no credentials
 
     def access(self) -> Access:
         """What it takes to open the account; SettingsError says where to get the credentials."""
@@ -126,6 +127,7 @@ def load_settings(values: Mapping[str, str], *, home: str | None = None) -> Sett
         missing=missing,
         session=values.get("TELEGRAM_SESSION"),
         server=_server(values),
+        has_bot_token="TELEGRAM_BOT_TOKEN" in values,
     )
 
 

@@ -136,6 +136,16 @@ def peers(shell: Shell, *arguments: str, **options: Any) -> list[str]:
 # --- the main job, dry
 
 
+def test_a_dry_run_counts_the_parts_of_a_split_text(shell: Shell) -> None:
+    shell.write("long.txt", "word " * 1000)
+    told = dry(shell, "--message-file", "long.txt", "--split", "--rate", "1")
+    assert "It would take 5.0 s" in told
+    assert "3 would get it, in 6 messages; nothing was sent (dry run)" in told
+    paid = ("--paid", "--stars-budget", "9", "--dry-run")
+    result = shell.run("--message-file", "long.txt", "--split", *paid)
+    assert "for 6 messages" in result.stderr
+
+
 def test_a_dry_run_shows_the_message_and_everybody_who_would_get_it(shell: Shell) -> None:
     result = shell.run(HELLO, "--dry-run")
     assert (result.returncode, result.stderr) == (0, "")
@@ -923,6 +933,17 @@ def test_a_bots_broadcast_is_gone_on_with_as_that_bot(shell: Shell) -> None:
     result = shell.run("resume", "--sandbox")
     assert result.returncode == 0, result.stderr
     assert "60 sent" in result.stdout
+
+
+def test_a_token_alone_makes_a_bot_of_the_sandbox(shell: Shell) -> None:
+    button = ("--button", "A=https://a.b", "--sandbox")
+    assert "buttons are for bots" in shell.run(HELLO, *button).stderr
+    shell.write("one.yaml", "- '@ana'")
+    result = shell.run(
+        HELLO, *button, "--contacts", "one.yaml", env={"TELEGRAM_BOT_TOKEN": "123456:" + "x" * 35}
+    )
+    assert result.returncode == 0, result.stderr
+    assert "[buttons A <https://a.b>]" in shell.run("sandbox", "inbox").stdout
 
 
 def test_a_rehearsal_is_the_real_run(shell: Shell) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -14,7 +15,7 @@ from telethon import errors
 
 from broadcast.app import Options, contact
 from broadcast.core.errors import InputError
-from broadcast.core.model import Delivery, Failed, Message, Outcome, Sent, Status
+from broadcast.core.model import Button, Delivery, Failed, Message, Outcome, Sent, Status
 from broadcast.rehearsal import Rehearsal, rehearse
 from broadcast.sandbox import direct
 from broadcast.sandbox.direct import ROUND_TRIP, DirectClient
@@ -52,6 +53,14 @@ def outcomes(rehearsal: Rehearsal) -> list[Outcome | None]:
 
 
 # -- what it says --
+
+
+def test_what_the_account_cannot_send_is_refused_as_in_the_real_run() -> None:
+    message = Message("x", buttons=((Button("A", "https://a.b"),),))
+    for is_bot in (False, True):
+        told = nullcontext() if is_bot else pytest.raises(InputError, match="buttons are for bots")
+        with told:
+            rehearse(message, people(1), Options(), is_bot=is_bot, starts_at=virtual.START)
 
 
 def test_the_time_is_what_the_rate_takes() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,7 @@ from broadcast.core.content import (
 )
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Message
+from broadcast.reading import open_to_read
 from broadcast.settings import user_path
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
 TEMPLATE_SUFFIX = ".j2"  # of message files: Jinja's own
 PATHS = ("files", "thumbnail")
+_BETWEEN = re.compile(r" \| (?![^{]*[%}]\})")  # two buttons of a row, and not a template's filter
 EDITABLE = frozenset({"format", "template", "buttons", "link_preview"})  # besides the text
 
 
@@ -153,7 +156,7 @@ def _said(given: dict[str, Any]) -> dict[str, Raw]:
                 "--button and --row: give all buttons with --row, so that their order is plain; "
                 "nothing was sent"
             )
-        said["buttons"] = tuple(tuple(row.split(" | ")) for row in given["row"])
+        said["buttons"] = tuple(tuple(_BETWEEN.split(row)) for row in given["row"])
     return said
 
 
@@ -214,7 +217,7 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
 def _read_bytes(file: str | None) -> bytes:
     """As much of `file`, or of stdin, as shows whether it is too long."""
     if file is not None:
-        with user_path(file).open("rb") as stream:
+        with open_to_read(user_path(file)) as stream:
             return stream.read(MESSAGE_BYTES_LIMIT + 1)
     if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison] - it is after `<&-`
         raise MessageError("stdin is closed, so there is no message; nothing was sent")

@@ -183,7 +183,7 @@ def options_of(given: dict[str, Any]) -> Options:
 
 def is_bot(settings: Settings, given: dict[str, Any]) -> bool:
     """Whether a bot would send, as far as that is known before anybody signs in."""
-    return given["paid"] or bool(settings.credentials and settings.credentials.bot_id)
+    return given["paid"] or settings.has_bot_token
 
 
 def run(
@@ -227,7 +227,7 @@ def rehearse(
     if given["paid"] and settings.credentials and settings.credentials.bot_id is None:
         raise InputError(app.ONLY_BOTS_PAY)
     known = app.known_before(settings)
-    chosen, watcher = options_of(given), console.Rehearsing(len(audience))
+    chosen, watcher = options_of(given), console.Rehearsing(app.count_messages(message, audience))
     with watcher:
         whole = partial(rehearse, message, audience, is_bot=by_bot, known=known, watcher=watcher)
         rehearsal = whole(replace(chosen, first=given["canary"]))

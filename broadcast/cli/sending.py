@@ -85,10 +85,11 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     if given["dry_run"]:
         contacts = audience_of(settings, given, body)
         known, by_bot = app.known_before(settings), is_bot(settings, given)
-        seconds = options_of(given).seconds_for(len(contacts), known, is_bot=by_bot)
-        console.show_dry_run(body, contacts, seconds, as_json=given["json"])
+        count = app.count_messages(body, contacts)
+        seconds = options_of(given).seconds_for(count, known, is_bot=by_bot)
+        console.show_dry_run(body, contacts, count, seconds, as_json=given["json"])
         if given["paid"]:
-            console.show_cost(len(contacts), given["stars_budget"], 0)
+            console.show_cost(count, given["stars_budget"], 0)
         return DONE
     if given["rehearse"]:
         return rehearse(settings, given, body, audience_of(settings, given, body))
@@ -186,7 +187,6 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
 def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     """Replace the text of a broadcast with MESSAGE, for everybody who got it."""
     from broadcast import app, console  # noqa: PLC0415
-    from broadcast.ledger.spool import Contacts  # noqa: PLC0415
 
     console.require_reader()
     body = message_of(message, given)
@@ -194,7 +194,7 @@ def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         target = ledger.find(id)
         body = replace(body, files=target.message.files)  # which stay: the text is their caption
-        app.require_sendable(body, Contacts(), "")
+        app.require_editable(body, target, ledger)
         return _change(settings, ledger, given, Action.EDIT, target=target, body=body)
 
 
@@ -240,6 +240,7 @@ def _change(
     async def make(transport: TelethonTransport) -> Broadcast:
         if action is Action.RECALL:
             await app.find_in_doubt(target, ledger, transport)
+        app.require_able(body, transport.account)
         return await ledger.create_change(app.new_id(), action, target, body)
 
     code = run(settings, ledger, given, make, account=target.account)

@@ -78,9 +78,9 @@ def show_problems(problems: Sequence[Problem]) -> None:
 
 
 def show_dry_run(
-    message: Message, audience: Collection[Contact], seconds: float, *, as_json: bool
+    message: Message, audience: Collection[Contact], count: int, seconds: float, *, as_json: bool
 ) -> None:
-    """Everybody who would get the message, and how long it would take; nothing is sent."""
+    """Everybody who would get the message, in `count` messages; nothing is sent."""
     with reader_may_leave():
         if as_json:
             _print_dry_run(message, audience)
@@ -88,7 +88,8 @@ def show_dry_run(
             _show_plan(stdout(), message, audience)
             if seconds >= 1:
                 stdout().print(f"It would take {duration(seconds)}; --rehearse says more")
-            stdout().print(f"{len(audience)} would get it; nothing was sent (dry run)")
+            told = "" if count == len(audience) else f", in {count} messages"
+            stdout().print(f"{len(audience)} would get it{told}; nothing was sent (dry run)")
 
 
 def _print_dry_run(message: Message, audience: Collection[Contact]) -> None:

@@ -60,8 +60,7 @@ def show_preview(rows: Iterable[tuple[Contact, Message]], *, as_json: bool) -> N
         out = stdout()
         count = 0
         for contact, message in rows:
-            _show(out, contact, message)
-            count += 1
+            count += _show(out, contact, message)
         out.print(f"{count} {'message' if count == 1 else 'messages'}; nothing was sent (preview)")
 
 
@@ -126,7 +125,8 @@ def show_around(out: Console, message: Message) -> None:
         _line(out, ", ".join(flags), "dim")
 
 
-def _show(out: Console, contact: Contact, message: Message) -> None:
+def _show(out: Console, contact: Contact, message: Message) -> int:
+    """Show what one recipient gets, and tell in how many messages."""
     to = Text(contact.name, style="bold")
     to.append(("  " if contact.name else "") + contact.peer.text, style="cyan")
     out.print(to)
@@ -148,6 +148,7 @@ def _show(out: Console, contact: Contact, message: Message) -> None:
     if flags := _flags(message):
         _line(out, ", ".join(flags), "dim")
     out.print()
+    return len(cut)
 
 
 def _show_part(out: Console, text: str, entities: Sequence[Any]) -> None:
@@ -227,7 +228,7 @@ def _flags(message: Message) -> list[str]:
         f"link preview {message.link_preview}"
         if message.link_preview is not LinkPreview.BELOW
         else "",
-        f"at {when.at:%Y-%m-%d %H:%M:%S} {when.zone}" if when is not None else "",
+        f"at {f'{when.at:%Y-%m-%d %H:%M:%S}'.removesuffix(':00')} {when.zone}" if when else "",
         "in the recipient's zone" if when is not None and when.of_recipient else "",
         f"at most {message.late:g} s late" if message.late is not None else "",
     ]

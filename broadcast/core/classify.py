@@ -87,6 +87,9 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "INVITE_HASH_EMPTY": (_R, "this invitation link is not complete"),
     "INVITE_HASH_INVALID": (_R, "this invitation link is not valid"),
     "INVITE_HASH_EXPIRED": (_R, "this invitation link has expired"),
+    "REPLY_MESSAGE_ID_INVALID": (_R, "there is no message of this number here to reply to"),
+    "SEND_AS_PEER_INVALID": (_R, "you cannot write here in the name of that channel"),
+    "EFFECT_ID_INVALID": (_R, "Telegram has no such effect here; groups and channels have none"),
     # our own findings, named like Telegram's
     "INVITE_NOT_JOINED": (_R, "you are not in this chat; join it first"),
     "PEER_UNKNOWN": (
@@ -143,6 +146,9 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "MEDIA_CAPTION_TOO_LONG": (_M, "the caption is longer than Telegram allows"),
     "ENTITY_BOUNDS_INVALID": (_M, "the formatting of the message is not valid"),
     "ENTITIES_TOO_LONG": (_M, "the message has too much formatting"),
+    "FORWARD_INVALID": (_M, "there is no such message to forward"),  # our own, like the next two
+    "FORWARD_CHAT_INVALID": (_M, "the chat to forward from cannot be reached"),
+    "SEND_AS_INVALID": (_M, "the chat to send as cannot be reached"),
     "MEDIA_EMPTY": (_M, "the file of the message is empty"),
     "MEDIA_INVALID": (_M, "Telegram does not accept the file of the message"),
     "SCHEDULE_DATE_TOO_LATE": (_M, "Telegram schedules at most a year ahead"),

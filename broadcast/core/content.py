@@ -26,7 +26,7 @@ from broadcast.core.model import (
     When,
 )
 from broadcast.core.peers import PeerError, parse_peer
-from broadcast.core.when import WhenError, read_when
+from broadcast.core.when import WhenError, read_when, zone_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -129,6 +129,13 @@ _BY_NAME: Mapping[str, Setting] = MappingProxyType({setting.name: setting for se
 _YES = frozenset({"yes", "true", "on", "1"})
 _NO = frozenset({"no", "false", "off", "0"})
 _BUTTON = re.compile(r"\s*(.+?)\s*=\s*((?:https?|tg)://\S+)\s*\Z", re.DOTALL)
+_MADE = re.compile(
+    r"\s*(.+?)\s*=\s*(\{[{%].+|(?:https?|tg)://.*?(?:\{\{.+\}\}|\{%.+%\}).*?)\s*\Z", re.DOTALL
+)
+"""A button whose link a template makes; whether there is one is not known where a button is read,
+as a contact may have buttons of its own under everybody's template."""
+
+_LINK = re.compile(r"(?:https?|tg)://\S+\Z")
 _POST = re.compile(
     r"(?:https?://)?(?:t\.me|telegram\.me|telegram\.dog)"
     r"/(c/[0-9]+|[A-Za-z][A-Za-z0-9_]{2,31})(?:/[0-9]+)?/([0-9]{1,10})(?:\?.*)?\Z"
@@ -174,7 +181,9 @@ def _files(read: _Reader, given: Mapping[str, Raw], look: Look) -> dict[str, Any
         return {}
     paths = read.texts("files")
     if len(paths) > MOST_FILES:
-        raise ContentError("files", f"are {len(paths)}, and an album holds at most {MOST_FILES}")
+        raise ContentError(
+            "files", f"names {len(paths)} files, and an album holds at most {MOST_FILES}"
+        )
     as_document = "as_document" in given and read.flag("as_document")
     spoiler = "spoiler" in given and read.flag("spoiler")
     thumbnail = None
@@ -225,6 +234,11 @@ def _when(read: _Reader, given: Mapping[str, Raw], now: datetime) -> dict[str, A
     names = [name for name in ("at", "in", "zone", "zone_of") if name in given]
     if not names:
         return {}
+    if "zone" in given:
+        try:
+            zone_named(read.text("zone"))
+        except WhenError as error:
+            raise ContentError("zone", str(error)) from None
     try:
         when = read_when(
             read.text("at") if "at" in given else None,
@@ -317,10 +331,24 @@ class _Reader:
 
 
 def _button(text: str) -> Button:
-    found = _BUTTON.match(text)
+    found = _BUTTON.match(text) or _MADE.match(text)
     if found is None:
         raise ContentError("buttons", f"{text!r} is no button: expected Text=https://...")
     return Button(found[1], found[2])
+
+
+def require_button(button: Button) -> None:
+    """Raise ContentError when Telegram shows no such button: it has no text, or leads nowhere."""
+    if not button.text.strip():
+        raise ContentError(
+            "buttons", f"need a text, and the one that leads to {button.url} has none"
+        )
+    if not _LINK.match(button.url):
+        raise ContentError(
+            "buttons",
+            f"lead to links, and {button.text!r} to {button.url!r}: expected https://..., without "
+            "spaces (a template's values go through |urlencode)",
+        )
 
 
 _ALONE: Mapping[str, tuple[str, Callable[[_Reader, str], Any]]] = {
@@ -352,6 +380,10 @@ def require_whole(message: Message) -> None:
             raise ContentError(
                 "forward", "sends a message as it is: nothing can be filled in, split or added"
             )
+    if not message.template:
+        for row in message.buttons:
+            for button in row:
+                require_button(button)
     if len(message.files) > 1 and message.buttons:
         raise ContentError("buttons", "cannot stand under an album: send one file, or no buttons")
     if message.late is not None and message.when is None:

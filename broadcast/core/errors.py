@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One complaint about a contact list. Only an error forbids the broadcast."""
+    """One complaint about a contact list. Only an error forbids the broadcast.
+
+    `line` is 0 for a contact that stands in no file.
+    """
 
     source: str
     line: int
@@ -32,7 +35,8 @@ class Problem:
     is_error: bool = True
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}: {self.message}"
+        place = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{place}: {self.message}"
 
 
 class BroadcastError(Exception):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from broadcast.core.content import SETTINGS
@@ -21,6 +22,16 @@ if TYPE_CHECKING:
     from broadcast.core.entries import Value
 
 _FRONT = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_UNENDED = re.compile(r"---[ \t]*\r?\n[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:")
+_MEANT = {
+    "schedule": "at, in and zone say when",
+    "preview": "link_preview says what is shown of a link",
+    "parts": "split sends a long text in parts",
+    "file": "files names them",
+    "button": "buttons has them",
+    "row": "buttons has rows",
+    "caption": "the caption of files is the text",
+}
 _NAMES = frozenset(setting.name for setting in SETTINGS)
 
 
@@ -39,6 +50,12 @@ def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mappin
     """
     front = _FRONT.match(text)
     if front is None:
+        begun = _UNENDED.match(text)
+        if begun and begun[1].replace("-", "_") in _NAMES:
+            raise MessageError(
+                f"{source}:1: this is front matter, and it has no end: put a line --- above the "
+                "text; nothing was sent"
+            )
         return {}, {}, text
     from broadcast.core.list_yaml import yaml_value  # noqa: PLC0415 - PyYAML is slow to load
 
@@ -64,14 +81,19 @@ def written_settings(value: Value) -> tuple[dict[str, Raw], dict[str, int]]:
     for key, item in value.pairs:
         name = key.text.strip().replace("-", "_") if isinstance(key, Text) else in_words(key)
         if name not in _NAMES:
-            raise SettingsUnreadable(
-                key.line, f"unknown key {quoted(name)}: the keys are {', '.join(sorted(_NAMES))}"
-            )
+            raise SettingsUnreadable(key.line, f"unknown key {quoted(name)}: {_meant(name)}")
         if name in given:
             raise SettingsUnreadable(key.line, f"the key {name} is given twice")
         given[name] = _raw(item)
         lines[name] = key.line
     return given, lines
+
+
+def _meant(name: str) -> str:
+    if name in _MEANT:
+        return _MEANT[name]
+    close = get_close_matches(name, _NAMES, 1)
+    return f"is {close[0]} meant?" if close else f"the keys are {', '.join(sorted(_NAMES))}"
 
 
 def _raw(value: Value) -> Raw:

@@ -64,9 +64,9 @@ class Contact:
     peer: Peer
     name: str = ""
     tags: tuple[str, ...] = ()
-    fields: Mapping[str, str] = field(default_factory=lambda: NO_FIELDS)
+    fields: Mapping[str, str] = field(default_factory=lambda: NO_FIELDS, repr=False)
     line: int = 0
-    overrides: Mapping[str, object] = field(default_factory=lambda: NO_OVERRIDES)
+    overrides: Mapping[str, object] = field(default_factory=lambda: NO_OVERRIDES, repr=False)
 
 
 class Format(StrEnum):
@@ -111,8 +111,8 @@ class Attachment:
 class Button:
     """A button under the message of a bot; it opens a link."""
 
-    text: str
-    url: str
+    text: str = field(repr=False)  # like a message's text, it never reaches a log
+    url: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import fields, replace
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from broadcast.core.content import ContentError, require_whole
+from broadcast.core.content import ContentError, require_button, require_whole
 from broadcast.core.errors import MessageError, Problem
-from broadcast.core.model import NO_OVERRIDES, Action, Delivery, Failed, Message
+from broadcast.core.model import NO_OVERRIDES, Action, Button, Delivery, Failed, Message
+from broadcast.core.placeholders import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
     from broadcast.core.model import Contact, Outcome
@@ -28,13 +31,45 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
         return message
     from broadcast.core.templates import names_of, template  # noqa: PLC0415 - Jinja is slow to load
 
-    text, values = template(message.text).render(names_of(contact, now))
-    return Message(text, message.format, False, *_UNCHANGED(message), values=values)  # noqa: FBT003
+    names = names_of(contact, now)
+    text, values = template(message.text).render(names)
+    made = Message(text, message.format, False, *_UNCHANGED(message), values=values)  # noqa: FBT003
+    return replace(made, buttons=_rendered(made.buttons, names)) if made.buttons else made
 
 
 # `replace` takes twice as long, and both are done for every message of a template.
 _UNCHANGED = attrgetter(*(field.name for field in fields(Message)[3:-1]))
 _AFTER_MESSAGE = attrgetter(*(field.name for field in fields(Delivery)[4:]))
+
+
+def _rendered(rows: Sequence[Sequence[Button]], names: Mapping[str, object]) -> tuple[Any, ...]:
+    """The buttons for one recipient: nothing in them is markup, so the values are put in at once.
+
+    Raises MessageError, also for a button that Telegram would refuse.
+    """
+    from broadcast.core.templates import template  # noqa: PLC0415 - as above
+
+    def made(written: str) -> str:
+        return fill(*template(written).render(names)).strip() if "{" in written else written
+
+    def button(written: Button) -> Button:
+        with _about(written):
+            found = Button(made(written.text), made(written.url))
+            require_button(found)
+            return found
+
+    return tuple(tuple(map(button, row)) for row in rows)
+
+
+@contextmanager
+def _about(button: Button) -> Generator[None]:
+    """What is wrong with the button, or with its template, is told as a MessageError of it."""
+    try:
+        yield
+    except MessageError as error:
+        raise MessageError(f"the button {button.text!r}: {error}") from None
+    except ContentError as error:
+        raise MessageError(f"{error.key} {error}; nothing was sent") from None
 
 
 def _in_place_of(message: Message, overrides: Mapping[str, object]) -> dict[str, Any]:
@@ -96,6 +131,10 @@ def problems(
         from broadcast.core.templates import template  # noqa: PLC0415 - as above
 
         template(message.text)
+        for button in chain.from_iterable(message.buttons):
+            with _about(button):
+                template(button.text)
+                template(button.url)
     checked: Message | None = None
     for contact in contacts:
         try:

@@ -38,6 +38,9 @@ _AT = re.compile(
 )
 
 
+KEPT_BY_TELEGRAM = timedelta(days=367)
+"""How far ahead Telegram keeps a person's messages: https://core.telegram.org/api/scheduled-messages"""
+
 AT_TELEGRAM = "at Telegram until"
 """How the note of an outcome begins that lies in Telegram's schedule; the ledger looks for it."""
 
@@ -252,4 +255,4 @@ def _length(seconds: float) -> str:
         if seconds >= unit and seconds % unit == 0:
             count = int(seconds // unit)
             return f"{count} {name}{'s' if count > 1 else ''}"
-    return f"{seconds:g} seconds"
+    return f"{seconds:g} second{'' if seconds == 1 else 's'}"

@@ -34,7 +34,7 @@ from broadcast.core.peers import parse_peer
 from broadcast.ledger.owner import in_words, is_dead
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 POSITIONS = 1 << 32
 """Of one broadcast: the key of a delivery is its broadcast's number * POSITIONS + its position."""
@@ -120,7 +120,7 @@ _read = json.JSONDecoder().raw_decode
 """`json.loads` without a look around: this JSON was written here, and nothing stands beside it."""
 
 
-def others_row(others: tuple[int, ...]) -> str | None:
+def others_row(others: Sequence[int]) -> str | None:
     """The further message ids of an album, as the ledger keeps them."""
     return _json(others) if others else None
 

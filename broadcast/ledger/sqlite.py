@@ -29,6 +29,7 @@ from broadcast.ledger.rows import (
     known_of,
     milliseconds,
     moment,
+    others_row,
     record_of,
     shift,
     state_of,
@@ -44,7 +45,7 @@ from broadcast.ledger.run import LEASE, SqliteRun
 from broadcast.ledger.spool import Contacts
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+    from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from broadcast.core.model import Contact, Delivery, Record, When
@@ -447,10 +448,10 @@ class SqliteLedger:
         rows = self._database.read("without_id", **keys(broadcast.number))
         return [delivery_of(broadcast, *row) for row in rows]
 
-    async def learn_ids(self, broadcast: Broadcast, found: Mapping[int, int]) -> None:
-        """Keep message ids, by position, that became known later."""
+    async def learn_ids(self, broadcast: Broadcast, found: Mapping[int, Sequence[int]]) -> None:
+        """Keep the ids of messages, by position, that became known later; an album has several."""
         low = keys(broadcast.number)["low"]
-        rows = [(message_id, low + position) for position, message_id in found.items()]
+        rows = [(ids[0], others_row(ids[1:]), low + position) for position, ids in found.items()]
         await self._database.write(lambda sql: sql.many("set_message_id", rows))
 
     def in_doubt(self, broadcast: Broadcast) -> list[Delivery]:
@@ -464,8 +465,8 @@ class SqliteLedger:
             if isinstance(record.outcome, Deferred) and record.outcome.error == "IN_DOUBT"
         ]
 
-    async def learn_sent(self, broadcast: Broadcast, found: Mapping[int, int]) -> None:
-        """Record as sent, with message ids by position, what was in doubt and has arrived."""
+    async def learn_sent(self, broadcast: Broadcast, found: Mapping[int, Sequence[int]]) -> None:
+        """Record as sent, with the ids of its messages, what was in doubt and has arrived."""
         low = keys(broadcast.number)["low"]
         at = milliseconds(self._clock()) - milliseconds(broadcast.created_at)
 
@@ -474,8 +475,8 @@ class SqliteLedger:
             sql.run("fence", number=broadcast.number)
             self._requeue_in_doubt(sql, broadcast)
             rows = [
-                (low + position, 1, found[position], at, None, None, None)
-                for position in sorted(found)
+                (low + position, 1, ids[0], at, None, others_row(ids[1:]), None)
+                for position, ids in sorted(found.items())
             ]
             sql.many("insert_outcome", rows)
             sql.many("delete_waiting", ((row[0],) for row in rows))

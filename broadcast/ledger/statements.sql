@@ -278,7 +278,7 @@ SET sent = sent + :sent, state = CASE WHEN sent + :sent + failed >= total THEN '
 WHERE number = :number;
 
 -- name: set_message_id
-UPDATE outcome SET message_id = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
+UPDATE outcome SET message_id = ?, others = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
 
 -- name: records
 -- `ended` leaves out all but the sent, the failed, or those that are neither.

@@ -127,19 +127,20 @@ class Desk:
         ]
         return stored, Around(
             tuple(media),
-            send_as=send_as and await self._named(send_as, "to send as"),
-            source=forward and await self._named(forward.peer, "to forward from"),
+            send_as=send_as and await self._named(send_as, "SEND_AS_INVALID", "to send as"),
+            source=forward
+            and await self._named(forward.peer, "FORWARD_CHAT_INVALID", "to forward from"),
             topic=topic,
             at=at,
             pays=pays,
         )
 
-    async def _named(self, peer: Peer, what: str) -> Any:
-        """The input peer of somebody whom the message names."""
+    async def _named(self, peer: Peer, error: str, what: str) -> Any:
+        """The input peer of somebody whom the message names; `error` is for when there is none."""
         found = await self._find(peer)
         if isinstance(found, Address):
             return found.input_peer()
         if isinstance(found, Failed):
-            reason = f"the chat {what}, {peer.text}: {found.reason}"
-            raise RefusedError(Halted(found.error, reason, resumable=False))
+            reason = f"the chat {what}, {peer.text}: {found.reason} ({found.error})"
+            raise RefusedError(Halted(error, reason, resumable=False))
         raise RefusedError(found)

@@ -46,17 +46,22 @@ def look_from(base: Path) -> Look:
     return look
 
 
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(16)
+
+
 def _look(written: str, base: Path, *, as_document: bool) -> Attachment:
     try:
         path = (base / Path(written).expanduser()).resolve()
-        if path.exists() and not path.is_file():
-            raise ContentError("files", f"{written}: is no file that can be sent")
-        with path.open("rb") as stream:
-            start = stream.read(16)
-        digest, size = digest_of(path)
+        is_file = path.is_file() or not path.exists()
+        start = _start_of(path) if is_file else b""
+        digest, size = digest_of(path) if is_file else ("", 0)
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ContentError("files", f"{written}: cannot be read: {reason}") from error
+    if not is_file:
+        raise ContentError("files", f"{path}: is no file that can be sent")
     if size == 0:
         raise ContentError("files", f"{path}: is empty, and Telegram takes no empty file")
     media = _BY_SUFFIX.get(path.suffix.lower(), Media.DOCUMENT)

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from broadcast.core.access import Access
-    from broadcast.core.model import Delivery, Message, Peer
+    from broadcast.core.model import Delivery, Forward, Message, Peer
     from broadcast.transport.account import Account, AccountOpener, Prompts
 
 REQUEST_TIMEOUT = 30.0
@@ -153,31 +153,42 @@ class TelethonTransport:
         if self.held():
             return NOT_NOW
         try:
-            ids = await self._post_message(ready, address, numbers)
+            ids, lies_there = await self._post_message(ready, address, numbers)
         except errors.RPCError as error:
-            if not (ready.stored and telegram_error(error).name.startswith(EXPIRED)):
+            name = telegram_error(error).name
+            if message.forward and name == "MESSAGE_ID_INVALID":
+                raise RefusedError(_no_such_post(message.forward)) from error
+            if not (ready.stored and name.startswith(EXPIRED)):
                 raise
             # Refused, so certainly not sent: with another reference, or a new upload, it can be.
             await self._desk.renew(ready)
             ready = await self._desk.ready(delivery, pays=self.pays)
-            ids = await self._post_message(ready, address, numbers)
-        if ids and ready.stored and ready.around.at is None:
+            ids, lies_there = await self._post_message(ready, address, numbers)
+        if lies_there:
+            at = ready.around.at or self._desk.moment(delivery)
+            note = f"{AT_TELEGRAM} {at:%Y-%m-%d %H:%M} UTC"
+            return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
+        if ids and ready.stored:
             for file, stored, number in zip(message.files, ready.stored, ids, strict=False):
                 self.uploads.seen(file, stored, address, number)
         note = await self._pin(message, address, ids) if message.pin else ""
-        if ready.around.at is not None:
-            note = f"{AT_TELEGRAM} {ready.around.at:%Y-%m-%d %H:%M} UTC"
         return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
 
     async def _post_message(
         self, ready: Ready, address: Address, numbers: Sequence[int]
-    ) -> list[int]:
-        """The ids of the messages that were made; empty when Telegram does not tell."""
+    ) -> tuple[list[int], bool]:
+        """The ids of the messages that were made, none when Telegram does not tell; and whether
+        these are ids of its schedule.
+
+        The answer decides that: by its own clock Telegram may send at once what we wanted to lie
+        there, and a repeat close to its time finds what was scheduled long before.
+        """
         try:
             answer = await self._ask(self._post, ready.request(address.input_peer(), numbers))
         except (errors.TypeNotFoundError, BufferError):
-            return []  # no error, so it was accepted; Telethon cannot read what else it says
-        return message_ids_of(answer, numbers)
+            # no error, so it was accepted; Telethon cannot read what else it says
+            return [], ready.around.at is not None
+        return message_ids_of(answer, numbers), is_of_schedule(answer)
 
     async def _pin(self, message: Message, address: Address, ids: Sequence[int]) -> str:
         """Pin what was sent, where that is usual; what to say when it could not be."""
@@ -223,15 +234,20 @@ class TelethonTransport:
             return None
         return f"{state.pts} {state.qts} {int(state.date.timestamp())}"
 
-    async def find_ids(self, since: str, deliveries: Iterable[Delivery]) -> dict[int, int]:
+    async def find_ids(
+        self, since: str, deliveries: Iterable[Delivery]
+    ) -> dict[int, Sequence[int]]:
         """The message ids, by position, of `deliveries` that were accepted without telling theirs.
 
         Telegram repeats updateMessageID in the difference: https://core.telegram.org/api/updates.
         `since` is an `update_state` from before they were sent. What is not found is left out.
         """
-        found: dict[int, int] = {}
+        made: dict[int, Sequence[int]] = {}
+        told: dict[int, int] = {}
         try:
-            wanted = {await self._random_id(delivery): delivery for delivery in deliveries}
+            for delivery in deliveries:
+                made[delivery.position] = await self._numbers(delivery)
+            wanted = {number for numbers in made.values() for number in numbers}
             pts, qts, date = (int(part) for part in since.split())
             for _ in range(DIFFERENCE_SLICES):
                 moment = datetime.fromtimestamp(date, UTC)
@@ -240,20 +256,22 @@ class TelethonTransport:
                 )
                 for update in getattr(answer, "other_updates", ()):
                     if isinstance(update, types.UpdateMessageID) and update.random_id in wanted:
-                        found[wanted[update.random_id].position] = update.id
+                        told[update.random_id] = update.id
                 if not isinstance(answer, types.updates.DifferenceSlice):
                     break
                 state: Any = answer.intermediate_state
                 pts, qts, date = state.pts, state.qts, int(state.date.timestamp())
         except (errors.RPCError, TimeoutError, BroadcastError):
             pass  # what was found until here counts; a recall names the rest
-        return found
+        return {
+            position: [told[number] for number in numbers if number in told]
+            for position, numbers in made.items()
+            if numbers and numbers[0] in told
+        }
 
-    async def _random_id(self, delivery: Delivery) -> int | None:
+    async def _numbers(self, delivery: Delivery) -> Sequence[int]:
         address = await self._addresses.find(self._call, delivery.contact.peer)
-        if not isinstance(address, Address):
-            return None
-        return self._random_ids(delivery, address)[0]
+        return self._random_ids(delivery, address) if isinstance(address, Address) else ()
 
     def _random_ids(self, delivery: Delivery, address: Address) -> list[int]:
         """One for each message: those of an album after its first count down from part -1."""
@@ -344,6 +362,24 @@ class TelethonTransport:
             self._lost.append(self._client)
             self._client = self._wire = None
         await self._disconnect_lost()
+
+
+def _no_such_post(forward: Forward) -> Halted:
+    """It is wrong for everybody, so nobody else is tried."""
+    place = f"{forward.peer.text}/{forward.message_id}"
+    reason = f"there is no message {place}, or this account cannot see it"
+    return Halted("FORWARD_INVALID", reason, resumable=False)
+
+
+def is_of_schedule(answer: Any) -> bool:
+    """Whether the ids that `answer` tells are of Telegram's schedule, and not of messages.
+
+    https://core.telegram.org/api/scheduled-messages
+    """
+    return any(
+        isinstance(update, types.UpdateNewScheduledMessage)
+        for update in getattr(answer, "updates", ())
+    )
 
 
 @asynccontextmanager

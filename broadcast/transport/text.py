@@ -123,26 +123,18 @@ def _read(text: str, markup: Format) -> Part:
 
 
 def _read_html(text: str) -> Part:
-    """What telethon.extensions.html.parse does, without three faults of it (Telethon 1.45).
+    """What telethon.extensions.html.parse does, without the faults of it (Telethon 1.45).
 
     It never closes its parser, so that a text that ends in `AT&T` is lost from the & on, and all of
-    a short one; it counts `&#128663;` as one unit; and it knows no `<tg-spoiler>`.
+    a short one; it counts `&#128663;` as one unit; it lacks some of the tags; a tag inside of its
+    own kind ends both; and what it does not know, or what is never closed, it drops without a word.
+    Here that is a MessageError.
     """
-    from telethon.extensions.html import HTMLToTelegramParser  # noqa: PLC0415 - as above
-    from telethon.helpers import add_surrogate, del_surrogate, strip_text  # noqa: PLC0415
-    from telethon.tl.types import MessageEntitySpoiler  # noqa: PLC0415
+    from telethon.helpers import add_surrogate, del_surrogate, strip_text  # noqa: PLC0415 - as above
 
-    parser = HTMLToTelegramParser()
-    knows, building = parser.handle_starttag, parser._building_entities  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    from broadcast.transport.html import parser_of  # noqa: PLC0415
 
-    def handle_starttag(tag: str, attrs: Any) -> None:
-        knows(tag, attrs)
-        if tag == "tg-spoiler" and tag not in building:
-            building[tag] = MessageEntitySpoiler(len(parser.text), 0)
-
-    parser.handle_starttag = handle_starttag
-    parser.feed(add_surrogate(_CHARACTER.sub(_astral, text)))
-    parser.close()
+    parser = parser_of(add_surrogate(_CHARACTER.sub(_astral, text)))
     visible = strip_text(parser.text, parser.entities)
     entities = [*reversed(parser.entities)]  # the outer one first
     entities.sort(key=attrgetter("offset"))

@@ -48,7 +48,7 @@ EVERYTHING = Message(
 
 FLAGS = (
     "  silent, protected: cannot be forwarded, pinned, in reply to message 3, sent as @chan, "
-    "effect 5, link preview off, at 2026-12-24 18:00:00 Europe/Madrid, "
+    "effect 5, link preview off, at 2026-12-24 18:00 Europe/Madrid, "
     "in the recipient's zone, at most 60 s late"
 )
 
@@ -87,6 +87,7 @@ def test_the_parts_of_a_split_text_are_numbered(capsys: pytest.CaptureFixture[st
     out = printed(capsys, (ANA, Message("word " * 1500, files=(PHOTO,), split=True)))
     assert "part 1 of 3: 1024 of 1024 characters" in out
     assert "part 3 of 3: 2379 of 4096 characters" in out
+    assert "3 messages; nothing was sent (preview)" in out
     assert out.count("word") == 1500
 
 

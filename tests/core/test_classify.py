@@ -17,8 +17,7 @@ from broadcast.core.classify import (
 )
 from broadcast.core.model import Deferred, Failed, Halted, Outcome, Scope
 
-# What an error means, as ../shared/TELEGRAM.md's table has it: the code is the one that Telegram's
-# list gives, a family stands with members.
+# What an error means: the code is the one that Telegram's list gives, a family stands with members.
 RECIPIENT = """
     403 USER_IS_BLOCKED, 400 INPUT_USER_DEACTIVATED, 403 USER_DELETED, 400 PEER_ID_INVALID,
     400 YOU_BLOCKED_USER, 400 USER_IS_BOT, 400 USER_ID_INVALID, 403 USER_PRIVACY_RESTRICTED,
@@ -29,6 +28,7 @@ RECIPIENT = """
     400 CHAT_ID_INVALID, 406 TOPIC_CLOSED, 406 TOPIC_DELETED, 400 USERNAME_INVALID,
     400 USERNAME_NOT_OCCUPIED, 400 PHONE_NOT_OCCUPIED, 400 INVITE_HASH_EMPTY,
     400 INVITE_HASH_INVALID, 400 INVITE_HASH_EXPIRED, 406 INVITE_HASH_EXPIRED
+    400 REPLY_MESSAGE_ID_INVALID, 400 SEND_AS_PEER_INVALID, 400 EFFECT_ID_INVALID
 """
 COSTS_MONEY = """
     403 ALLOW_PAYMENT_REQUIRED_10, 406 ALLOW_PAYMENT_REQUIRED_250, 400 BALANCE_TOO_LOW,

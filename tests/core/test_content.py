@@ -63,6 +63,9 @@ def said(**given: Any) -> dict[str, Any]:
         ({"buttons": "Shop = https://a.b/?x=1"}, {"buttons": ((Button("Shop", "https://a.b/?x=1"),),)}),
         ({"buttons": ("A=https://a", ("B=tg://b", "1=2=https://c"))},
          {"buttons": ((Button("A", "https://a"),), (Button("B", "tg://b"), Button("1=2", "https://c")))}),
+        ({"buttons": ("Hi {{ name }}={{ link }}", "A=https://a/?n={{ name | urlencode }}&b")},
+         {"buttons": ((Button("Hi {{ name }}", "{{ link }}"),),
+                      (Button("A", "https://a/?n={{ name | urlencode }}&b"),))}),
         ({"forward": "https://t.me/shop/12"},
          {"forward": Forward(parse_peer("https://t.me/shop"), 12)}),
         ({"forward": "t.me/c/123/4/56?single", "without_author": "yes"},
@@ -96,6 +99,7 @@ def test_what_can_be_said(given: dict[str, Any], found: dict[str, Any]) -> None:
         ({"not_later_than": "soon"}, "not_later_than", "15m"),
         ({"buttons": "no link"}, "buttons", "Text=https://"),
         ({"buttons": "A=ftp://x"}, "buttons", "Text=https://"),
+        ({"buttons": "A=https://x y"}, "buttons", "Text=https://"),
         ({"buttons": ()}, "buttons", "there is none"),
         ({"buttons": (("A=https://a",) * 9,)}, "buttons", "8 in a row"),
         ({"buttons": ("A=https://a",) * 101}, "buttons", "at most 100"),
@@ -110,6 +114,7 @@ def test_what_can_be_said(given: dict[str, Any], found: dict[str, Any]) -> None:
         ({"thumbnail": "a.jpg"}, "thumbnail", "there is none"),
         ({"files": "a.pdf", "thumbnail": "b.pdf"}, "thumbnail", "no picture"),
         ({"zone": "Europe/Madrid"}, "zone", "say when"),
+        ({"at": "2026-12-24 18:00", "zone": "Europe/Madird"}, "zone", "is Europe/Madrid meant"),
     ],
 )
 def test_what_cannot(given: dict[str, Any], key: str, words: str) -> None:
@@ -128,6 +133,8 @@ FILE = Attachment("/a.jpg", Media.PHOTO, "00", 7)
         (Message("", forward=Forward(parse_peer("@shop"), 1), files=(FILE,)), "forward"),
         (Message("", forward=Forward(parse_peer("@shop"), 1), template=True), "forward"),
         (Message("", files=(FILE, FILE), buttons=((Button("A", "https://a"),),)), "buttons"),
+        (Message("x", buttons=((Button("A", "{{ link }}"),),)), "buttons"),
+        (Message("x", buttons=((Button("A", "https://a/{{ b }}"),),)), "buttons"),
         (Message("x", late=60.0), "not_later_than"),
     ],
 )

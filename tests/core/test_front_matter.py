@@ -14,6 +14,7 @@ from broadcast.core.front_matter import read_front_matter
         "Hello",
         "",
         "--- Hello ---",
+        "---\nDear all: hello",
         "---\nHello",  # nothing closes it: a text that starts with a rule
         "Hello\n---\nsilent: yes\n---\n",
         " ---\nsilent: yes\n---\n",
@@ -48,6 +49,12 @@ def test_lines_may_end_as_on_any_system(ends: str) -> None:
     }
 
 
+@pytest.mark.parametrize("text", ["---\nsilent: yes\nHello", "---\r\nlink-preview: off\r\n--\r\n"])
+def test_front_matter_without_an_end_is_not_sent(text: str) -> None:
+    with pytest.raises(MessageError, match=r"m\.md:1: this is front matter, and it has no end"):
+        read_front_matter(text, "m.md")
+
+
 def test_front_matter_may_be_empty() -> None:
     assert read_front_matter("---\n---\nx", "m.md") == ({}, {}, "x")
     assert read_front_matter("---\n# none\n---\nx", "m.md") == ({}, {}, "x")
@@ -56,7 +63,9 @@ def test_front_matter_may_be_empty() -> None:
 @pytest.mark.parametrize(
     ("front", "line", "words"),
     [
-        ("sillent: yes", 2, "unknown key 'sillent'"),
+        ("sillent: yes", 2, "unknown key 'sillent': is silent meant"),
+        ("schedule: 18:00", 2, "at, in and zone say when"),
+        ("nonsense: 1", 2, "the keys are as_document, at"),
         ("silent: yes\nsilent: no", 3, "given twice"),
         ("- silent", 2, "keys with values"),
         ("just words", 2, "keys with values"),

@@ -4,11 +4,14 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broadcast.core.errors import MessageError
-from broadcast.core.model import Action, Contact, Delivery, Failed, Format, Message, Sent
+from broadcast.core.model import Action, Button, Contact, Delivery, Failed, Format, Message, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.core.personal import PersonalGate, personal, problems
 from broadcast.core.placeholders import fill
@@ -42,6 +45,64 @@ def test_what_a_contact_has_otherwise_comes_first() -> None:
     made = personal(HELLO, other, NOW)
     assert fill(made.text, made.values) == "*Madrid*"
     assert (made.format, made.silent) == (Format.HTML, False)
+
+
+SHOP = Message(
+    "Hi",
+    template=True,
+    buttons=(
+        (Button("For {{ first_name }}", "https://e.org/?c={{ city|urlencode }}"),),
+        (Button("Plain {", "https://e.org"), Button("Map", "{{ link }}")),
+    ),
+)
+
+
+def test_buttons_are_rendered_with_the_text() -> None:
+    fields = {"city": "a&b c", "link": "https://e.org/1"}
+    made = personal(SHOP, replace(ANA, name="*A_ <b> {{ x }}", fields=fields), NOW)
+    assert made.buttons == (
+        (Button("For *A_", "https://e.org/?c=a%26b%20c"),),
+        (Button("Plain {", "https://e.org"), Button("Map", "https://e.org/1")),
+    )
+
+
+@given(st.text())
+def test_any_value_arrives_in_a_button_as_it_is(value: str) -> None:
+    button = Button("<{{ value }}>", "https://e.org/?q={{ value|urlencode }}&r")
+    contact = replace(ANA, fields={"value": value})
+    ((made,),) = personal(replace(SHOP, buttons=((button,),)), contact, NOW).buttons
+    assert made.text == f"<{value}>"
+    assert unquote(made.url.removeprefix("https://e.org/?q=").removesuffix("&r")) == value
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        (
+            {"city": "Madrid"},
+            "the button 'Map': line 1 of the template: this contact has no 'link'",
+        ),
+        ({"city": "Madrid", "link": "ftp://e.org"}, "'Map' to 'ftp://e.org'"),
+        ({"city": "Madrid", "link": "https://e.org/a b"}, "without spaces"),
+    ],
+)
+def test_who_cannot_get_a_button_is_named_before(fields: dict[str, str], told: str) -> None:
+    people = [replace(ANA, fields=fields, line=9)]
+    (problem,) = problems(SHOP, people, NOW, check, "friends.yaml")
+    assert str(problem).startswith("friends.yaml:9: Ana Ruiz: ")
+    assert told in problem.message
+
+
+def test_a_button_without_a_text_is_named_before() -> None:
+    button = Button("{{ nick|default('') }}", "https://e.org")
+    (problem,) = problems(replace(SHOP, buttons=((button,),)), [ANA], NOW, check, "friends.yaml")
+    assert "the one that leads to https://e.org has none" in problem.message
+
+
+def test_a_wrong_template_in_a_button_is_told_once() -> None:
+    message = replace(SHOP, buttons=((Button("{{ name", "https://e.org"),),))
+    with pytest.raises(MessageError, match=r"the button '{{ name': line 1 of the template"):
+        list(problems(message, [ANA, BOB], NOW, check, "friends.yaml"))
 
 
 class Keeping:
@@ -106,7 +167,11 @@ def test_a_message_that_is_the_same_for_all_is_checked_once() -> None:
 
 
 def test_a_message_s_text_and_values_are_in_no_repr() -> None:
-    assert "Madrid" not in repr(personal(HELLO, ANA, NOW))
+    own = replace(
+        ANA, fields={"city": "Madrid", "link": "https://e.org"}, overrides={"text": "Hey"}
+    )
+    for seen in (repr(personal(HELLO, ANA, NOW)), repr(personal(SHOP, own, NOW)), repr(own)):
+        assert not any(secret in seen for secret in ("Madrid", "e.org", "Hey", "For Ana"))
 
 
 def test_all_else_of_a_message_and_of_a_delivery_stays_as_it_was() -> None:
@@ -132,5 +197,5 @@ def test_all_else_of_a_message_and_of_a_delivery_stays_as_it_was() -> None:
             seen.append(delivery)
             return Sent(1)
 
-    asyncio.run(PersonalTransport(Seeing(), NOW).send(delivery))
+    asyncio.run(Gated(PersonalGate(NOW), Seeing()).send(delivery))
     assert seen == [replace(delivery, message=made)]

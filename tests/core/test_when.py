@@ -267,7 +267,13 @@ def test_what_is_late_by_too_much_is_not_sent() -> None:
 
 @pytest.mark.parametrize(
     ("late", "words"),
-    [(3600.0, "1 hour"), (7200.0, "2 hours"), (90.0, "90 seconds"), (86_400.0, "1 day")],
+    [
+        (1.0, "1 second"),
+        (3600.0, "1 hour"),
+        (7200.0, "2 hours"),
+        (90.0, "90 seconds"),
+        (86_400.0, "1 day"),
+    ],
 )
 def test_how_late_is_told_in_words_and_with_the_day(late: float, words: str) -> None:
     outcome = sent_at(utc(12, day=25), late)

@@ -89,6 +89,15 @@ def test_nobody_gets_anything_when_one_field_is_missing(person: Cli, telegram: T
     assert telegram.received() == []
 
 
+def test_html_that_telegram_does_not_know_is_told(person: Cli, telegram: Telegram) -> None:
+    person.write("contacts.yaml", "- '@ana'\n- {peer: '@ben', message: {text: 'a<br>b'}}\n")
+    ended = send(person, "Dear\n<font>Ana</font>", "--format", "html", code=2)
+    assert "line 2 of the HTML: <font>" in ended.err
+    ended = send(person, "Dear <b>Ana</b>", "--format", "html", code=2)
+    assert "contacts.yaml:2: @ben: line 1 of the HTML: <br>" in ended.err
+    assert telegram.received() == []
+
+
 def test_a_long_text_is_cut_and_its_parts_keep_their_order(person: Cli, telegram: Telegram) -> None:
     person.write_contacts(*FRIENDS)
     paragraphs = [f"{number} " + "word " * 200 for number in range(12)]
@@ -226,6 +235,36 @@ def test_an_album_is_one_group_and_arrives_once(bot: Cli, telegram: Telegram) ->
     assert telegram.received() == []
 
 
+def test_a_recall_after_a_kill_takes_the_whole_album_back(bot: Cli, telegram: Telegram) -> None:
+    bot.write("a.png", png())
+    bot.write("b.png", png(9))
+    bot.write_contacts(*people(20))
+    running: list[Child] = []
+    telegram.world.at[7] = lambda: running[0].signal(signal.SIGKILL)
+    album = ("Our album", "--file", "a.png", "--file", "b.png")
+    running.append(bot.start(*album, "--yes", "--rate", "max"))
+    assert running[0].process.wait(60) == -signal.SIGKILL
+    (row,) = bot.run("list", "--json").rows
+    assert telegram.received()
+    bot.run("recall", row["broadcast"], "--yes", "--rate", "max")
+    assert telegram.received() == []
+
+
+def test_a_retry_sends_an_album_whole_and_once(bot: Cli, telegram: Telegram) -> None:
+    bot.write("a.png", png())
+    bot.write("b.png", png(9))
+    bot.write_contacts(*people(5))
+    refuse(telegram, functions.messages.SendMultiMediaRequest, "CHAT_WRITE_FORBIDDEN", times=2)
+    album = ("Our album", "--file", "a.png", "--file", "b.png")
+    assert send(bot, *album, code=1).summary["failed"] == 2
+    telegram.world.at[5] = telegram.drop_connections
+    ended = bot.run("retry", "--json", "--rate", "max")
+    assert (ended.code, ended.summary["sent"]) == (0, 5)
+    albums = Counter((message.peer, message.album) for message in telegram.received())
+    assert sorted(albums.values()) == [2] * 5
+    assert telegram.inside(lambda: telegram.world.uploaded) == len(png()) + len(png(9))
+
+
 @pytest.mark.parametrize("kind", ["album", "forward", "topics"])
 def test_nothing_arrives_twice_after_a_kill(bot: Cli, telegram: Telegram, kind: str) -> None:
     peers, messages = people(40), 1
@@ -304,6 +343,54 @@ def test_buttons_of_a_bot(bot: Cli, telegram: Telegram) -> None:
     assert [message.buttons[0][0][0] for message in mended] == ["E", "E"]
 
 
+def test_each_one_has_their_own_buttons(bot: Cli, telegram: Telegram) -> None:
+    bot.write(
+        "contacts.yaml",
+        "contacts:\n"
+        "  - {peer: '@ana', name: Ana Ruiz, fields: {order: 'a/1 &'}}\n"
+        "  - {peer: '@ben', name: '*Ben_', fields: {order: '2'}}\n"
+        "  - {peer: '@carl', name: Carl}\n",
+    )
+    button = "Order of {{ first_name }}=https://e.org/?o={{ order | urlencode }}"
+    message = ["Hi", "--template", "--button", button]
+    ended = send(bot, *message, code=2)
+    assert "contacts.yaml:4: Carl: the button 'Order of {{ first_name }}'" in ended.err
+    assert telegram.received() == []
+    shown = bot.run("preview", *message, "--exclude", "@carl")
+    assert "[ Order of Ana ]" in shown.out
+    ended = send(bot, *message, "--exclude", "@carl")
+    (to_ana,), (to_ben,) = arrived(telegram, "@ana"), arrived(telegram, "@ben")
+    assert tuple(to_ana.buttons[0][0]) == ("Order of Ana", "https://e.org/?o=a%2F1%20%26")
+    assert tuple(to_ben.buttons[0][0]) == ("Order of *Ben_", "https://e.org/?o=2")
+    broadcast = ended.summary["broadcast"]
+    wrong = bot.run("edit", broadcast, "Hi {{ nick }}", "--template", "--yes")
+    assert (wrong.code, wrong.out) == (2, "")
+    assert f"broadcast {broadcast}: Ana Ruiz: line 1 of the template" in wrong.err
+    assert [message.text for message in telegram.received()] == ["Hi", "Hi"]
+    mended = bot.run("edit", broadcast, "Hey", "--template", "--button", button, "--yes")
+    assert mended.code == 0, mended.err
+    shown = bot.run("preview", *message[:2], "--row", f"{button} | B=https://b.c", "--to", "@ana")
+    assert "[ Order of Ana ] [ B ]" in shown.out
+
+
+def test_an_edit_keeps_to_the_rules_of_a_message(person: Cli, telegram: Telegram) -> None:
+    for name in ("a.png", "b.png"):
+        person.write(name, png())
+    person.write(
+        "contacts.yaml",
+        "contacts:\n  - '@ana'\n  - {peer: '@ben', message: {files: [a.png]}}\n",
+    )
+    broadcast = send(person, "x").summary["broadcast"]
+    ended = person.run("edit", broadcast, "x", "--button", "A=https://a.b", "--yes")
+    assert "buttons are for bots" in ended.err
+    ended = person.run("edit", broadcast, "y" * 1025, "--yes")  # the caption of Ben's picture
+    assert f"broadcast {broadcast}: @ben: the caption is too long" in ended.err
+    album = send(person, "x", "--file", "a.png", "--file", "b.png").summary["broadcast"]
+    ended = person.run("edit", album, "y", "--button", "A=https://a.b", "--yes")
+    assert "cannot stand under an album" in ended.err
+    assert {message.text for message in telegram.received()} == {"x", ""}
+
+
 def test_a_person_has_no_buttons(person: Cli, telegram: Telegram) -> None:
     person.write_contacts("@ana")
     ended = send(person, "Our shop", "--button", "A=https://a.b", code=2)
@@ -362,12 +449,29 @@ def test_forwards(person: Cli, telegram: Telegram, hidden: bool) -> None:
         assert (message.forwarded_from is None) is hidden
 
 
-def test_a_forward_that_cannot_be(person: Cli, telegram: Telegram) -> None:
-    person.write_contacts("@ana")
+def test_a_forward_that_cannot_be_stops_before_everybody(person: Cli, telegram: Telegram) -> None:
+    person.write_contacts("@ana", "@ben")
     for link in ("https://t.me/some_channel/999", "https://t.me/unknown_channel/1"):
-        ended = person.run("--forward", link)
-        assert ended.code in (1, 2), ended.err
+        ended = person.run("--forward", link, "--concurrency", "1", "--json")
+        assert ended.code == 2, ended.err
+        assert link.rpartition("/")[0] in ended.err
+        assert ended.summary["pending"] == 2
+        assert {row["error"] for row in ended.deliveries.values()} <= {
+            "FORWARD_INVALID",
+            "FORWARD_CHAT_INVALID",
+            None,
+        }
     assert telegram.received() == []
+
+
+def test_the_list_and_the_message_may_come_through_pipes(person: Cli, telegram: Telegram) -> None:
+    for name in ("list", "message"):
+        os.mkfifo(person.directory / name)
+    running = person.start("--contacts", "list", "--message-file", "message")
+    (person.directory / "message").write_text("Hello there")
+    (person.directory / "list").write_text("- '@ana'\n")
+    assert running.wait().code == 0
+    assert [message.text for message in arrived(telegram, "@ana")] == ["Hello there"]
 
 
 # -- one schema --
@@ -464,6 +568,7 @@ def test_what_is_no_file_is_refused(person: Cli, telegram: Telegram) -> None:
     for path in ("pipe", ".", "/dev/zero"):
         ended = send(person, "Look", "--file", path, code=2)
         assert "nothing was sent" in ended.err
+        assert "cannot be read" not in ended.err
     assert telegram.received() == []
 
 

@@ -133,7 +133,7 @@ def test_what_was_found_to_have_arrived_lets_the_next_part_go(ledger: SqliteLedg
     broadcast = split(ledger, 2, 2)
     claim(take_over(ledger, broadcast))
     die(ledger)
-    asyncio.run(ledger.learn_sent(broadcast, {0: 7}))
+    asyncio.run(ledger.learn_sent(broadcast, {0: [7]}))
     claimed = claim(take_over(ledger, broadcast))
     assert [(d.position, d.attempts) for d in claimed] == [(1, 0), (2, 1)]
 

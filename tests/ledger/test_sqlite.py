@@ -803,16 +803,16 @@ def test_what_was_in_doubt_and_has_arrived_is_sent(ledger: SqliteLedger) -> None
     asyncio.run(run.claim(3, NOW))
     assert ledger.in_doubt(ledger.reload(broadcast)) == []  # it is under way
     with pytest.raises(LockedError):
-        asyncio.run(ledger.learn_sent(broadcast, {2: 7}))
+        asyncio.run(ledger.learn_sent(broadcast, {2: [7]}))
     die(ledger)
     assert positions(ledger.in_doubt(ledger.reload(broadcast))) == [1, 2, 3]
-    asyncio.run(ledger.learn_sent(broadcast, {3: 8, 1: 7}))
+    asyncio.run(ledger.learn_sent(broadcast, {3: [8], 1: [7]}))
     after = ledger.reload(broadcast)
     assert (after.state, after.counts) == (State.OPEN, Counts(sent=3, pending=1))
     assert positions(ledger.in_doubt(after)) == [2]
     outcomes = [record.outcome for record in ledger.records(after)]
     assert [o.message_id for o in outcomes if isinstance(o, Sent)] == [1, 7, 8]
-    asyncio.run(ledger.learn_sent(broadcast, {2: 9}))
+    asyncio.run(ledger.learn_sent(broadcast, {2: [9]}))
     assert ledger.reload(broadcast).state is State.DONE
     assert asyncio.run(take_over(ledger, broadcast).claim(9, NOW)) == []
 

@@ -60,6 +60,57 @@ def test_markup_is_read_in_its_format_only(
     assert parse(Message(text, markup)) == (visible, tuple(entities))
 
 
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("<ins>a</ins>", ["Underline"]),
+        ("<strike>a</strike>", ["Strike"]),
+        ('<span class="tg-spoiler">a</span>', ["Spoiler"]),
+        ("<TG-SPOILER>a</TG-SPOILER>", ["Spoiler"]),
+        ("<b>a<b>a</b>a</b>", ["Bold"]),
+        ("<strong>a<b>a</b>a</strong>", ["Bold"]),
+        ("<b>a<i>a</b>a</i>", ["Bold", "Italic"]),
+        ("<pre><code class='language-c'>a</code></pre>", ["Pre"]),
+        ("<a href='https://a.b'>a<b>a</b>a</a>", ["TextUrl", "Bold"]),
+        ("1 < 2 <3 a<", []),
+    ],
+)
+def test_each_tag_of_telegram_is_known(text: str, kinds: list[str]) -> None:
+    visible, entities = parse(Message(text, HTML))
+    assert [type(entity).__name__.removeprefix("MessageEntity") for entity in entities] == kinds
+    if kinds:
+        assert visible == "a" * len(visible)
+        assert entities[0].length == len(visible) or len(kinds) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a\n<font color='red'>b</font>", "line 2 of the HTML: <font>"),
+        ("Dear <Ana>", "line 1 of the HTML: <ana>"),
+        ("a<br>b", "start a new line instead"),
+        ("<p>a</p>", "leave a line empty instead"),
+        ("a</p>", "<p>"),
+        ("<span>a</span>", 'only <span class="tg-spoiler">'),
+        ("a\n<b>b\nc", "line 2 of the HTML: <b> is never closed"),
+        ("<b>a</b></b>", "</b> closes nothing"),
+        ("a</i>", "</i> closes nothing"),
+        ("<a>b</a>", "<a> needs its href"),
+        ("<tg-emoji>b</tg-emoji>", "<tg-emoji> needs its emoji-id"),
+        ("<tg-emoji emoji-id='x'>b</tg-emoji>", "is a number"),
+        ("a<!-- b -->c", "a comment"),
+        ("<!DOCTYPE html>c", "<! begins no tag"),
+        ("<?php c ?>d", "<? begins no tag"),
+        ("<script>a</script>", "<script>"),
+    ],
+)
+def test_what_html_would_drop_is_told(text: str, told: str) -> None:
+    with pytest.raises(MessageError) as caught:
+        check(Message(text, HTML))
+    assert told in str(caught.value)
+    assert str(caught.value).endswith("; nothing was sent")
+
+
 @given(st.text())
 def test_a_plain_text_is_what_it_is(text: str) -> None:
     assert parse(Message(text, PLAIN)) == (text, ())

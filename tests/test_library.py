@@ -1,0 +1,67 @@
+"""What a program that sends is told, before anything is sent."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broadcast import FakeTransport, Format, Message, contact, send
+from broadcast.core.errors import ContactsError, InputError
+from broadcast.core.model import Button, When
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broadcast.core.model import Contact
+
+ANA = contact("@ana", name="Ana", city="Madrid")
+BEN = contact("@ben", name="Ben")
+LATER = When(datetime(2126, 1, 1, 18, tzinfo=UTC).replace(tzinfo=None), "UTC")
+
+
+def refused(message: Message, people: Sequence[Contact], *, is_bot: bool) -> InputError:
+    transport = FakeTransport()
+    transport.account = SimpleNamespace(id=1, is_bot=is_bot, is_premium=False)  # pyright: ignore[reportAttributeAccessIssue]
+    with pytest.raises(InputError) as caught:
+        asyncio.run(send(message, people, transport))
+    assert transport.attempts == []
+    assert "nothing was sent" in str(caught.value)
+    return caught.value
+
+
+def test_a_bot_s_message_with_a_time_is_not_sent_at_once() -> None:
+    error = refused(Message("x", when=LATER), [ANA], is_bot=True)
+    assert "broadcast run-due" in str(error)
+
+
+def test_nor_that_of_one_contact() -> None:
+    refused(Message("x"), [ANA, replace(BEN, overrides={"when": LATER})], is_bot=True)
+
+
+def test_everybody_is_rendered_first() -> None:
+    error = refused(Message("{{ city }}", template=True), [ANA, BEN], is_bot=False)
+    assert isinstance(error, ContactsError)
+    (problem,) = error.problems
+    assert str(problem).startswith("the audience: Ben: line 1 of the template")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        Message(""),
+        Message("<font>x</font>", Format.HTML),
+        Message("x", buttons=((Button("A", "https://a.b"),),)),
+        Message("x", protect=True),
+    ],
+)
+def test_what_cannot_be_sent_is_told(message: Message) -> None:
+    refused(message, [ANA], is_bot=False)
+
+
+def test_a_button_that_leads_nowhere_is_told() -> None:
+    refused(Message("x", buttons=((Button("A", "nowhere"),),)), [ANA], is_bot=True)
