@@ -40,7 +40,7 @@ from broadcast.core.peers import parse_peer
 from broadcast.core.personal import PersonalTransport, personal, problems
 from broadcast.core.plan import broadcast_id, once_id
 from broadcast.core.start import pacer_for
-from broadcast.core.when import KEPT_BY_TELEGRAM, PunctualTransport, misses, moment_for
+from broadcast.core.when import KEPT_BY_TELEGRAM, PunctualTransport, WhenError, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
 from broadcast.reading import open_to_read
@@ -357,13 +357,22 @@ def require_all_able(
         require_able(one, account)
     if not any(one.when for one in (message, *own)):
         return False
-    furthest = now + KEPT_BY_TELEGRAM
-    if not account.is_bot and any(_due_for(message, now, each) > furthest for each in audience):
+    if not account.is_bot:
+        _require_kept(message, audience, now)
+    return True
+
+
+def _require_kept(message: Message, audience: Iterable[Contact], now: datetime) -> None:
+    """Raise InputError when Telegram would not keep it until the time of each one."""
+    try:
+        last = max((_due_for(message, now, contact) for contact in audience), default=now)
+    except WhenError as error:
+        raise InputError(f"{error}; nothing was sent") from None
+    if last > now + KEPT_BY_TELEGRAM:
         raise InputError(
             f"Telegram keeps messages for {KEPT_BY_TELEGRAM.days} days at most: give an earlier "
             "time; nothing was sent"
         )
-    return True
 
 
 def as_meant(transport: Transport, made_at: datetime) -> Transport:
