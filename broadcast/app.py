@@ -40,7 +40,7 @@ from broadcast.core.peers import parse_peer
 from broadcast.core.personal import PersonalGate, personal, problems
 from broadcast.core.plan import broadcast_id, once_id
 from broadcast.core.start import pacer_for
-from broadcast.core.when import KEPT_BY_TELEGRAM, PunctualGate, misses, moment_for
+from broadcast.core.when import KEPT_BY_TELEGRAM, PunctualGate, WhenError, misses, moment_for
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
 from broadcast.ledger.spool import Contacts
@@ -369,14 +369,22 @@ def require_all_able(
     for one in _forms(message, audience, now):
         require_able(one, account)
         has_time |= one.when is not None
-    furthest = now + KEPT_BY_TELEGRAM
-    is_kept_there = has_time and not account.is_bot
-    if is_kept_there and any(_due_for(message, now, each) > furthest for each in audience):
+    if has_time and not account.is_bot:
+        _require_kept(message, audience, now)
+    return has_time
+
+
+def _require_kept(message: Message, audience: Iterable[Contact], now: datetime) -> None:
+    """Raise InputError when Telegram would not keep it until the time of each one."""
+    try:
+        last = max((_due_for(message, now, contact) for contact in audience), default=now)
+    except WhenError as error:
+        raise InputError(f"{error}; nothing was sent") from None
+    if last > now + KEPT_BY_TELEGRAM:
         raise InputError(
             f"Telegram keeps messages for {KEPT_BY_TELEGRAM.days} days at most: give an earlier "
             "time; nothing was sent"
         )
-    return has_time
 
 
 def _forms(message: Message, audience: Collection[Contact], now: datetime) -> Iterator[Message]:

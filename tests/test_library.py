@@ -6,11 +6,12 @@ import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broadcast import FakeTransport, Format, Message, contact, send
+from broadcast.app import require_all_able
 from broadcast.core.errors import ContactsError, InputError
 from broadcast.core.model import Button, When
 
@@ -41,6 +42,13 @@ def test_a_bot_s_message_with_a_time_is_not_sent_at_once() -> None:
 
 def test_nor_that_of_one_contact() -> None:
     refused(Message("x"), [ANA, replace(BEN, overrides={"when": LATER})], is_bot=True)
+
+
+def test_a_time_in_a_zone_that_is_not_known_is_an_input_error() -> None:
+    message = Message("x", when=replace(LATER, of_recipient=True))
+    person: Any = SimpleNamespace(id=1, is_bot=False, is_premium=False)
+    with pytest.raises(InputError, match="has no field tz"):
+        require_all_able(message, [ANA], person, datetime.now(UTC))
 
 
 def test_everybody_is_rendered_first() -> None:
