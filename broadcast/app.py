@@ -17,13 +17,14 @@ from contextlib import (
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain, islice
 from json import dumps
 from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.audience import select
 from broadcast.core.breaker import SHARE, Breaker
 from broadcast.core.chats import ChatPacedTransport
-from broadcast.core.contacts import kind_of, read_contacts
+from broadcast.core.contacts import MOST_MISTAKES, kind_of, read_contacts
 from broadcast.core.content import pack
 from broadcast.core.errors import ContactsError, InputError, LockedError, Problem, SelectorError
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
@@ -276,13 +277,15 @@ def require_sendable(message: Message, audience: Contacts, source: str) -> None:
         if message.when is None and not audience.have_overrides:
             return  # who they are makes no difference
     now = datetime.now(UTC)
-    found = list(problems(message, audience, now, check, source))
-    found += [
+    late = (
         Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
         for contact, told in misses(message.when, audience, now)
-    ]
+    )
+    every = chain(problems(message, audience, now, check, source), late)
+    found = list(islice(every, MOST_MISTAKES))  # of a long list, perhaps one mistake repeated
     if found:
         people = "one contact" if len(found) == 1 else f"{len(found)} contacts"
+        people += " or more" if len(found) == MOST_MISTAKES else ""
         raise ContactsError(f"{source}: {people} cannot get this message; nothing was sent", found)
 
 
