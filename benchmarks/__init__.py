@@ -13,4 +13,9 @@ _BLOCK, _USED = 10_000, 9_000  # an id that ends in 9400 or more has a rule in t
 
 def recipients(count: int) -> list[int]:
     """The ids of `count` different people, to all of whom the sandbox delivers."""
-    return [_FIRST + index // _USED * _BLOCK + index % _USED for index in range(count)]
+    return [recipient(index) for index in range(count)]
+
+
+def recipient(index: int) -> int:
+    """One of them, by their number from 0."""
+    return _FIRST + index // _USED * _BLOCK + index % _USED

@@ -17,13 +17,14 @@ from contextlib import (
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import chain, islice
 from json import dumps
 from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.audience import select
 from broadcast.core.breaker import SHARE, Breaker
 from broadcast.core.chats import ChatGate
-from broadcast.core.contacts import kind_of, read_contacts
+from broadcast.core.contacts import MOST_MISTAKES, kind_of, read_contacts
 from broadcast.core.content import ContentError, pack, require_whole
 from broadcast.core.errors import (
     ContactsError,
@@ -298,12 +299,11 @@ def require_sendable(message: Message, audience: Collection[Contact], source: st
     if not message.template and message.when is None and not _have_overrides(audience):
         return  # who they are makes no difference
     now = datetime.now(UTC)
-    found = list(problems(message, audience, now, check, source))
-    found += [
+    late = (
         Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
         for contact, told in misses(message.when, audience, now)
-    ]
-    _require_none(found, source)
+    )
+    _require_none(chain(problems(message, audience, now, check, source), late), source)
 
 
 def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) -> None:
@@ -316,10 +316,9 @@ def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) 
     source = f"broadcast {target.id}"
     people = (
         replace(contact, overrides={k: v for k, v in contact.overrides.items() if k == "files"})
-        for record in ledger.records(target)
-        if record.status is Status.SENT and (contact := record.delivery.contact)
+        for contact in (r.delivery.contact for r in ledger.records(target, Status.SENT))
     )
-    _require_none(list(problems(message, people, datetime.now(UTC), check, source)), source)
+    _require_none(problems(message, people, datetime.now(UTC), check, source), source)
 
 
 def _checked(message: Message) -> Callable[[Message], None]:
@@ -335,9 +334,11 @@ def _checked(message: Message) -> Callable[[Message], None]:
     return check
 
 
-def _require_none(found: Sequence[Problem], source: str) -> None:
+def _require_none(every: Iterable[Problem], source: str) -> None:
+    found = list(islice(every, MOST_MISTAKES))  # of a long list, perhaps one mistake repeated
     if found:
         people = "one contact" if len(found) == 1 else f"{len(found)} contacts"
+        people += " or more" if len(found) == MOST_MISTAKES else ""
         raise ContactsError(f"{source}: {people} cannot get this message; nothing was sent", found)
 
 

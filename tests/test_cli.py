@@ -464,6 +464,41 @@ def test_a_mistake_deep_in_a_long_list_is_told_and_nothing_is_made(shell: Shell)
     assert shell.run("list", "--sandbox", "--json").stdout == ""
 
 
+def test_what_is_wrong_for_everybody_in_a_long_list_is_not_told_of_everybody(shell: Shell) -> None:
+    people = shell.write("people.csv", "\n".join(["peer", *map(str, range(10**9, 10**9 + 2000))]))
+    arguments = ["Hi {{ nick }}", "--template", "--sandbox", "--yes", "--contacts", people]
+    result = shell.run(*arguments)
+    assert result.returncode == 2
+    assert "1000 contacts or more cannot get this message; nothing was sent" in result.stderr
+
+
+def test_a_dry_run_of_a_long_list_shows_the_first_and_counts_the_others(shell: Shell) -> None:
+    people = shell.write("people.csv", "\n".join(["peer", *map(str, range(10**9, 10**9 + 1005))]))
+    shown = dry(shell, HELLO, "--contacts", people).splitlines()
+    assert sum(line.strip().startswith("1000000") for line in shown) == 1000
+    assert "... and 5 more; --json names them all" in shown
+    assert len(peers(shell, "--contacts", people)) == 1005
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(600)
+def test_a_million_contacts_take_little_memory(shell: Shell) -> None:
+    rows = (f"{10**9 + number},Ana {number},Madrid" for number in range(10**6))
+    path = shell.write("people.csv", "\n".join(["peer,name,city", *rows]))
+    code = (
+        "import resource, sys; from pathlib import Path; from broadcast import load_audience\n"
+        "contacts = load_audience(Path(sys.argv[1])).contacts\n"
+        "print(len(contacts), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    environment = shell.clean_environment({})
+    # Not from this process, whose own size a child starts with.
+    command = ["sh", "-c", '"$0" -c "$1" "$2"; exit', sys.executable, code, path]
+    told = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    count, most = map(int, told.stdout.split())
+    assert count == 10**6
+    assert most * (1 if sys.platform == "darwin" else 1024) < 100e6
+
+
 def test_every_mistake_of_the_list_is_told_at_once_with_its_line(shell: Shell) -> None:
     wrong = '- name: Ana\n- peer: "+12"\n- peer: "@bobo"\n  nmae: Bo\n- "@bobo"\n- {peer: [1]}\n'
     path = shell.write("wrong.yaml", wrong)

@@ -27,16 +27,18 @@ if TYPE_CHECKING:
     from broadcast.sandbox_app import InboxRow
 
 PROBLEMS_LIMIT = 50
+PLAN_LIMIT = 1_000  # contacts in the table of a dry run, which is held in memory until it is shown
 
 
 def show_question(message: Message, audience: Collection[Contact]) -> None:
     """What is about to be sent, and to whom: on stderr, where the question follows."""
-    _show_plan(Console(stderr=True, highlight=False), message, audience, limit=10)
+    left = _show_plan(Console(stderr=True, highlight=False), message, audience, limit=10)
+    if left:
+        say(f"... and {left} more")
 
 
-def _show_plan(
-    out: Console, message: Message, audience: Collection[Contact], *, limit: int | None = None
-) -> None:
+def _show_plan(out: Console, message: Message, audience: Collection[Contact], *, limit: int) -> int:
+    """The message and the first who get it; how many are left."""
     out.print(Text(f"Message ({message.format}{', template' if message.template else ''}):"))
     if message.text:
         out.print(Text("\n".join(f"  {line}" for line in message.text.splitlines())))
@@ -53,8 +55,7 @@ def _show_plan(
             cells.append(Text(headline(replace(own, text=parse(own)[0]))))
         table.add_row(*cells)
     out.print(table)
-    if limit is not None and len(audience) > limit:
-        out.print(f"... and {len(audience) - limit} more")
+    return len(audience) - len(shown)
 
 
 def show_cost(messages: int, budget: int, spent: int) -> None:
@@ -85,7 +86,8 @@ def show_dry_run(
         if as_json:
             _print_dry_run(message, audience)
         else:
-            _show_plan(stdout(), message, audience)
+            if left := _show_plan(stdout(), message, audience, limit=PLAN_LIMIT):
+                stdout().print(f"... and {left} more; --json names them all")
             if seconds >= 1:
                 stdout().print(f"It would take {duration(seconds)}; --rehearse says more")
             told = "" if count == len(audience) else f", in {count} messages"
