@@ -142,7 +142,8 @@ class Message:
     """What is sent: the text as written, how to read it, and all that goes with it.
 
     `values` are what the template's expressions have made: the text has a placeholder for each
-    (core/templates.py), so that no value is ever read as markup. `late` is in seconds: sent later
+    (core/templates.py), so that no value is ever read as markup, and `origin` is the message that
+    was the template of all who have no other one. `late` is in seconds: sent later
     than that after its time, it is not sent any more.
     """
 
@@ -163,6 +164,7 @@ class Message:
     when: When | None = None
     late: float | None = None
     values: tuple[str, ...] = field(default=(), repr=False)
+    origin: Message | None = field(default=None, repr=False, compare=False)
 
 
 class Status(StrEnum):

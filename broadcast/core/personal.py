@@ -25,20 +25,22 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
 
     It is `message` itself where nothing is personal, so that all who get the same share one.
     """
+    origin = message
     if contact.overrides:
-        message = replace(message, **_in_place_of(message, contact.overrides))
+        origin, message = None, replace(message, **_in_place_of(message, contact.overrides))
     if not message.template:
         return message
     from broadcast.core.templates import names_of, template  # noqa: PLC0415 - Jinja is slow to load
 
     names = names_of(contact, now)
     text, values = template(message.text).render(names)
-    made = Message(text, message.format, False, *_UNCHANGED(message), values=values)  # noqa: FBT003
+    head = (text, message.format, False)
+    made = Message(*head, *_UNCHANGED(message), values=values, origin=origin)
     return replace(made, buttons=_rendered(made.buttons, names)) if made.buttons else made
 
 
 # `replace` takes twice as long, and both are done for every message of a template.
-_UNCHANGED = attrgetter(*(field.name for field in fields(Message)[3:-1]))
+_UNCHANGED = attrgetter(*(field.name for field in fields(Message)[3:-2]))
 _AFTER_MESSAGE = attrgetter(*(field.name for field in fields(Delivery)[4:]))
 
 

@@ -36,17 +36,12 @@ LEAST_AHEAD = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A message made ready: everything about its request but the peer and the random_ids.
-
-    `template` is its request where that is all there is to do: where nothing can be stale by then,
-    and nothing follows.
-    """
+    """A message made ready: everything about its request but the peer and the random_ids."""
 
     message: Message
     part: int
     around: Around
     stored: tuple[Stored, ...]
-    template: Template | None
 
     def request(self, peer: Any, numbers: Sequence[int]) -> Any:
         """The request to an input peer."""
@@ -64,12 +59,38 @@ class Desk:
     ) -> None:
         self._account, self._find, self._uploads = account, find, uploads
         self._kept: dict[tuple[int, int, int | None, datetime | None], Ready] = {}
+        self._templates: dict[tuple[int, str, int, int | None], Template] = {}
 
-    def at_hand(self, delivery: Delivery) -> Template | None:
-        """The request that sends `delivery`, when it is ready and is all there is to do."""
-        key = id(delivery.message), delivery.part, delivery.contact.peer.topic, None
-        found = self._kept.get(key)
-        return None if found is None else found.template
+    def at_hand(self, delivery: Delivery, *, pays: bool) -> Template | None:
+        """The request that sends `delivery`; None when that is not all there is to do.
+
+        All whose message was made from the same one, and has the same text around its values,
+        share a template.
+        """
+        message, part, topic = delivery.message, delivery.part, delivery.contact.peer.topic
+        origin = message if message.origin is None else message.origin
+        key = id(origin), message.text, part, topic
+        found = self._templates.get(key)
+        if found is None and self._is_plain(message):
+            around = Around(topic=topic, pays=pays) if topic or pays else PLAIN
+            if len(self._templates) >= MOST_READY:
+                self._templates.clear()
+            found = Template(
+                message,
+                lambda message, peer, number: request_of(message, part, around, peer, [number]),
+            )
+            self._templates[key] = found
+        return found
+
+    def _is_plain(self, message: Message) -> bool:
+        """Whether nothing must be looked up or uploaded, can be stale by then, or follows."""
+        if message.files or message.forward or message.send_as or message.pin:
+            return False
+        if message.when is not None and not self._account.is_bot:
+            return False
+        if message.origin is not None:  # buttons have no placeholders, and parts cut through them
+            return not (message.buttons or message.split)
+        return not message.values
 
     async def ready(self, delivery: Delivery, *, pays: bool) -> Ready:
         """The message of `delivery`, ready.
@@ -82,12 +103,7 @@ class Desk:
         found = self._kept.get(key)
         if found is None:
             stored, around = await self._around(message, topic, at, pays=pays)
-            template = None
-            if not (stored or message.pin or at):
-                template = Template(
-                    lambda peer, number: request_of(message, part, around, peer, [number])
-                )
-            found = Ready(message, part, around, stored, template)
+            found = Ready(message, part, around, stored)
             if len(self._kept) >= MOST_READY:
                 self._kept.clear()
             self._kept[key] = found  # it holds the message, so that its id stays its own

@@ -105,11 +105,11 @@ class TelethonTransport:
         if wire is None or not wire.is_open or delivery.action is not Action.SEND:
             return None
         address = self._addresses.at_hand(delivery.contact.peer)
-        template = self._desk.at_hand(delivery)
+        template = self._desk.at_hand(delivery, pays=self.pays)
         if address is None or template is None:
             return None
         (number,) = self._random_ids(delivery, address)
-        return wire.post(template.fill(peer_bytes(address), number), number)
+        return wire.post(template.fill(peer_bytes(address), number, delivery.message), number)
 
     async def _send_in_steps(self, delivery: Delivery) -> Outcome:
         """Look up, upload, connect anew: whatever it takes."""

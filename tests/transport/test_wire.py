@@ -90,9 +90,10 @@ def wire_to(sender: Sender) -> Wire:
 
 def template(text: str, entities: Any) -> Template:
     return Template(
-        lambda peer, number: functions.messages.SendMessageRequest(
+        Message(text, Format.PLAIN),
+        lambda message, peer, number: functions.messages.SendMessageRequest(
             peer=peer, message=text, entities=list(entities) or None, random_id=number
-        )
+        ),
     )
 
 
@@ -103,13 +104,13 @@ def test_the_installed_telethon_is_the_tested_one() -> None:
 @given(TEXTS, ADDRESSES, NUMBERS)
 def test_the_bytes_are_those_of_telethon(text: str, address: Address, number: int) -> None:
     visible, entities = parse(Message(text))
-    filled = template(visible, entities).fill(peer_bytes(address), number)
+    filled = template(visible, entities).fill(peer_bytes(address), number, Message(visible))
     assert filled == public_bytes(visible, entities, address, number)
 
 
 def test_a_text_that_contains_the_bytes_of_an_empty_peer_is_not_torn() -> None:
     text = bytes(types.InputPeerSelf()).decode("latin-1") * 3
-    filled = template(text, ()).fill(peer_bytes(Address("user", 5, 6)), 7)
+    filled = template(text, ()).fill(peer_bytes(Address("user", 5, 6)), 7, Message(text))
     assert filled == public_bytes(text, (), Address("user", 5, 6), 7)
 
 
