@@ -104,10 +104,10 @@ class TimeLeft:
         self._hold_ends = max(self._hold_ends or 0.0, now + seconds)
 
     def seconds(self, now: float) -> float | None:
-        """None when nothing can be said yet."""
+        """None when nothing can be said yet. A bar asks from a thread of its own."""
         rest = self._total - self.done
         each: list[float] = []  # seconds for one of them, as it was measured
-        since, before = self._past[0] if self._past else (now, self.done)
+        since, before = [*self._past, (now, self.done)][0]
         if now - since >= self.LEAST and self.done > before:
             each.append((now - since) / (self.done - before))
         if lengths := [*self._between, *self._last_length()]:
@@ -124,10 +124,10 @@ class TimeLeft:
 
     def _last_length(self) -> list[tuple[float, int]]:
         """Seconds from the end of a hold to that of the next, and what was done in them."""
-        if self._since is None or self._hold_ends is None:
+        since, ends = self._since, self._hold_ends
+        if since is None or ends is None or self.done <= since[1]:
             return []
-        began, before = self._since
-        return [(self._hold_ends - began, self.done - before)] if self.done > before else []
+        return [(ends - since[0], self.done - since[1])]
 
     def __str__(self) -> str:
         seconds = self.seconds(time.monotonic())
