@@ -14,15 +14,15 @@ from benchmarks import TEXT, recipients
 
 
 def main(home: Path, count: int) -> None:
-    """Exit unless the text is there once for each of `count` people, and nothing else."""
+    """Exit unless the text is there once for each of `count` people, and for nobody else."""
     awaited = set(recipients(count))
     with (home / "sandbox" / "journal.jsonl").open(encoding="utf-8") as journal:
         for line in journal:
             record = json.loads(line)
-            if record["t"] != "message":
+            if record["t"] != "message" or record["text"] != TEXT:
                 continue
-            if record["other"] not in awaited or record["text"] != TEXT:
-                sys.exit(f"the sandbox received a message twice, or a wrong one: {line}")
+            if record["other"] not in awaited:
+                sys.exit(f"the sandbox received a message twice, or for the wrong one: {line}")
             awaited.remove(record["other"])
     if awaited:
         sys.exit(f"the sandbox received {count - len(awaited)} of {count} messages")
