@@ -34,7 +34,6 @@ BROADCAST = Path(sysconfig.get_path("scripts")) / "broadcast"
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes: getrusage(2) of the two systems
 SETTINGS = {"TELEGRAM_SERVER", "TELEGRAM_SERVER_KEY", "TELEGRAM_API_ID", "TELEGRAM_API_HASH"}
 IDLE_RUNS = 2  # before a run that sends, and again after it
-STARTS = 11  # of `broadcast --help`
 IDLE_TEXT = "one message, to see what a start takes"
 
 
@@ -192,23 +191,6 @@ def cpu_of(environment: dict[str, str]) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
-def start_up() -> tuple[list[Usage], list[Usage], bool]:
-    """What `python -c pass` and `broadcast --help` take, and whether the latter loads Telethon."""
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
-        here, environment = Path(name), clean_environment()
-        bare, shown = [sys.executable, "-c", "pass"], [sys.executable, BROADCAST, "--help"]
-        run(shown, environment, here)  # which may write compiled modules
-        pairs = [
-            (run(bare, environment, here), run(shown, environment, here)) for _ in range(STARTS)
-        ]
-        trace = subprocess.run(
-            [sys.executable, "-X", "importtime", BROADCAST, "--help"],
-            env=environment, cwd=here, capture_output=True, text=True, check=True,
-        ).stderr  # fmt: skip
-    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in trace.splitlines()}
-    return [first for first, _ in pairs], [second for _, second in pairs], "telethon" in imported
-
-
 def row(
     title: str,
     unit: str,
@@ -243,7 +225,6 @@ def main() -> None:
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
         plain_sample = measure(lambda _: plain(*form), options.n)
         pairs.append((plain_sample, measure(ours, options.n)))
-    bare, shown, has_telethon = start_up()
 
     print(
         f"{where()}; rounds of {options.n:,} recipients, all of whom received the message once.\n"
@@ -259,12 +240,6 @@ def main() -> None:
     print(row("CPU of the start, one person to write to", " ms", pairs, lambda s: s.idle.cpu * 1e3))
     print(row("CPU of the whole process", " ms", pairs, lambda s: s.busy.cpu * 1e3))
     print(row("CPU of the sandbox per message", " µs", pairs, lambda s: s.server_cpu * 1e6, 1))
-    helped, none = middle(shown), middle(bare)
-    print("\n| | `broadcast --help` | `python -c pass` |")
-    print("|---|---|---|")
-    print(f"| time | {helped.wall:.3f} s | {none.wall:.3f} s |")
-    print(f"| CPU | {helped.cpu:.3f} s | {none.cpu:.3f} s |")
-    print(f"| imports telethon | {'**yes**' if has_telethon else 'no'} | no |")
 
 
 def where() -> str:

@@ -13,7 +13,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from benchmarks import TEXT, recipients
-from benchmarks.__main__ import BROADCAST, PLAIN, Usage, middle, run, sandbox
+from benchmarks.__main__ import BROADCAST, Usage, middle, plain, run, sandbox
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,15 +48,15 @@ def main() -> None:
         friends.write_text(f"peer\n{people}", encoding="ascii")
         with sandbox(home) as environment:
             send = [sys.executable, BROADCAST, TEXT, "--contacts", friends]
-            plain = [sys.executable, "-m", PLAIN, str(FRIENDS)]
-            run(plain, environment, home)
+            theirs = plain("--cheapest")(TEXT, FRIENDS)
+            run(theirs, environment, home)
             run(send, environment, home)
             for title, yardstick, command in (
                 ("--help", PASS, [sys.executable, BROADCAST, "--help"]),
                 ("list", PASS, [sys.executable, BROADCAST, "list"]),
                 ("status", PASS, [sys.executable, BROADCAST, "status"]),
                 ("MESSAGE --dry-run", PASS, [*send, "--dry-run"]),
-                (f"MESSAGE, to {FRIENDS}", plain, send),
+                (f"MESSAGE, to {FRIENDS}", theirs, send),
             ):
                 ratio, used = by_turns(yardstick, command, environment, home)
                 beside = "`python -c pass`" if yardstick is PASS else "the plain program"
