@@ -63,6 +63,7 @@ def test_the_burst_goes_at_once_and_then_one_at_a_time(
     assert times == pytest.approx(expected, abs=TINY)
 
 
+@example(rate=768.0, burst=1, start=0.0, rhythm=[0.0, 0.00390625])
 @given(rates, bursts, starts, gaps)
 def test_whoever_waits_as_long_as_told_may_go(
     rate: float, burst: int, start: float, rhythm: list[float]
@@ -70,7 +71,8 @@ def test_whoever_waits_as_long_as_told_may_go(
     pacer = Pacer(rate, burst)
     now = start + sum(rhythm)
     sent(pacer, start, rhythm)
-    wait = max(pacer.take(now) for _ in range(burst + 1))
+    late = math.ceil(rate * 0.005)  # what a timer that came late makes up for
+    wait = max(pacer.take(now) for _ in range(burst + 1 + late))
     assert wait > 0
     assert pacer.take(now + wait) < TINY
 
