@@ -296,12 +296,13 @@ def require_sendable(message: Message, audience: Collection[Contact], source: st
     of each one who cannot get it.
     """
     check = _checked(message)
-    if not message.template and message.when is None and not _have_overrides(audience):
+    may_have_times = message.when is not None or _have_overrides(audience)
+    if not (message.template or may_have_times):
         return  # who they are makes no difference
     now = datetime.now(UTC)
     late = (
         Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
-        for contact, told in misses(message.when, audience, now)
+        for contact, told in misses(message.when, audience if may_have_times else (), now)
     )
     _require_none(chain(problems(message, audience, now, check, source), late), source)
 

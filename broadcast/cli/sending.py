@@ -149,6 +149,9 @@ def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - t
         elif 0 < broadcast.counts.pending == ledger.count_scheduled(broadcast):
             console.show_not_yet(broadcast)
             return DONE
+        if not given["quiet"]:  # before Telethon is loaded and connected, which takes a moment
+            counts = broadcast.counts
+            console.say(f"resuming {broadcast.id}: {counts.sent} of {counts.total} have it")
         return run(settings, ledger, given, taking_up(broadcast), account=broadcast.account)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import fields, replace
+from functools import cache
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from broadcast.core.model import Contact, Outcome
 
+    Render = Callable[[str, Mapping[str, object]], tuple[str, tuple[str, ...]]]
+
 
 def personal(message: Message, contact: Contact, now: datetime) -> Message:
     """`message` with what the contact has otherwise, rendered for them. Raises MessageError.
@@ -30,13 +33,20 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
         origin, message = None, replace(message, **_in_place_of(message, contact.overrides))
     if not message.template:
         return message
-    from broadcast.core.templates import names_of, template  # noqa: PLC0415 - Jinja is slow to load
-
+    render, names_of = _jinja()
     names = names_of(contact, now)
-    text, values = template(message.text).render(names)
+    text, values = render(message.text, names)
     head = (text, message.format, False)
     made = Message(*head, *_UNCHANGED(message), values=values, origin=origin)
     return replace(made, buttons=_rendered(made.buttons, names)) if made.buttons else made
+
+
+@cache
+def _jinja() -> tuple[Render, Callable[[Contact, datetime], dict[str, object]]]:
+    """What renders, and the names for it: loaded where a template is, as Jinja is slow to load."""
+    from broadcast.core.templates import names_of, template  # noqa: PLC0415
+
+    return lambda text, names: template(text).render(names), names_of
 
 
 # `replace` takes twice as long, and both are done for every message of a template.

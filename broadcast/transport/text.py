@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Format
+from broadcast.core.placeholders import PLACEHOLDER, fill, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -155,8 +156,6 @@ def _astral(match: re.Match[str]) -> str:
 
 def _fill(text: str, entities: Sequence[Any], values: Sequence[str]) -> Part:
     """Put the values in the place of their placeholders, and move the entities along."""
-    from broadcast.core.placeholders import PLACEHOLDER, fill, number_of  # noqa: PLC0415
-
     if not entities:
         return fill(text, values), ()
     pieces = PLACEHOLDER.split(text)
