@@ -6,6 +6,7 @@ What both programs send, and to whom, is here, so that it cannot differ.
 from __future__ import annotations
 
 TEXT = "I bought a car!"
+IDLE_TEXT = "one message, to see what a start takes"
 
 _FIRST = 5_000_000_000
 _BLOCK, _USED = 10_000, 9_000  # an id that ends in 9400 or more has a rule in the sandbox

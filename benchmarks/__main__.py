@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from benchmarks import TEXT, recipient
+from benchmarks import IDLE_TEXT, TEXT, recipient
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -34,7 +34,6 @@ BROADCAST = Path(sysconfig.get_path("scripts")) / "broadcast"
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes: getrusage(2) of the two systems
 SETTINGS = {"TELEGRAM_SERVER", "TELEGRAM_SERVER_KEY", "TELEGRAM_API_ID", "TELEGRAM_API_HASH"}
 IDLE_RUNS = 2  # before a run that sends, and again after it
-IDLE_TEXT = "one message, to see what a start takes"
 
 
 @dataclass(frozen=True, slots=True)

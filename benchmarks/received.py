@@ -10,16 +10,16 @@ import json
 import sys
 from pathlib import Path
 
-from benchmarks import TEXT, recipients
+from benchmarks import IDLE_TEXT, recipients
 
 
 def main(home: Path, count: int) -> None:
-    """Exit unless the text is there once for each of `count` people, and for nobody else."""
+    """Exit unless there is one message for each of `count` people, and for nobody else."""
     awaited = set(recipients(count))
     with (home / "sandbox" / "journal.jsonl").open(encoding="utf-8") as journal:
         for line in journal:
             record = json.loads(line)
-            if record["t"] != "message" or record["text"] != TEXT:
+            if record["t"] != "message" or record["text"] == IDLE_TEXT:
                 continue
             if record["other"] not in awaited:
                 sys.exit(f"the sandbox received a message twice, or for the wrong one: {line}")

@@ -1,9 +1,9 @@
 """The one place that leans on Telethon's inside, for what a message costs; it decides nothing.
 
-Measured at 5,000 messages (benchmarks/README.md): `client(request)` costs 80 µs and more a message,
-and, worse, its memory grows: Telethon queues every answer as an update, also with
-`receive_updates=False`, and its update loop does not keep up. This module serialises a text once,
-puts peer and random_id into the bytes, and hands them to Telethon's own sender.
+`client(request)` costs some 30 µs a message (benchmarks/README.md) and, worse, its memory grows:
+Telethon queues every answer as an update, also with `receive_updates=False`, and its update loop
+does not keep up. Here serialised requests are packed into containers, and plain answers to them
+taken out of containers, by Telethon's own sender, encryption and checks, and nothing else of it.
 
 With another version of Telethon than the tested one `wire_of` answers None, and everything goes the
 public way. tests/transport/test_wire.py holds both ways to the same bytes and the same outcomes.
