@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from broadcast.app import Report, contact, load_audience, open_telegram, send
+    from broadcast.app import Report, open_telegram, send
+    from broadcast.audience import contact, load_audience
     from broadcast.core.errors import BroadcastError
     from broadcast.core.model import (
         Contact,
@@ -28,7 +29,8 @@ __version__ = "0.1.0"
 
 # Imported when first asked for, so that `broadcast --help` answers at once.
 _HOMES = {
-    "broadcast.app": ("Report", "contact", "load_audience", "open_telegram", "send"),
+    "broadcast.app": ("Report", "open_telegram", "send"),
+    "broadcast.audience": ("contact", "load_audience"),
     "broadcast.core.errors": ("BroadcastError",),
     "broadcast.core.model": (
         "Contact", "Deferred", "Delivery", "Failed", "Format", "Halted", "Message", "Outcome",

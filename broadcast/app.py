@@ -17,44 +17,41 @@ from contextlib import (
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
-from itertools import chain, islice
 from json import dumps
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from broadcast.core.audience import select
+from broadcast.checks import (
+    ONLY_PEOPLE_SCHEDULE,
+    due_for,
+    parts_for,
+    require_all_able,
+    require_bot,
+    require_sendable,
+)
 from broadcast.core.breaker import SHARE, Breaker
 from broadcast.core.chats import ChatGate
-from broadcast.core.contacts import MOST_MISTAKES, kind_of, read_contacts
-from broadcast.core.content import ContentError, pack, require_whole
+from broadcast.core.content import pack
 from broadcast.core.errors import (
-    ContactsError,
     InputError,
     LockedError,
-    MessageError,
-    Problem,
-    SelectorError,
 )
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.core.pace import Known, Pacer
 from broadcast.core.paid import PaidGate
-from broadcast.core.peers import parse_peer
-from broadcast.core.personal import PersonalGate, personal, problems
+from broadcast.core.personal import PersonalGate
 from broadcast.core.plan import broadcast_id, once_id
 from broadcast.core.start import pacer_for
-from broadcast.core.when import KEPT_BY_TELEGRAM, PunctualGate, WhenError, misses, moment_for
+from broadcast.core.when import PunctualGate
 from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
 from broadcast.ledger.memory import MemoryLedger
-from broadcast.ledger.spool import Contacts
-from broadcast.reading import open_to_read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
-    from pathlib import Path
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from broadcast.core.access import Access
-    from broadcast.core.contacts import ReadMessage
-    from broadcast.core.model import Broadcast, Delivery, Outcome, When
+    from broadcast.core.model import Broadcast, Delivery, Outcome
     from broadcast.core.ports import Gate, Run, Transport, Watcher
+    from broadcast.ledger.spool import Contacts
     from broadcast.ledger.sqlite import SqliteLedger
     from broadcast.settings import Settings
     from broadcast.transport.account import Account, Prompts
@@ -67,17 +64,6 @@ answered. On loopback 300 gave half as much again as 100, and more gave nothing 
 
 ROUND_TRIP = 0.2
 """Seconds that an answer takes at most, as a rule: a rate needs so many times itself under way."""
-
-
-ONLY_BOTS_PAY = (
-    "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot with "
-    "TELEGRAM_BOT_TOKEN, or leave --paid out; nothing was sent"
-)
-
-ONLY_PEOPLE_SCHEDULE = (
-    "without a ledger a bot cannot send at a time: Telegram keeps no schedule for bots. Use "
-    "`broadcast --at` and `broadcast run-due`, or send it when its time has come; nothing was sent"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,129 +207,6 @@ class Report:
         return self.records(Status.PENDING, Status.SENDING)
 
 
-@dataclass(frozen=True)
-class Audience:
-    """The contacts of one broadcast, whose number costs no memory, and what was odd in the list."""
-
-    contacts: Contacts
-    warnings: tuple[Problem, ...]
-
-
-def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: str) -> Contact:
-    """A contact made by a program: `contact("@ana", name="Ana", city="Madrid")`.
-
-    Raises core.peers.PeerError, a ValueError, when `peer` names nobody.
-    """
-    return Contact(parse_peer(peer), name, tuple(tags), fields)
-
-
-def find_contacts(settings: Settings, here: Path, chosen: Path | None) -> Path:
-    """The contact list: `chosen`, else contacts.yaml in `here`, else in the configuration."""
-    if chosen is not None:
-        return chosen
-    places = [here / "contacts.yaml", settings.config_dir / "contacts.yaml"]
-    for path in places:
-        if path.exists():
-            return path
-    raise ContactsError(
-        f"no contact list: neither {places[0]} nor {places[1]} exists. Write one (see "
-        "contacts.example.yaml), or name a file: --contacts FILE"
-    )
-
-
-def load_audience(
-    path: Path,
-    to: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-    read_message: ReadMessage | None = None,
-) -> Audience:
-    """Read the contact list and choose from it. `read_message` reads what is said for one contact.
-
-    Raises ContactsError with every mistake of the list, or SelectorError.
-    """
-    problems: list[Problem] = []
-
-    def contacts() -> Iterator[Contact]:
-        with open_to_read(path) as stream:
-            source = str(path)
-            kind = "yaml" if path.is_fifo() and not path.suffix else kind_of(source)
-            for entry in read_contacts(stream, source=source, kind=kind, read_message=read_message):
-                if isinstance(entry, Problem):
-                    problems.append(entry)
-                else:
-                    yield entry
-
-    chosen = Contacts()
-    unmatched: SelectorError | None = None
-    try:
-        chosen = Contacts(select(contacts(), to, exclude))
-    except SelectorError as error:
-        unmatched = error  # a list full of mistakes matches nobody: those are what to mend
-    except OSError as error:
-        raise ContactsError(f"{path}: cannot be read: {error.strerror}") from error
-    mistakes = sum(problem.is_error for problem in problems)
-    if mistakes:
-        things = "a mistake" if mistakes == 1 else f"{mistakes} mistakes"
-        raise ContactsError(f"{path}: {things} in the contact list; nothing was sent", problems)
-    if unmatched is not None:
-        raise unmatched
-    return Audience(chosen, tuple(problems))
-
-
-def require_sendable(message: Message, audience: Collection[Contact], source: str) -> None:
-    """Make the message for everybody in `audience`, before anything is sent.
-
-    Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
-    of each one who cannot get it.
-    """
-    check = _checked(message)
-    may_have_times = message.when is not None or _have_overrides(audience)
-    if not (message.template or may_have_times):
-        return  # who they are makes no difference
-    now = datetime.now(UTC)
-    late = (
-        Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
-        for contact, told in misses(message.when, audience if may_have_times else (), now)
-    )
-    _require_none(chain(problems(message, audience, now, check, source), late), source)
-
-
-def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) -> None:
-    """Make the new `message` of `target` for everybody who has the old one, before any is changed.
-
-    Raises what `require_sendable` raises. What a contact had otherwise gives way to it; only their
-    own files stay, and the text is the caption of those.
-    """
-    check = _checked(message)
-    source = f"broadcast {target.id}"
-    people = (
-        replace(contact, overrides={k: v for k, v in contact.overrides.items() if k == "files"})
-        for contact in (r.delivery.contact for r in ledger.records(target, Status.SENT))
-    )
-    _require_none(problems(message, people, datetime.now(UTC), check, source), source)
-
-
-def _checked(message: Message) -> Callable[[Message], None]:
-    """What checks the message of each one; what is the same for all has been checked."""
-    from broadcast.transport.text import check  # noqa: PLC0415
-
-    try:
-        require_whole(message)
-    except ContentError as error:
-        raise MessageError(f"{error.key} {error}; nothing was sent") from None
-    if not message.template:
-        check(message)
-    return check
-
-
-def _require_none(every: Iterable[Problem], source: str) -> None:
-    found = list(islice(every, MOST_MISTAKES))  # of a long list, perhaps one mistake repeated
-    if found:
-        people = "one contact" if len(found) == 1 else f"{len(found)} contacts"
-        people += " or more" if len(found) == MOST_MISTAKES else ""
-        raise ContactsError(f"{source}: {people} cannot get this message; nothing was sent", found)
-
-
 async def make(
     ledger: SqliteLedger,
     message: Message,
@@ -359,49 +222,9 @@ async def make(
     account, now = transport.account, datetime.now(UTC)
     has_time = require_all_able(message, audience, account, now)
     parts = parts_for(message, audience, now)
-    due = partial(_due_for, message, now) if has_time and account.is_bot else None
+    due = partial(due_for, message, now) if has_time and account.is_bot else None
     identity = new_id(once, message)
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
-
-
-def require_all_able(
-    message: Message, audience: Collection[Contact], account: Account, now: datetime
-) -> bool:
-    """Raise what `require_able` raises for anybody's message; whether one of them has a time."""
-    has_time = False
-    for one in _forms(message, audience, now):
-        require_able(one, account)
-        has_time |= one.when is not None
-    if has_time and not account.is_bot:
-        _require_kept(message, audience, now)
-    return has_time
-
-
-def _require_kept(message: Message, audience: Iterable[Contact], now: datetime) -> None:
-    """Raise InputError when Telegram would not keep it until the time of each one."""
-    try:
-        last = max((_due_for(message, now, contact) for contact in audience), default=now)
-    except WhenError as error:
-        raise InputError(f"{error}; nothing was sent") from None
-    if last > now + KEPT_BY_TELEGRAM:
-        raise InputError(
-            f"Telegram keeps messages for {KEPT_BY_TELEGRAM.days} days at most: give an earlier "
-            "time; nothing was sent"
-        )
-
-
-def _forms(message: Message, audience: Collection[Contact], now: datetime) -> Iterator[Message]:
-    """The message, and what it is for those who get another one."""
-    yield message
-    if _have_overrides(audience):
-        yield from (personal(message, each, now) for each in audience if each.overrides)
-
-
-def _have_overrides(audience: Collection[Contact]) -> bool:
-    """Whether the message is another one for some of them."""
-    if isinstance(audience, Contacts):
-        return audience.have_overrides
-    return any(contact.overrides for contact in audience)
 
 
 def as_meant(made_at: datetime) -> tuple[PersonalGate, PunctualGate]:
@@ -410,52 +233,6 @@ def as_meant(made_at: datetime) -> tuple[PersonalGate, PunctualGate]:
     Templates are filled in as of `made_at`, so that a run that goes on says the same.
     """
     return PersonalGate(made_at), PunctualGate(partial(datetime.now, UTC))
-
-
-def parts_for(
-    message: Message, audience: Collection[Contact], now: datetime
-) -> Callable[[Contact], int] | None:
-    """How many messages each one gets; None: one each."""
-    if any(one.split for one in _forms(message, audience, now)):
-        return partial(_parts_for, message, now)
-    return None
-
-
-def count_messages(message: Message, audience: Collection[Contact]) -> int:
-    """How many messages `audience` gets in all."""
-    parts = parts_for(message, audience, datetime.now(UTC))
-    return len(audience) if parts is None else sum(map(parts, audience))
-
-
-def _parts_for(message: Message, now: datetime, contact: Contact) -> int:
-    from broadcast.transport.text import parts  # noqa: PLC0415
-
-    return len(parts(personal(message, contact, now)))
-
-
-def _due_for(message: Message, now: datetime, contact: Contact) -> datetime:
-    when = cast("When | None", contact.overrides.get("when", message.when))
-    return now if when is None else moment_for(when, contact)
-
-
-def require_able(message: Message, account: Account) -> None:
-    """Raise InputError when `account` is not of the kind that sends such a message."""
-    from broadcast.transport.files import require_allowed  # noqa: PLC0415
-
-    if message.buttons and not account.is_bot:
-        raise InputError(
-            "buttons are for bots: Telegram takes none from people. Sign in as a bot with "
-            "TELEGRAM_BOT_TOKEN, or leave the buttons out; nothing was sent"
-        )
-    if message.protect and not account.is_bot:
-        raise InputError(
-            "--protect is for bots: Telegram protects single messages of nobody else. Leave it "
-            "out, or protect the whole chat in the app; nothing was sent"
-        )
-    if message.send_as and account.is_bot:
-        raise InputError("--send-as is for people: a bot writes as itself; nothing was sent")
-    for file in message.files:
-        require_allowed(file, is_premium=account.is_premium)
 
 
 def new_id(once: str | None = None, message: Message | None = None) -> str:
@@ -591,12 +368,6 @@ async def run(
         scheduled=ledger.count_scheduled(after),
         before=broadcast.counts,
     )
-
-
-def require_bot(account: Account) -> None:
-    """Raise InputError when `account` is a person, and so cannot pay for a faster broadcast."""
-    if not account.is_bot:
-        raise InputError(ONLY_BOTS_PAY)
 
 
 async def _find_ids(

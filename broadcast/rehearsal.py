@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from broadcast.app import Options, Report, as_meant, parts_for, require_all_able
+from broadcast.app import Options, Report, as_meant
+from broadcast.checks import parts_for, require_all_able
 from broadcast.core.model import Action, Sent, State
 from broadcast.core.pace import Known
 from broadcast.dispatch import JITTER

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast import FakeTransport, Format, Message, contact, send
-from broadcast.app import require_all_able
+from broadcast.checks import require_all_able
 from broadcast.core.errors import ContactsError, InputError
 from broadcast.core.model import Button, When
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from telethon import errors
 
-from broadcast.app import Options, contact
+from broadcast.app import Options
+from broadcast.audience import contact
 from broadcast.core.errors import InputError
 from broadcast.core.model import Button, Delivery, Failed, Message, Outcome, Sent, Status
 from broadcast.rehearsal import Rehearsal, rehearse

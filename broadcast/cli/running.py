@@ -220,14 +220,17 @@ def rehearse(
     settings: Settings, given: dict[str, Any], message: Message, audience: Collection[Contact]
 ) -> int:
     """Do it all against the sandbox on virtual time; the exit code is that of the real run."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app, checks, console  # noqa: PLC0415
     from broadcast.rehearsal import rehearse  # noqa: PLC0415
 
     by_bot = is_bot(settings, given)
     if given["paid"] and settings.credentials and settings.credentials.bot_id is None:
-        raise InputError(app.ONLY_BOTS_PAY)
+        raise InputError(checks.ONLY_BOTS_PAY)
     known = app.known_before(settings)
-    chosen, watcher = options_of(given), console.Rehearsing(app.count_messages(message, audience))
+    chosen, watcher = (
+        options_of(given),
+        console.Rehearsing(checks.count_messages(message, audience)),
+    )
     with watcher:
         whole = partial(rehearse, message, audience, is_bot=by_bot, known=known, watcher=watcher)
         rehearsal = whole(replace(chosen, first=given["canary"]))
@@ -267,7 +270,7 @@ async def _run(
     contacts: Iterable[Contact],
     account: int | None,
 ) -> Report:
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app, checks, console  # noqa: PLC0415
 
     if given["sandbox"]:
         from broadcast.sandbox.limits import Limits  # noqa: PLC0415
@@ -284,7 +287,7 @@ async def _run(
     async with opening as transport:
         sender = transport.account
         if chosen.budget is not None:
-            app.require_bot(sender)
+            checks.require_bot(sender)
         broadcast = await make(transport)
         pending = broadcast.counts.pending
         if chosen.budget is not None and not given["quiet"]:

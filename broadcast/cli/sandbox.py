@@ -48,11 +48,12 @@ def serve(
     *, port: int, host: str, contacts: str | None, faults: str | None, limits: str, home: str | None
 ) -> int:
     """Run the sandbox until Ctrl-C, for other programs or for the real command line."""
-    from broadcast import app, sandbox_app  # noqa: PLC0415
+    from broadcast import sandbox_app  # noqa: PLC0415
+    from broadcast.audience import load_audience  # noqa: PLC0415
     from broadcast.sandbox.limits import named_limits  # noqa: PLC0415
 
     settings = settings_of(home)
-    known = app.load_audience(user_path(contacts)).contacts if contacts else ()
+    known = load_audience(user_path(contacts)).contacts if contacts else ()
     faults_file = user_path(faults) if faults else None
     allowed = named_limits(limits)
     wait_for(

@@ -75,7 +75,7 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     Exit codes: 0 all sent, 1 some recipients failed, 2 something to mend first,
     3 stopped before the end, 4 another process is at it, 130 interrupted.
     """
-    from broadcast import app, console  # noqa: PLC0415 - `--help` needs neither
+    from broadcast import app, checks, console  # noqa: PLC0415 - `--help` needs neither
 
     console.require_reader()
     body = message_of(message, given)
@@ -85,7 +85,7 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     if given["dry_run"]:
         contacts = audience_of(settings, given, body)
         known, by_bot = app.known_before(settings), is_bot(settings, given)
-        count = app.count_messages(body, contacts)
+        count = checks.count_messages(body, contacts)
         seconds = options_of(given).seconds_for(count, known, is_bot=by_bot)
         console.show_dry_run(body, contacts, count, seconds, as_json=given["json"])
         if given["paid"]:
@@ -116,14 +116,15 @@ def send(message: tuple[str, ...], **given: Any) -> int:
 
 def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Contacts:
     """Those who are to get `body`, each of whom can get it as it is."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import checks, console  # noqa: PLC0415
+    from broadcast.audience import find_contacts, load_audience  # noqa: PLC0415
 
     chosen = given["contacts"]
-    path = app.find_contacts(settings, Path.cwd(), user_path(chosen) if chosen else None)
+    path = find_contacts(settings, Path.cwd(), user_path(chosen) if chosen else None)
     read_message = contact_message(path.parent)
-    audience = app.load_audience(path, given["to"], given["exclude"], read_message)
+    audience = load_audience(path, given["to"], given["exclude"], read_message)
     console.show_problems(audience.warnings)
-    app.require_sendable(body, audience.contacts, str(path))
+    checks.require_sendable(body, audience.contacts, str(path))
     return audience.contacts
 
 
@@ -189,7 +190,7 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
 @run_options
 def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     """Replace the text of a broadcast with MESSAGE, for everybody who got it."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app, checks, console  # noqa: PLC0415
 
     console.require_reader()
     body = message_of(message, given)
@@ -197,7 +198,7 @@ def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         target = ledger.find(id)
         body = replace(body, files=target.message.files)  # which stay: the text is their caption
-        app.require_editable(body, target, ledger)
+        checks.require_editable(body, target, ledger)
         return _change(settings, ledger, given, Action.EDIT, target=target, body=body)
 
 
@@ -226,7 +227,7 @@ def _change(
     target: Broadcast,
     body: Message,
 ) -> int:
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app, checks, console  # noqa: PLC0415
 
     if given["paid"]:
         raise click.UsageError(f"--paid is for sending: to {action} costs nothing. Leave it out")
@@ -243,7 +244,7 @@ def _change(
     async def make(transport: TelethonTransport) -> Broadcast:
         if action is Action.RECALL:
             await app.find_in_doubt(target, ledger, transport)
-        app.require_able(body, transport.account)
+        checks.require_able(body, transport.account)
         return await ledger.create_change(app.new_id(), action, target, body)
 
     code = run(settings, ledger, given, make, account=target.account)

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from telethon.tl import TLRequest, functions
 
-from broadcast import app
+from broadcast import app, contact
 from broadcast.settings import load_settings
 from tests.e2e.child import Cli, Ended
 from tests.e2e.telegram import CuttingProxy, Silence, Telegram
@@ -71,7 +71,7 @@ async def test_the_library_reports_what_has_arrived_when_the_connection_drops(
     for number in (30, 31, 99):
         telegram.world.at[number] = telegram.drop_connections
     settings = load_settings(cli.env | telegram.bot_env)
-    audience = [app.contact(peer) for peer in MANY]
+    audience = [contact(peer) for peer in MANY]
     async with app.open_telegram(settings) as transport:
         report = await app.send(TEXT, audience, transport)
     assert report.counts.sent == report.counts.total == 500

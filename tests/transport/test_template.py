@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import functions
 
-from broadcast.app import contact
+from broadcast.audience import contact
 from broadcast.core.model import Attachment, Button, Delivery, Format, LinkPreview, Media, Message
 from broadcast.core.personal import personal
 from broadcast.transport.account import Account

@@ -21,7 +21,7 @@ from telethon.network.requeststate import RequestState
 from telethon.tl import functions, types
 from telethon.tl.core import MessageContainer, RpcResult, TLMessage
 
-from broadcast.app import contact
+from broadcast.audience import contact
 from broadcast.core.classify import finding
 from broadcast.core.model import Delivery, Format, Message, Outcome, Sent
 from broadcast.sandbox_app import open_sandbox

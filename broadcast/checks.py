@@ -1,0 +1,189 @@
+"""Answers, before anything is made, whether everybody can get the message and the account send it.
+
+And what follows from the message for each one: in how many parts they get it, and when.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, cast
+
+from broadcast.core.contacts import MOST_MISTAKES
+from broadcast.core.content import ContentError, require_whole
+from broadcast.core.errors import (
+    ContactsError,
+    InputError,
+    MessageError,
+    Problem,
+)
+from broadcast.core.model import Contact, Status
+from broadcast.core.personal import personal, problems
+from broadcast.core.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for
+from broadcast.ledger.spool import Contacts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Iterator
+
+    from broadcast.core.model import Broadcast, Message, When
+    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.transport.account import Account
+
+ONLY_BOTS_PAY = (
+    "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot with "
+    "TELEGRAM_BOT_TOKEN, or leave --paid out; nothing was sent"
+)
+
+ONLY_PEOPLE_SCHEDULE = (
+    "without a ledger a bot cannot send at a time: Telegram keeps no schedule for bots. Use "
+    "`broadcast --at` and `broadcast run-due`, or send it when its time has come; nothing was sent"
+)
+
+
+def require_sendable(message: Message, audience: Collection[Contact], source: str) -> None:
+    """Make the message for everybody in `audience`, before anything is sent.
+
+    Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
+    of each one who cannot get it.
+    """
+    check = _checked(message)
+    may_have_times = message.when is not None or _have_overrides(audience)
+    if not (message.template or may_have_times):
+        return  # who they are makes no difference
+    now = datetime.now(UTC)
+    late = (
+        Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
+        for contact, told in misses(message.when, audience if may_have_times else (), now)
+    )
+    _require_none(chain(problems(message, audience, now, check, source), late), source)
+
+
+def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) -> None:
+    """Make the new `message` of `target` for everybody who has the old one, before any is changed.
+
+    Raises what `require_sendable` raises. What a contact had otherwise gives way to it; only their
+    own files stay, and the text is the caption of those.
+    """
+    check = _checked(message)
+    source = f"broadcast {target.id}"
+    people = (
+        replace(contact, overrides={k: v for k, v in contact.overrides.items() if k == "files"})
+        for contact in (r.delivery.contact for r in ledger.records(target, Status.SENT))
+    )
+    _require_none(problems(message, people, datetime.now(UTC), check, source), source)
+
+
+def _checked(message: Message) -> Callable[[Message], None]:
+    """What checks the message of each one; what is the same for all has been checked."""
+    from broadcast.transport.text import check  # noqa: PLC0415
+
+    try:
+        require_whole(message)
+    except ContentError as error:
+        raise MessageError(f"{error.key} {error}; nothing was sent") from None
+    if not message.template:
+        check(message)
+    return check
+
+
+def _require_none(every: Iterable[Problem], source: str) -> None:
+    found = list(islice(every, MOST_MISTAKES))  # of a long list, perhaps one mistake repeated
+    if found:
+        people = "one contact" if len(found) == 1 else f"{len(found)} contacts"
+        people += " or more" if len(found) == MOST_MISTAKES else ""
+        raise ContactsError(f"{source}: {people} cannot get this message; nothing was sent", found)
+
+
+def require_all_able(
+    message: Message, audience: Collection[Contact], account: Account, now: datetime
+) -> bool:
+    """Raise what `require_able` raises for anybody's message; whether one of them has a time."""
+    has_time = False
+    for one in _forms(message, audience, now):
+        require_able(one, account)
+        has_time |= one.when is not None
+    if has_time and not account.is_bot:
+        _require_kept(message, audience, now)
+    return has_time
+
+
+def _require_kept(message: Message, audience: Iterable[Contact], now: datetime) -> None:
+    """Raise InputError when Telegram would not keep it until the time of each one."""
+    try:
+        last = max((due_for(message, now, contact) for contact in audience), default=now)
+    except WhenError as error:
+        raise InputError(f"{error}; nothing was sent") from None
+    if last > now + KEPT_BY_TELEGRAM:
+        raise InputError(
+            f"Telegram keeps messages for {KEPT_BY_TELEGRAM.days} days at most: give an earlier "
+            "time; nothing was sent"
+        )
+
+
+def _forms(message: Message, audience: Collection[Contact], now: datetime) -> Iterator[Message]:
+    """The message, and what it is for those who get another one."""
+    yield message
+    if _have_overrides(audience):
+        yield from (personal(message, each, now) for each in audience if each.overrides)
+
+
+def _have_overrides(audience: Collection[Contact]) -> bool:
+    """Whether the message is another one for some of them."""
+    if isinstance(audience, Contacts):
+        return audience.have_overrides
+    return any(contact.overrides for contact in audience)
+
+
+def parts_for(
+    message: Message, audience: Collection[Contact], now: datetime
+) -> Callable[[Contact], int] | None:
+    """How many messages each one gets; None: one each."""
+    if any(one.split for one in _forms(message, audience, now)):
+        return partial(_parts_for, message, now)
+    return None
+
+
+def count_messages(message: Message, audience: Collection[Contact]) -> int:
+    """How many messages `audience` gets in all."""
+    parts = parts_for(message, audience, datetime.now(UTC))
+    return len(audience) if parts is None else sum(map(parts, audience))
+
+
+def _parts_for(message: Message, now: datetime, contact: Contact) -> int:
+    from broadcast.transport.text import parts  # noqa: PLC0415
+
+    return len(parts(personal(message, contact, now)))
+
+
+def due_for(message: Message, now: datetime, contact: Contact) -> datetime:
+    """When `contact` is to get it: at `now` where no time is given."""
+    when = cast("When | None", contact.overrides.get("when", message.when))
+    return now if when is None else moment_for(when, contact)
+
+
+def require_able(message: Message, account: Account) -> None:
+    """Raise InputError when `account` is not of the kind that sends such a message."""
+    from broadcast.transport.files import require_allowed  # noqa: PLC0415
+
+    if message.buttons and not account.is_bot:
+        raise InputError(
+            "buttons are for bots: Telegram takes none from people. Sign in as a bot with "
+            "TELEGRAM_BOT_TOKEN, or leave the buttons out; nothing was sent"
+        )
+    if message.protect and not account.is_bot:
+        raise InputError(
+            "--protect is for bots: Telegram protects single messages of nobody else. Leave it "
+            "out, or protect the whole chat in the app; nothing was sent"
+        )
+    if message.send_as and account.is_bot:
+        raise InputError("--send-as is for people: a bot writes as itself; nothing was sent")
+    for file in message.files:
+        require_allowed(file, is_premium=account.is_premium)
+
+
+def require_bot(account: Account) -> None:
+    """Raise InputError when `account` is a person, and so cannot pay for a faster broadcast."""
+    if not account.is_bot:
+        raise InputError(ONLY_BOTS_PAY)
