@@ -29,7 +29,7 @@ TEMPLATES = {
 
 
 def to_fields(home: Path, given: list[str]) -> Program:
-    """Broadcast from a list with fields; a text of its own in the place of the one that is asked."""
+    """Broadcast from a list with fields; it says what is `given`, if anything."""
 
     def command(text: str, count: int) -> list[str | Path]:
         people = home / f"{count}.csv"

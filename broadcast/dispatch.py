@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from broadcast.core.pace import Pacer
     from broadcast.core.ports import Gate, Run, Transport, Watcher
 
+BREATH = 0.008  # seconds between two looks where the pace lets several go in that time
 WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one claim reaches ahead
 SLICE_LIMIT = 2000  # deliveries of one claim at most
 MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
@@ -77,6 +78,7 @@ class Engine:
         self._clock, self._jitter = clock, jitter
         self._claimed: deque[Delivery] = deque()
         self._under_way: set[asyncio.Future[Outcome]] = set()
+        self._needs_answer = False  # before anything else can be done
         self._outcomes: list[tuple[Delivery, Outcome]] = []  # waiting for their commit
         self._unsettled = 0  # started, outcome not committed yet
         self._news = asyncio.Event()  # something to do, perhaps: look again
@@ -98,6 +100,7 @@ class Engine:
             group.create_task(self._settle_in_groups())
             async with asyncio.TaskGroup() as tries:
                 await self._work(tries)
+                self._needs_answer = True
                 while self._under_way:
                     self._news.clear()
                     await self._news.wait()
@@ -136,13 +139,14 @@ class Engine:
                 return
             if not self._claimed and wait != 0.0:
                 self._hurry.set()
-            await self._wait(wait)
+            await self._wait(max(wait, self._breath) if wait else wait)
 
     def _start_what_may_go(self, tries: asyncio.TaskGroup) -> float | None:
         """Seconds until the next of those claimed may start; None: when an answer has made room."""
         now = self._now()
         while self._claimed and not self._stopping:
-            if len(self._under_way) >= self._concurrency:
+            self._needs_answer = len(self._under_way) >= self._concurrency
+            if self._needs_answer:
                 return None
             if wait := self._pacer.take(now):
                 return wait
@@ -171,8 +175,8 @@ class Engine:
         self, delivery: Delivery, asked_at: float, answer: asyncio.Future[Outcome]
     ) -> None:
         self._under_way.discard(answer)
-        if self._claimed or not self._under_way:
-            self._news.set()  # there is room for another, or nothing more to wait for
+        if self._needs_answer or self._pacer.is_opening:
+            self._news.set()
         if answer.cancelled():  # given up, in an outage
             outcome: Outcome = NO_ANSWER
         elif (bug := answer.exception()) is not None:
@@ -306,6 +310,13 @@ class Engine:
                     self._watcher.settled(delivery, outcome, now)
                 self._news.set()
 
+    @property
+    def _rate(self) -> float:
+        return math.inf if self._pacer.rate is None else self._pacer.rate
+
+    @property
+    def _breath(self) -> float:
+        return BREATH if self._rate * BREATH > 1.0 else 0.0
+
     def _slice(self) -> int:
-        rate = math.inf if self._pacer.rate is None else self._pacer.rate
-        return max(math.ceil(min(rate * WINDOW, SLICE_LIMIT)), 1)
+        return max(math.ceil(min(self._rate * WINDOW, SLICE_LIMIT)), 1)

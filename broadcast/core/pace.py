@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _GRAIN = 1e-9  # seconds: what floating point leaves of a wait that is over
 _LATE = 0.005  # seconds by which a timer may come late without the pace being lost
+_BEHIND = 0.020  # the same where messages are closer together than that: several go at a time
 _LOOK = 0.25  # seconds between two looks at how the sending goes
 _LOOKS = 240  # that are remembered: a minute
 
@@ -185,6 +186,11 @@ class Pacer:
         return pacer
 
     @property
+    def is_opening(self) -> bool:
+        """Whether the next answer may let more go at once: whoever waits looks again."""
+        return self._open < self._top
+
+    @property
     def rate(self) -> float | None:
         """Messages a second at present; None: no limit."""
         return self._rate if self._is_limited else None
@@ -201,7 +207,8 @@ class Pacer:
         if now >= self._look_at:
             self._look(now)
         # What a timer was late is made up for; a pause is not.
-        arrival = now if now - self._arrival > _LATE else self._arrival
+        late = _LATE if self._interval > _LATE else _BEHIND
+        arrival = now if now - self._arrival > late else self._arrival
         self._arrival = arrival + self._interval
         self._taken += 1
         return 0.0

@@ -16,6 +16,7 @@ public way. tests/transport/test_wire.py holds both ways to the same bytes and t
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from contextlib import suppress
 from io import BytesIO
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from broadcast.core.model import Outcome
 
 TESTED_VERSION = "1.45.0"
+
+ACK_DELAY = 5.0
+"""Seconds for which an acknowledgement may wait for company."""
 
 _INT = struct.Struct("<i")
 _HEADER = struct.Struct("<qii")  # of a message in a container: its id, its number, its length
@@ -148,38 +152,49 @@ class Try(TLRequest):
 
 
 class _Packer(MessagePacker):
-    """Telethon's queue of what is to be sent. Tries are packed in one go, and not compressed."""
+    """Telethon's queue of what is to be sent. Tries are packed in one go, and not compressed.
+
+    Acknowledgements leave with them: Telethon sends them in packets of their own, so that there are
+    twice as many.
+    """
 
     async def get(self) -> Any:
         """What leaves next: states of requests, and the bytes of them all."""
-        if not self._deque:
+        if all(map(_is_ack, self._deque)):
             self._ready.clear()
-            await self._ready.wait()
-        if not self._deque or not isinstance(self._deque[0], Try):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ACK_DELAY if self._deque else None):
+                    await self._ready.wait()
+        if not self._deque or not _is_ours(self._deque[0]):
             return await super().get()
         ids, batch, pieces, size = self._state, list[Any](), list[bytes](), 0
-        first_id, first_number = ids._get_new_msg_id(), ids._sequence * 2 + 1  # noqa: SLF001
+        msg_id = ids._get_new_msg_id()  # noqa: SLF001
         while self._deque and len(batch) < MessageContainer.MAXIMUM_LENGTH:
-            attempt: Any = self._deque[0]
-            size += len(attempt.data) + _HEADER.size
-            if not isinstance(attempt, Try) or (batch and size > MessageContainer.MAXIMUM_SIZE):
+            state: Any = self._deque[0]
+            size += len(state.data) + _HEADER.size
+            if not _is_ours(state) or (batch and size > MessageContainer.MAXIMUM_SIZE):
                 break
-            self._deque.popleft()
-            count = len(batch)
-            attempt.msg_id = first_id + 4 * count
-            length = len(attempt.data)
-            pieces += _HEADER.pack(attempt.msg_id, first_number + 2 * count, length), attempt.data
-            batch.append(attempt)
-        ids._last_msg_id = batch[-1].msg_id  # noqa: SLF001
-        ids._sequence += len(batch)  # noqa: SLF001
+            batch.append(self._deque.popleft())
+            number = ids._get_seq_no(isinstance(state, Try))  # noqa: SLF001
+            pieces += _HEADER.pack(msg_id, number, len(state.data)), state.data
+            state.msg_id = ids._last_msg_id = msg_id  # noqa: SLF001
+            msg_id += 4
         if len(batch) == 1:
             return batch, b"".join(pieces)
         buffer, count = BytesIO(), _INT.pack(len(batch))
         data = b"".join((_CONTAINER, count, *pieces))
         container_id = ids.write_data_as_message(buffer, data, content_related=False)
-        for attempt in batch:
-            attempt.container_id = container_id
+        for state in batch:
+            state.container_id = container_id
         return batch, buffer.getvalue()
+
+
+def _is_ack(state: RequestState | Try) -> bool:
+    return isinstance(state.request, types.MsgsAck)
+
+
+def _is_ours(state: RequestState | Try) -> bool:
+    return isinstance(state, Try) or _is_ack(state)
 
 
 class _Container(NamedTuple):

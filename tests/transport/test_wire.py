@@ -30,7 +30,7 @@ from broadcast.transport.addresses import Address
 from broadcast.transport.template import Template, peer_bytes
 from broadcast.transport.text import parse
 from broadcast.transport.translate import NO_ANSWER, NOT_CONNECTED
-from broadcast.transport.wire import TESTED_VERSION, Wire, _Reader
+from broadcast.transport.wire import ACK_DELAY, TESTED_VERSION, Wire, _Reader
 from tests import virtual
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1).filter(bool)
@@ -234,6 +234,29 @@ def test_more_than_a_container_holds_leaves_in_several_and_acks_are_not_lost() -
         assert len(sizes) > 5
 
     asyncio.run(main())
+
+
+def test_an_acknowledgement_waits_for_company_and_not_for_ever() -> None:
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        sender = Sender()
+        wire = wire_to(sender)
+        ack = RequestState(types.MsgsAck([5]))
+        sender._send_queue.append(ack)
+        loop.call_later(1.0, wire.post, b"data", 1)
+        batch, data = await sender._send_queue.get()
+        assert loop.time() == pytest.approx(1.0)
+        assert batch[0] is ack
+        assert [(number, body) for _, number, body in opened(data)[1:]] == [
+            (0, bytes(types.MsgsAck([5]))),
+            (1, b"data"),
+        ]
+        sender._send_queue.append(ack)
+        batch, _ = await sender._send_queue.get()
+        assert loop.time() == pytest.approx(1.0 + ACK_DELAY)
+        assert batch == [ack]
+
+    virtual.run(main())
 
 
 def container(*results: tuple[int, bytes]) -> TLMessage:
