@@ -62,7 +62,7 @@ def until(
     """Seconds until it has `happened`; then the command is interrupted, and what it took."""
     started = time.perf_counter()
     process = subprocess.Popen(
-        command, env=environment, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+        command, env=environment, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     while not happened(process):
         if process.poll() is not None:

@@ -1,4 +1,4 @@
-"""The engine: pace -> claim -> send -> settle, in one TaskGroup; it knows no Telegram and no file.
+"""The engine: claim -> pace -> send -> settle, in one loop; it knows no Telegram and no file.
 
 The promise, each recipient exactly once, rests on three rules that hold on every path:
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from broadcast.core.pace import Pacer
     from broadcast.core.ports import Gate, Run, Transport, Watcher
 
-BREATH = 0.008  # seconds between two looks where the pace lets several go in that time
 WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one claim reaches ahead
 SLICE_LIMIT = 2000  # deliveries of one claim at most
 MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
@@ -139,7 +138,7 @@ class Engine:
                 return
             if not self._claimed and wait != 0.0:
                 self._hurry.set()
-            await self._wait(max(wait, self._breath) if wait else wait)
+            await self._wait(max(wait, self._pacer.breath) if wait else wait)
 
     def _start_what_may_go(self, tries: asyncio.TaskGroup) -> float | None:
         """Seconds until the next of those claimed may start; None: when an answer has made room."""
@@ -310,13 +309,6 @@ class Engine:
                     self._watcher.settled(delivery, outcome, now)
                 self._news.set()
 
-    @property
-    def _rate(self) -> float:
-        return math.inf if self._pacer.rate is None else self._pacer.rate
-
-    @property
-    def _breath(self) -> float:
-        return BREATH if self._rate * BREATH > 1.0 else 0.0
-
     def _slice(self) -> int:
-        return max(math.ceil(min(self._rate * WINDOW, SLICE_LIMIT)), 1)
+        rate = math.inf if self._pacer.rate is None else self._pacer.rate
+        return max(math.ceil(min(rate * WINDOW, SLICE_LIMIT)), 1)

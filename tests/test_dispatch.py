@@ -116,6 +116,15 @@ def test_the_rate_is_kept() -> None:
     assert transport.times[-1] == pytest.approx(9.5)
 
 
+def test_where_messages_are_close_together_several_go_at_a_time() -> None:
+    transport = SlowTransport()
+    virtual.run(engine_of(ledger_of(2000), transport, Pacer(1000.0), concurrency=2000).run())
+    assert max(transport.times) == pytest.approx(2.0, rel=0.02)
+    assert len(set(transport.times)) < 2000 / 10
+    within = Counter(int(time / 0.1) for time in transport.times)
+    assert max(within.values()) <= 100 + 40  # what a late look makes up for comes on top
+
+
 def test_a_failure_concerns_its_recipient_only() -> None:
     ledger = ledger_of(3)
     blocked = Failed("USER_IS_BLOCKED", "blocked you")

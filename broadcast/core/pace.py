@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 _GRAIN = 1e-9  # seconds: what floating point leaves of a wait that is over
 _LATE = 0.005  # seconds by which a timer may come late without the pace being lost
-_BEHIND = 0.020  # the same where messages are closer together than that: several go at a time
+_BREATH = 0.016  # seconds between two looks where messages are closer together than _LATE
+_BEHIND = 0.040  # and by which such a look may come late
 _LOOK = 0.25  # seconds between two looks at how the sending goes
 _LOOKS = 240  # that are remembered: a minute
 
@@ -184,6 +185,11 @@ class Pacer:
         pacer._has_met_limit = True
         pacer._limits.extend([pacer._rate] * (_EVENTS - 1))
         return pacer
+
+    @property
+    def breath(self) -> float:
+        """Seconds between two looks that lose nothing: what may go in them goes at a time."""
+        return _BREATH if self._interval <= _LATE else 0.0
 
     @property
     def is_opening(self) -> bool:
