@@ -33,6 +33,16 @@ BOT_TOKEN = "4242424242:" + "sandbox" * 5
 BROADCAST = Path(sysconfig.get_path("scripts")) / "broadcast"
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes: getrusage(2) of the two systems
 SETTINGS = {"TELEGRAM_SERVER", "TELEGRAM_SERVER_KEY", "TELEGRAM_API_ID", "TELEGRAM_API_HASH"}
+OTHERS = (
+    "curve",
+    "variants",
+    "million",
+    "startup",
+    "templates",
+    "rehearsal",
+    "pacing",
+    "real_pace",
+)
 IDLE_RUNS = 2  # before a run that sends, and again after it
 
 
@@ -214,6 +224,7 @@ def main() -> None:
     parser.add_argument(
         "--cheapest", action="store_true", help="the plain program at its cheapest: no bare ids"
     )
+    parser.add_argument("--all", action="store_true", help="and every other table of README.md")
     options = parser.parse_args()
     if options.n < 2 or options.rounds < 1:
         parser.error("--n is at least 2, and --rounds at least 1")
@@ -239,6 +250,9 @@ def main() -> None:
     print(row("CPU of the start, one person to write to", " ms", pairs, lambda s: s.idle.cpu * 1e3))
     print(row("CPU of the whole process", " ms", pairs, lambda s: s.busy.cpu * 1e3))
     print(row("CPU of the sandbox per message", " µs", pairs, lambda s: s.server_cpu * 1e6, 1))
+    for name in OTHERS if options.all else ():
+        print(f"\n`python -m benchmarks.{name}`\n", flush=True)
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], cwd=ROOT, check=True)
 
 
 def where() -> str:
