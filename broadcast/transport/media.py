@@ -225,6 +225,8 @@ class Uploads:
             async def send() -> None:
                 for index in left:
                     data = _read(stream, index)
+                    if len(data) < min(PART, file.size - index * PART):
+                        raise self._has_changed(file, key)
                     if is_small:
                         part = functions.upload.SaveFilePartRequest(number, index, data)
                     else:
@@ -254,13 +256,17 @@ class Uploads:
             checksum.update(data)
             same = same and sha256(data).digest() == parts[index]
         if not same or whole.hexdigest() != file.sha256:
-            del self._under_way[key]
-            require_unchanged(file)
-            raise MessageError(
-                f"{file.path}: has changed while it was being sent, and everybody gets the same; "
-                "`broadcast resume` goes on; nothing more was sent"
-            )
+            raise self._has_changed(file, key)
         return checksum.hexdigest()
+
+    def _has_changed(self, file: Attachment, key: str) -> MessageError:
+        """What to raise: what has arrived of `file` until now is worth nothing."""
+        self._under_way.pop(key, None)
+        require_unchanged(file)
+        return MessageError(
+            f"{file.path}: has changed while it was being sent, and everybody gets the same; "
+            "`broadcast resume` goes on; nothing more was sent"
+        )
 
     async def _told_anew(self, stored: Stored) -> Stored | None:
         """`stored` with the reference that a message which carries it has now."""

@@ -533,6 +533,26 @@ def test_a_preview_sends_nothing_and_a_test_goes_to_oneself(
     assert [message.text for message in arrived(telegram, "@carl")] == ["Hi Ana"]
 
 
+def test_a_file_that_shrinks_during_its_upload_reaches_nobody(
+    person: Cli, telegram: Telegram
+) -> None:
+    content = random.Random(3).randbytes(12 * 2**20)
+    person.write("catalogue.pdf", content)
+    person.write_contacts("@ana")
+
+    def before(_key_id: int, request: TLRequest) -> None:
+        while hasattr(request, "query"):
+            request = request.query
+        if isinstance(request, functions.upload.SaveBigFilePartRequest):
+            person.write("catalogue.pdf", content[: 2**20 + 5])
+
+    telegram.world.before = before
+    ended = person.run("Our catalogue", "--file", "catalogue.pdf")
+    assert ended.code == 3
+    assert "has changed" in ended.err
+    assert telegram.received() == []
+
+
 def test_a_file_that_changes_during_its_upload_reaches_nobody(
     person: Cli, telegram: Telegram
 ) -> None:
