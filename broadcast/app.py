@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from json import dumps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.checks import (
     ONLY_PEOPLE_SCHEDULE,
@@ -279,7 +279,10 @@ async def send(
     options = Options(concurrency=concurrency)
     if pacer is None:
         pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
-    gates = as_meant(now)
+    gates: list[Gate | None] = [*as_meant(now)]
+    if hasattr(transport, "is_group"):  # the real one, and not a fake or somebody's own
+        real = cast("TelethonTransport", transport)
+        gates += options.limits(real, pacer, asyncio.get_running_loop().time)
     engine = options.engine(ledger, transport, pacer, watcher, gates)
     seconds = await _timed(engine)
     counts = ledger.counts()

@@ -1,11 +1,12 @@
 """The engine: claim -> pace -> send -> settle, in one loop; it knows no Telegram and no file.
 
-The promise, each recipient exactly once, rests on three rules that hold on every path:
+The promise, each recipient exactly once, rests on three rules:
 
 1. A delivery is marked `sending` in the ledger, durably, before anything goes out (claim).
 2. What the transport does not know for certain is never called sent or failed: it is sent again
    with the same random_id, which Telegram answers with the first message (settle as deferred).
 3. What was claimed and not tried is given back (release); that it was in doubt before is kept.
+   Where the process dies first, it is in doubt like what was tried: the second rule holds.
 """
 
 from __future__ import annotations
@@ -77,15 +78,15 @@ class Engine:
         self._clock, self._jitter = clock, jitter
         self._claimed: deque[Delivery] = deque()
         self._under_way: set[asyncio.Future[Outcome]] = set()
-        self._needs_answer = False  # before anything else can be done
+        self._needs_answer = False  # there is no room for another, or only answers are waited for
         self._outcomes: list[tuple[Delivery, Outcome]] = []  # waiting for their commit
         self._unsettled = 0  # started, outcome not committed yet
         self._news = asyncio.Event()  # something to do, perhaps: look again
         self._arrived = asyncio.Event()  # there are outcomes to commit, or there will be none
         self._hurry = asyncio.Event()  # somebody waits for the commit: do not gather any longer
-        self._stopping = self._finished = False
+        self._stopping = self._finished = self._is_over = False
         self._bug: BaseException | None = None
-        self._heard_at = -math.inf  # when Telegram last said something of use
+        self._heard_at = -math.inf  # when Telegram last said anything but that it has trouble
         self._outage_since: float | None = None
         self._troubles = 0  # answers in a row that were none, or that named no time
         self._named_until = -math.inf  # before which Telegram wants to hear from nobody
@@ -98,17 +99,20 @@ class Engine:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._settle_in_groups())
             async with asyncio.TaskGroup() as tries:
-                await self._work(tries)
-                self._needs_answer = True
-                while self._under_way:
-                    self._news.clear()
-                    await self._news.wait()
+                try:
+                    await self._work(tries)
+                    self._needs_answer = True
+                    while self._under_way:
+                        self._news.clear()
+                        await self._news.wait()
+                finally:
+                    self._is_over = True
             self._finished = True
             self._arrived.set()
             self._hurry.set()
+        await self._give_back()
         if self._bug is not None:
             raise self._bug
-        await self._give_back()
 
     def stop(self) -> None:
         """Start nothing new, and end every wait; in an outage soon also that for answers."""
@@ -123,7 +127,7 @@ class Engine:
             self._news.clear()  # before looking, so that what comes meanwhile is not missed
             unsettled = self._unsettled
             await self._claim_ahead()
-            wait: float | None = None  # seconds, or until there is news
+            wait: float | None = None  # in seconds; None until there is news; 0.0 to look again
             if self._claimed:
                 wait = self._start_what_may_go(tries)
                 if self._pacer.held(self._now()):
@@ -153,14 +157,16 @@ class Engine:
         return 0.0
 
     def _start(self, delivery: Delivery, now: float, tries: asyncio.TaskGroup) -> None:
-        """Send `delivery`, unless it is stopped at a gate; `_end` has the outcome, in the end."""
+        """Send `delivery`, unless it is stopped at a gate; its outcome is committed in the end."""
         self._unsettled += 1
-        passed = delivery
+        passed: Delivery | Outcome = delivery
         for gate in self._gates:
-            made = gate.before(passed)
-            if not isinstance(made, Delivery):
-                return self._end(delivery, made, now)
-            passed = made
+            passed = gate.before(passed)
+            if not isinstance(passed, Delivery):
+                self._stopped_at_gate(passed)
+                self._outcomes.append((delivery, passed))
+                self._arrived.set()
+                return
         answer = self._transport.send(passed)
         under_way: asyncio.Future[Outcome] = (
             answer
@@ -168,28 +174,37 @@ class Engine:
             else tries.create_task(cast("Coroutine[Any, Any, Outcome]", answer))
         )
         self._under_way.add(under_way)
-        return under_way.add_done_callback(partial(self._answered, delivery, now))
+        under_way.add_done_callback(partial(self._answered, delivery, now))
 
     def _answered(
         self, delivery: Delivery, asked_at: float, answer: asyncio.Future[Outcome]
     ) -> None:
+        """Whatever goes wrong here would only be logged by the event loop: a bug ends the run."""
         self._under_way.discard(answer)
+        if self._is_over:  # before its end, so it was cancelled: what was under way is in doubt
+            return
+        try:
+            outcome = NO_ANSWER if answer.cancelled() else answer.result()
+            for gate in reversed(self._gates):
+                outcome = gate.after(delivery, outcome)
+            self._outcomes.append((delivery, self._heed(delivery, outcome, asked_at)))
+        except BaseException as bug:  # noqa: BLE001 - `run` raises it
+            self._bug = self._bug or bug
+            self.stop()
+        self._arrived.set()
         if self._needs_answer or self._pacer.is_opening:
             self._news.set()
-        if answer.cancelled():  # given up, in an outage
-            outcome: Outcome = NO_ANSWER
-        elif (bug := answer.exception()) is not None:
-            self._bug = bug
-            return self.stop()
-        else:
-            outcome = answer.result()
-        for gate in reversed(self._gates):
-            outcome = gate.after(delivery, outcome)
-        return self._end(delivery, outcome, asked_at)
 
-    def _end(self, delivery: Delivery, outcome: Outcome, asked_at: float) -> None:
-        self._outcomes.append((delivery, self._heed(delivery, outcome, asked_at)))
-        self._arrived.set()
+    def _stopped_at_gate(self, outcome: Outcome) -> None:
+        """Telegram hears nothing of it: it costs no pace, and tells nothing of limit or network."""
+        self._pacer.put_back()
+        match outcome:
+            case Deferred():
+                self._last_wait = outcome.reason
+            case Halted():
+                self._halt(outcome)
+            case _:
+                self._halt(self._breaker.took(outcome))
 
     def _give_up_at(self, moment: float) -> None:
         """Wait for answers no longer than that, if it is still this outage that is on then."""
@@ -242,6 +257,9 @@ class Engine:
                 return outcome
             case Deferred():  # Telegram has named a time, for this chat alone
                 self._last_wait = outcome.reason
+            case _:
+                kind = type(outcome).__name__
+                raise TypeError(f"a transport answers with an Outcome, and not with {kind}")
         self._pacer.accepted()
         return outcome
 

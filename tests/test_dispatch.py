@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from broadcast.core.breaker import Breaker
 from broadcast.core.model import (
     Contact,
     Deferred,
@@ -407,6 +409,81 @@ def test_a_bug_behind_a_future_is_not_swallowed_either() -> None:
 
     with pytest.raises(RuntimeError, match="a bug"):
         virtual.run(engine_of(ledger_of(3), Broken()).run())
+
+
+@pytest.mark.parametrize("outcome", [LOST, FLOOD])
+def test_whoever_looks_on_and_fails_ends_the_run_and_hangs_nothing(outcome: Outcome) -> None:
+    class Broken(Recorder):
+        def held(self, seconds: float, reason: str) -> None:
+            raise BrokenPipeError
+
+    ledger = ledger_of(100)
+    transport = SlowTransport({"@friend0": outcome})
+    engine = Engine(ledger, transport, Pacer(50.0), Broken(), clock=virtual.utc)
+    with pytest.raises(BrokenPipeError):
+        virtual.run(engine.run())
+    claimed = [r for r in ledger.records() if r.status is Status.SENDING]
+    assert len(claimed) <= 1  # the one whose outcome was not recorded; what was not tried is back
+
+
+def test_an_answer_that_is_none_is_a_bug() -> None:
+    class Forgetful(FakeTransport):
+        async def send(self, delivery: Delivery) -> Outcome:
+            await super().send(delivery)
+            return None  # type: ignore[return-value]
+
+    transport = Forgetful()
+    with pytest.raises(TypeError, match="answers with an Outcome, and not with NoneType"):
+        virtual.run(engine_of(ledger_of(100), transport, concurrency=5).run())
+    assert len(transport.attempts) <= 5
+
+
+class Refusing:
+    """A gate that lets nobody through, and says why."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        self.outcome = outcome
+
+    def before(self, delivery: Delivery) -> Delivery | Outcome:
+        return self.outcome
+
+    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        return outcome
+
+
+def test_what_telegram_never_heard_of_costs_no_pace_and_teaches_nothing() -> None:
+    ledger, pacer = ledger_of(3000), Pacer(1.0, 10, learns=True)
+    engine = Engine(
+        ledger,
+        FakeTransport(),
+        pacer,
+        Recorder(),
+        gates=[Refusing(Failed("TOO_LATE", "too late"))],
+        breaker=Breaker(1.0),
+        clock=virtual.utc,
+    )
+
+    async def main() -> float:
+        await engine.run()
+        return asyncio.get_running_loop().time()
+
+    assert virtual.run(main()) < 1.0
+    assert ledger.counts().failed == 3000
+    assert pacer.learned() is None
+    assert pacer.rate == 1.0
+
+
+def test_a_cancelled_run_tells_nobody_anything_any_more() -> None:
+    watcher = Recorder()
+    engine = Engine(ledger_of(50), SlowTransport(), Pacer(None), watcher, clock=virtual.utc)
+
+    async def main() -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.5):
+                await engine.run()
+
+    virtual.run(main())
+    assert watcher.holds == watcher.settlements == []
 
 
 def test_what_is_sent_at_once_needs_no_task_and_is_as_good() -> None:

@@ -73,3 +73,12 @@ def test_what_cannot_be_sent_is_told(message: Message) -> None:
 
 def test_a_button_that_leads_nowhere_is_told() -> None:
     refused(Message("x", buttons=((Button("A", "nowhere"),),)), [ANA], is_bot=True)
+
+
+def test_the_library_keeps_to_the_limit_of_a_chat_like_the_command() -> None:
+    transport: Any = FakeTransport()
+    transport.account = SimpleNamespace(id=1, is_bot=True, is_premium=False)
+    transport.is_group = lambda _: False
+    report = asyncio.run(send("Hi", [contact("5"), contact("5"), contact("6")], transport))
+    assert report.counts.sent == 3
+    assert transport.attempts == ["5", "6", "5"]  # the second a second later

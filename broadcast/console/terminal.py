@@ -6,7 +6,7 @@ import json
 import os
 import select
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import SettingsError
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr."""
-    print(text, file=sys.stderr)
+    """A line for the person, on stderr; where nobody reads it any more, nothing is said."""
+    with suppress(BrokenPipeError):
+        print(text, file=sys.stderr)
 
 
 def stderr_is_terminal() -> bool:

@@ -26,22 +26,22 @@ class ChatGate:
 
     def before(self, delivery: Delivery) -> Delivery | Outcome:
         """See `Gate.before`."""
-        peer = delivery.contact.peer
-        wait = self._lanes.take(self._now(), peer.key, is_group=self._is_group(peer))
+        chat = delivery.contact.peer.chat  # all topics of a forum are one
+        wait = self._lanes.take(self._now(), chat.key, is_group=self._is_group(chat))
         if wait:
             return Deferred("CHAT_PACE", reason_of("CHAT_PACE"), wait, reached=False)
         return delivery
 
     def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         """See `Gate.after`: where Telegram has named a time for this chat, it is kept."""
-        peer = delivery.contact.peer
-        if self._is_group(peer):  # this very message may have found out: its lane is taken, too
-            self._lanes.take(self._now(), peer.key, is_group=True)
+        chat = delivery.contact.peer.chat
+        if self._is_group(chat):  # this very message may have found out: its lane is taken, too
+            self._lanes.take(self._now(), chat.key, is_group=True)
         if (
             isinstance(outcome, Deferred)
             and outcome.scope is Scope.DELIVERY
             and outcome.retry_after is not None
         ):
             now = self._now()
-            self._lanes.hold(now, peer.key, now + outcome.retry_after)
+            self._lanes.hold(now, chat.key, now + outcome.retry_after)
         return outcome

@@ -1,7 +1,7 @@
 """Answers when the next send may start; it reads no clock: `now` is passed in, in seconds.
 
 A lane is the generic cell rate algorithm (ITU-T I.371): one number, the theoretical arrival time,
-is the whole state, whatever the rate and however many workers ask. What the account's lane learns
+is the whole state, whatever the rate and however many ask. What the account's lane learns
 from floods, why so, and the simulation that chose the numbers below: docs/pacing.md.
 """
 
@@ -253,6 +253,11 @@ class Pacer:
     def unused(self) -> None:
         """What was let go did not start after all: Telegram has not heard of it."""
         self._taken = max(self._taken - 1, self._accepted)
+
+    def put_back(self) -> None:
+        """The same in the moment in which it was let go: somebody else may have its turn."""
+        self.unused()
+        self._arrival -= self._interval
 
     def flooded(self, now: float, seconds: float) -> None:
         """Telegram asks to wait `seconds`: hold everybody, and learn from it when that is over.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from array import array
+from dataclasses import dataclass
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import InputError
 from broadcast.core.when import WhenError
-from broadcast.ledger.rows import contact_of, keys, milliseconds
+from broadcast.ledger.rows import keys, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,39 +19,64 @@ if TYPE_CHECKING:
     from broadcast.ledger.database import Statements
     from broadcast.ledger.spool import Contacts
 
+AT_ONCE = -1  # instead of a moment
+
+
+@dataclass(frozen=True)
+class Shares:
+    """What each contact of an audience gets: in how many parts, and when, as the ledger keeps it.
+
+    None where it is one part for all, and at once. It is found out before anything is written,
+    which may take its time: a transaction keeps every other process from writing.
+    """
+
+    parts: array[int] | None
+    moments: array[int] | None
+
+    @classmethod
+    def of(
+        cls,
+        audience: Contacts,
+        parts: Callable[[Contact], int] | None,
+        due: Callable[[Contact], datetime | None] | None,
+    ) -> Shares:
+        """`due` says when a contact's turn is, None for at once. Raises InputError where it does
+        not know."""
+        counts = None if parts is None else array("I")
+        moments = None if due is None else array("q")
+        for contact in audience if parts or due else ():
+            if counts is not None and parts is not None:
+                counts.append(max(parts(contact), 1))
+            if moments is not None and due is not None:
+                moments.append(_moment(due, contact))
+        return cls(counts, moments)
+
 
 def freeze(
-    sql: Statements,
-    number: int,
-    audience: Contacts,
-    *,
-    parts: Callable[[Contact], int] | None,
-    due: Callable[[Contact], datetime | None] | None,
-    at_telegram: bool,
+    sql: Statements, number: int, audience: Contacts, shares: Shares, *, at_telegram: bool
 ) -> None:
     """Write `audience` as the recipients of the broadcast `number`, and count them.
 
-    `due` says when a contact's turn is, None for at once, as for all when there is no `due`. With
-    neither that nor `parts` the rows go from file to file as they are. One moment for all is kept
-    with the broadcast; only where they differ is it kept for each, so that a million rows are not
-    written twice, and not at all for what lies `at_telegram`. Raises InputError where `due` raises.
+    Where all get one part at once the rows go from file to file as they are. One moment for all is
+    kept with the broadcast; only where they differ is it kept for each, so that a million rows are
+    not written twice, and not at all for what lies `at_telegram`.
     """
     span = keys(number)
     times = _Times(sql, span["low"], is_kept_for_each=not at_telegram)
     key = span["low"]
-    for peers, others, lines in audience.rows():
-        if parts is None and due is None:
+    counts = repeat(1) if shares.parts is None else iter(shares.parts)
+    dues = repeat(AT_ONCE) if shares.moments is None else iter(shares.moments)
+    for peers, others, _ in audience.rows():
+        if shares.parts is None and shares.moments is None:
             sql.many("insert_recipient", zip(count(key), peers, others, repeat(None)))
             key += len(peers)
             continue
         rows: list[tuple[Any, ...]] = []
         moments: list[tuple[int, int]] = []
-        for peer, more, line in zip(peers, others, lines, strict=True):
-            contact = contact_of(peer, more, line)
-            moment = None if due is None else _moment(due, contact)
-            if moment is not None:
+        for peer, more, parts, moment in zip(peers, others, counts, dues):  # noqa: B905 - endless
+            if moment != AT_ONCE:
                 moments.append((key, moment))
-            for part in range(1 if parts is None else max(parts(contact), 1)):
+            for part in range(parts):
                 rows.append((key, peer, more, part or None))
                 key += 1
         times.add(moments)
@@ -63,12 +90,12 @@ def freeze(
         sql.run("hand_out_from_waiting", number=number)
 
 
-def _moment(due: Callable[[Contact], datetime | None], contact: Contact) -> int | None:
+def _moment(due: Callable[[Contact], datetime | None], contact: Contact) -> int:
     try:
         found = due(contact)
     except WhenError as error:
         raise InputError(f"{error}; nothing was sent") from None
-    return None if found is None else milliseconds(found)
+    return AT_ONCE if found is None else milliseconds(found)
 
 
 class _Times:

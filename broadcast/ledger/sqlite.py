@@ -17,7 +17,7 @@ from broadcast.core.errors import HaltedError, InputError
 from broadcast.core.model import Action, Broadcast, Deferred, Message, State, Status
 from broadcast.core.when import moment_for
 from broadcast.ledger.database import BUSY_TIMEOUT, Database
-from broadcast.ledger.freeze import freeze
+from broadcast.ledger.freeze import Shares, freeze
 from broadcast.ledger.owner import this_process
 from broadcast.ledger.rows import (
     broadcast_of,
@@ -133,6 +133,7 @@ class SqliteLedger:
         at_telegram = due is None
         if at_telegram and (message.when is not None or contacts.have_overrides):
             due = partial(_moment_at_telegram, message.when)
+        shares = await asyncio.to_thread(Shares.of, contacts, parts, due)
 
         def work(sql: Statements) -> int:
             earlier: Any = sql.one("broadcast_by_once", once_key=once)
@@ -140,7 +141,7 @@ class SqliteLedger:
                 self.require_same(broadcast_of(earlier, self._clock()), message)
                 return earlier["number"]
             number = self._insert(sql, identity, Action.SEND, message, once=once)
-            freeze(sql, number, contacts, parts=parts, due=due, at_telegram=at_telegram)
+            freeze(sql, number, contacts, shares, at_telegram=at_telegram)
             return number
 
         return self._by_number(await self._database.write(work))

@@ -332,7 +332,7 @@ class TelethonTransport:
             return self._client
 
     def _use(self, client: TelegramClient) -> None:
-        self._wire = wire_of(client, self._timeout)
+        self._wire = wire_of(client, self._timeout, partial(self._discard, client))
         client.disconnected.add_done_callback(partial(self._ended, client))
 
     def _ended(self, client: TelegramClient, ended: Future[Any]) -> None:
@@ -359,8 +359,7 @@ class TelethonTransport:
     async def close(self) -> None:
         """Disconnect."""
         if self._client is not None:
-            self._lost.append(self._client)
-            self._client = self._wire = None
+            self._discard(self._client)
         await self._disconnect_lost()
 
 

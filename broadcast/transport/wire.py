@@ -1,4 +1,4 @@
-"""The one place that leans on Telethon's inside, for what a message costs; it decides nothing.
+"""The one place that leans on Telethon's inside, for what a message costs.
 
 `client(request)` costs some 30 µs a message (benchmarks/README.md) and, worse, its memory grows:
 Telethon queues every answer as an update, also with `receive_updates=False`, and its update loop
@@ -87,11 +87,13 @@ class Try(TLRequest):
         data: bytes,
         random_id: int,
         answer: Future[Outcome],
+        *,
         until: float,
         under_way: dict[Future[Outcome], Try],
+        lost: Callable[[], None],
     ) -> None:
         self.data, self.random_id, self.answer, self.until = data, random_id, answer, until
-        self._under_way = under_way
+        self._under_way, self._lost = under_way, lost
         under_way[answer] = self
 
     @property
@@ -102,20 +104,18 @@ class Try(TLRequest):
     future = request
 
     def read_result(self, reader: BinaryReader) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Of a short answer only the id is of interest, and it is at a fixed place."""
-        if reader.stream.startswith(_SHORT_ANSWER, reader.position):
-            self._end(Sent(*_ID.unpack_from(reader.stream, reader.position)))
-        else:
-            ids = message_ids_of(reader.tgread_object(), [self.random_id])
-            self._end(Sent(ids[0] if ids else None))
-        return self
+        """Of a short answer only the id is of interest, and it is at a fixed place.
 
-    def read(self, answer: bytes) -> None:
-        """The same from the bytes of the answer alone; see `set_exception`."""
-        try:
-            self.read_result(BinaryReader(answer))
-        except Exception as error:  # noqa: BLE001 - as Telethon does
-            self.set_exception(error)
+        An answer that Telethon cannot read is no error, so the message was accepted.
+        """
+        number: int | None = None
+        with suppress(errors.TypeNotFoundError, BufferError, struct.error):
+            if reader.stream.startswith(_SHORT_ANSWER, reader.position):
+                (number,) = _ID.unpack_from(reader.stream, reader.position)
+            else:
+                number, *_ = *message_ids_of(reader.tgread_object(), [self.random_id]), None
+        self._end(Sent(number))
+        return self
 
     def cancelled(self) -> bool:
         """What Telethon asks a future before it sets a result."""
@@ -128,14 +128,16 @@ class Try(TLRequest):
 
     def set_exception(self, error: Exception) -> None:
         """Telegram has refused it, or nobody knows; or it is a bug, which the engine raises."""
-        if isinstance(error, (errors.TypeNotFoundError, BufferError)):
-            return self._end(
-                Sent()
-            )  # no error, so accepted; Telethon cannot read what else it says
         try:
-            return self._end(outcome_of(error))
+            outcome = outcome_of(error)
         except Exception:  # noqa: BLE001 - for whoever waits
-            return self.answer.set_exception(error)
+            self._under_way.pop(self.answer, None)
+            if not self.answer.done():
+                self.answer.set_exception(error)
+            return
+        self._end(outcome)
+        if outcome is NOT_CONNECTED:  # what is wrong is wrong with the connection
+            self._lost()
 
     def cancel(self) -> None:
         """The connection has ended."""
@@ -233,14 +235,15 @@ class Wire:
     """Sends serialised requests through the sender of a connected client.
 
     What is sent in one turn of the event loop leaves together, in one container: encrypting,
-    sending and being answered cost as much for a hundred as for one. `timeout` is in seconds.
+    sending and being answered cost as much for a hundred as for one. `timeout` is in seconds, and
+    `lost` is called when a try ends with an error of the connection.
     """
 
-    def __init__(self, client: TelegramClient, timeout: float) -> None:
+    def __init__(self, client: TelegramClient, timeout: float, lost: Callable[[], None]) -> None:
         self._sender: Any = client._sender  # noqa: SLF001 - what this module is for
         self._take_over()
         self._loop = client.loop
-        self._timeout = timeout
+        self._timeout, self._lost = timeout, lost
         self._gathered: list[RequestState | Try] = []
         self._under_way: dict[Future[Outcome], Try] = {}  # in the order in which they are given up
         self._has_timer = False
@@ -259,7 +262,10 @@ class Wire:
         theirs._ready.set()  # noqa: SLF001 - whoever waits there finds nothing, and comes to ours
 
     async def _open(self, message: TLMessage) -> None:
-        """Take what is in a container: answers to tries here, all else Telethon's way."""
+        """Take what is in a container: answers to tries here, all else Telethon's way.
+
+        One message that cannot be read, or that nobody waits for any more, takes no other with it.
+        """
         if not isinstance(message.obj, _Container):  # it came compressed, and is read already
             return await self._sender._handle_container(message)  # noqa: SLF001
         stream, at = message.obj.stream, message.obj.position + 4
@@ -271,7 +277,7 @@ class Wire:
             inner = stream[at : at + length]
             at += length
             if not self._is_answer(msg_id, inner):
-                with suppress(errors.TypeNotFoundError):
+                with suppress(Exception):
                     obj = BinaryReader(inner).tgread_object()
                     await self._sender._process_message(TLMessage(msg_id, number, obj))  # noqa: SLF001
         return None
@@ -288,7 +294,7 @@ class Wire:
             return False
         del self._sender._pending_state[request_id]  # noqa: SLF001
         self._sender._pending_ack.add(msg_id)  # noqa: SLF001
-        attempt.read(inner[12:])
+        attempt.read_result(BinaryReader(inner[12:]))
         return True
 
     @property
@@ -300,7 +306,10 @@ class Wire:
         """The outcome of a request that sends one message."""
         answer: Future[Outcome] = self._loop.create_future()
         until = self._loop.time() + self._timeout
-        self._gather(Try(data, random_id, answer, until, self._under_way))
+        attempt = Try(
+            data, random_id, answer, until=until, under_way=self._under_way, lost=self._lost
+        )
+        self._gather(attempt)
         if not self._has_timer:  # one for all, and not one for each
             self._has_timer = True
             self._loop.call_at(until, self._give_up)
@@ -342,6 +351,6 @@ class Wire:
         self._gathered.clear()
 
 
-def wire_of(client: TelegramClient, timeout: float) -> Wire | None:
+def wire_of(client: TelegramClient, timeout: float, lost: Callable[[], None]) -> Wire | None:
     """The short way for `client`; None when its inside is not the one that was tested."""
-    return Wire(client, timeout) if version.__version__ == TESTED_VERSION else None
+    return Wire(client, timeout, lost) if version.__version__ == TESTED_VERSION else None

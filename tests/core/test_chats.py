@@ -79,3 +79,18 @@ def test_slow_mode_holds_its_chat_and_no_other() -> None:
     assert held.retry_after == 10.0
     assert isinstance(other, Sent)
     assert isinstance(over, Sent)
+
+
+def test_the_topics_of_a_forum_are_one_group() -> None:
+    slow = Deferred("SLOWMODE_WAIT", "this group is in slow mode", 30.0)
+    inner = FakeTransport({"@my_group/3": slow})
+    outcomes = chats(
+        inner,
+        Clock(),
+        (0.0, "@my_group/1"),
+        (0.0, "@my_group/2"),
+        (10.0, "@my_group/3"),
+        (20.0, "@my_group/1"),
+    )
+    waits = [outcome.retry_after for outcome in outcomes[1:] if isinstance(outcome, Deferred)]
+    assert waits == [3.0, 30.0, 20.0]

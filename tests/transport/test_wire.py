@@ -7,7 +7,7 @@ import logging
 import struct
 from collections import defaultdict
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -29,9 +29,12 @@ from broadcast.transport import telethon
 from broadcast.transport.addresses import Address
 from broadcast.transport.template import Template, peer_bytes
 from broadcast.transport.text import parse
-from broadcast.transport.translate import NO_ANSWER, NOT_CONNECTED
+from broadcast.transport.translate import NO_ANSWER, NOT_CONNECTED, outcome_of
 from broadcast.transport.wire import ACK_DELAY, TESTED_VERSION, Wire, _Reader
 from tests import virtual
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 NUMBERS = st.integers(-(2**63), 2**63 - 1).filter(bool)
 ADDRESSES = st.one_of(
@@ -83,9 +86,9 @@ class Sender:
         self.others.append(message)
 
 
-def wire_to(sender: Sender) -> Wire:
+def wire_to(sender: Sender, lost: Callable[[], None] = lambda: None) -> Wire:
     client: Any = SimpleNamespace(_sender=sender, loop=asyncio.get_running_loop())
-    return Wire(client, 30.0)
+    return Wire(client, 30.0, lost)
 
 
 def template(text: str, entities: Any) -> Template:
@@ -329,6 +332,58 @@ def test_a_bug_reaches_whoever_waits() -> None:
             await answer
 
     virtual.run(main())
+
+
+@pytest.mark.parametrize(
+    ("error", "is_lost"),
+    [
+        (errors.InvalidBufferError(struct.pack("<i", -429)), True),  # before anything has left
+        (errors.BadMessageError(None, 64), True),
+        (ConnectionError("Connection to Telegram failed"), True),
+        (errors.UserIsBlockedError(None), False),
+        (TimeoutError(), False),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_of_the_connection_sends_nothing_and_ends_the_connection(
+    error: Exception, is_lost: bool
+) -> None:
+    async def main() -> None:
+        told: list[bool] = []
+        wire = wire_to(Sender(), lambda: told.append(True))
+        answer = wire.post(b"", 1)
+        await asyncio.sleep(0)
+        (attempt,) = wire._sender.sent
+        attempt.set_exception(error)
+        assert answer.result() == outcome_of(error)
+        assert not isinstance(answer.result(), Sent)
+        assert bool(told) == is_lost
+
+    virtual.run(main())
+
+
+def test_what_nobody_waits_for_any_more_takes_no_other_answer_with_it() -> None:
+    async def main() -> None:
+        sender = Sender()
+        wire = wire_to(sender)
+
+        async def fail(message: TLMessage) -> None:
+            raise asyncio.InvalidStateError
+
+        sender._process_message = fail  # type: ignore[method-assign]
+        outcomes = [wire.post(b"data", number) for number in range(2)]
+        await asyncio.sleep(0)
+        batch, _ = await sender._send_queue.get()
+        sender._pending_state.update({state.msg_id: state for state in batch})
+        outcomes[0].cancel()
+        short = bytes(types.UpdateShortSentMessage(id=77, pts=5, pts_count=1, date=None))
+        first, second = (state.msg_id for state in batch)
+        await sender._handlers[MessageContainer.CONSTRUCTOR_ID](
+            container((12345, short), (first, short[:9]), (second, short))
+        )
+        assert outcomes[1].result() == Sent(77)
+
+    asyncio.run(main())
 
 
 def test_a_try_is_given_up_when_its_time_is_over_and_not_before() -> None:
