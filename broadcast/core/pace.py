@@ -231,13 +231,15 @@ class Pacer:
     def seconds_for(self, count: int, now: float) -> float:
         """How long the next `count` sends take to start, as far as this lane is what decides.
 
-        It counts the hold that is on, what may go at once, and the rate of this moment.
+        It counts the hold that is on, what may go at once when a burst has opened, which takes
+        an answer or two, and the rate of this moment.
         """
         start = max(self._held_until, now)
         if not self._is_limited:
             return start - now
-        free = max(self._tolerance + start - self._arrival, 0.0) / self._interval
-        burst = min(free, self._open - 1) + 1
+        whole = self._interval * (self._top - 1)
+        free = max(whole + start - self._arrival, 0.0) / self._interval
+        burst = min(free, self._top - 1) + 1
         return start - now + max(count - burst, 0.0) * self._interval
 
     def accepted(self) -> None:

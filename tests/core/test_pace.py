@@ -63,6 +63,12 @@ def test_the_burst_goes_at_once_and_then_one_at_a_time(
     assert times == pytest.approx(expected, abs=TINY)
 
 
+def test_the_time_for_a_few_knows_that_their_burst_will_open() -> None:
+    pacer = Pacer(1.0, 10, learns=True)
+    assert pacer.seconds_for(8, 0.0) == 0.0
+    assert pacer.seconds_for(70, 0.0) == pytest.approx(60.0)
+
+
 @example(rate=768.0, burst=1, start=0.0, rhythm=[0.0, 0.00390625])
 @given(rates, bursts, starts, gaps)
 def test_whoever_waits_as_long_as_told_may_go(
