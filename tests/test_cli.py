@@ -768,6 +768,22 @@ def test_a_reader_who_has_seen_enough_is_no_error(shell: Shell, options: list[st
     assert process.returncode == 0
 
 
+def test_records_that_nobody_reads_to_their_end_are_no_error(shell: Shell) -> None:
+    people = shell.write("people.csv", "\n".join(["peer", *map(str, range(10**9, 10**9 + 250))]))
+    sent = shell.run(HELLO, "--sandbox", "--yes", "--rate", "max", "--contacts", people, "--quiet")
+    assert (sent.returncode, sent.stderr) == (0, "")
+    shown = shell.run("show", "--sandbox")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "... and 50 more" in shown.stdout
+    with shell.start("show", "--json", "--sandbox") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
 def test_a_closed_stdin_is_no_message(shell: Shell) -> None:
     command = ["sh", "-c", 'exec "$@" <&-', "sh", sys.executable, "-m", "broadcast"]
     result = subprocess.run(
