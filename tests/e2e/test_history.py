@@ -335,11 +335,18 @@ def test_a_finished_key_says_so_and_sends_nothing(bot: Cli, telegram: Telegram) 
     broadcast = ids(bot)[-1]
     (bot.directory / "contacts.yaml").unlink()
     ended = bot.run("soup", "--once", "menu", *FAST)
-    assert ended == (0, "", f"{broadcast} was sent already under the key menu: 2 sent, 1 failed\n")
+    assert ended == (1, "", f"{broadcast} was sent already under the key menu: 2 sent, 1 failed\n")
     ended = bot.run("soup", "--once", "menu", "--json", *FAST)
-    assert (ended.code, ended.deliveries, counts(ended.summary)) == (0, {}, [2, 1, 0, 0])
+    assert (ended.code, ended.deliveries, counts(ended.summary)) == (1, {}, [2, 1, 0, 0])
     assert len(telegram.received()) == 2
     assert status(bot)["once"] == "menu"
+
+
+def test_a_finished_key_that_everybody_has_is_a_success(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*TEN[:2])
+    for _ in range(2):
+        assert bot.run("soup", "--once", "menu", *FAST).code == 0
+    assert len(telegram.received()) == 2
 
 
 def test_a_key_sends_nothing_twice_even_when_the_ledger_was_lost(
