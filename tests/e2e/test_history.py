@@ -94,12 +94,14 @@ def kill_at(telegram: Telegram, child: list[Child], sends: int) -> None:
     telegram.world.at[telegram.world.sends + sends] = lambda: child[0].signal(signal.SIGKILL)
 
 
-def killed(cli: Cli, telegram: Telegram, *peers: str, options: tuple[str, ...] = ()) -> str:
+def killed(
+    cli: Cli, telegram: Telegram, *peers: str, options: tuple[str, ...] = (), text: str = TEXT
+) -> str:
     """Send to `peers`, or TEN, and die when the fifth message is stored; the id."""
     cli.write_contacts(*(peers or TEN))
     child: list[Child] = []
     kill_at(telegram, child, 5)
-    child.append(cli.start(TEXT, *ONE_BY_ONE, *options))
+    child.append(cli.start(text, *ONE_BY_ONE, *options))
     assert child[0].wait().code == -signal.SIGKILL
     return ids(cli)[-1]
 
@@ -748,3 +750,19 @@ def test_status_watches_a_broadcast_that_runs_elsewhere(bot: Cli) -> None:
     assert terminal.wait().code == 0
     assert re.search(r"state +done", terminal.shown)
     assert "10 sent, 0 failed" in terminal.shown
+
+
+def test_without_an_id_status_and_pause_mean_the_one_that_runs(
+    bot: Cli, telegram: Telegram
+) -> None:
+    old = killed(bot, telegram)
+    new = killed(bot, telegram, *(f"@other_{number}" for number in range(10)), text="soup")
+    assert status(bot)["broadcast"] == new
+    child = bot.start("resume", old, "--rate", "2", "--json")
+    assert child.out is not None
+    child.out.until('"status": "sent"')
+    assert status(bot)["broadcast"] == old
+    assert bot.run("pause").code == 0
+    assert child.wait().code == 130
+    assert status(bot, old)["state"] == "paused"
+    assert status(bot)["broadcast"] == new
