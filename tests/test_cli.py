@@ -253,6 +253,20 @@ def test_the_message_may_come_from_stdin_or_from_a_file(shell: Shell) -> None:
         ("statsu", "status"),
         ("inbox", "sandbox inbox"),
         ("serve", "sandbox serve"),
+        ("history", "list"),
+        ("histroy", "list"),
+        ("log", "list"),
+        ("stop", "pause"),
+        ("test", "preview MESSAGE --test"),
+        ("rehearsal", "MESSAGE --rehearse"),
+        ("rehearse", "MESSAGE --rehearse"),
+        ("Rehears", "MESSAGE --rehearse"),
+        ("dry-run", "MESSAGE --dry-run"),
+        ("dry_run", "MESSAGE --dry-run"),
+        ("dryrun", "MESSAGE --dry-run"),
+        ("quiet", "MESSAGE --quiet"),
+        ("canary", "MESSAGE --canary"),
+        ("no-split", "MESSAGE --no-split"),
     ],
 )
 def test_a_lone_word_close_to_a_command_is_not_sent(shell: Shell, word: str, meant: str) -> None:
@@ -275,7 +289,13 @@ def test_a_typo_with_an_argument_is_told_as_the_command_it_was_meant_to_be(shell
     shell.refuses("retyr", "6ff", "--sandbox", told=("did you mean `broadcast retry 6ff`?",))
 
 
-@pytest.mark.parametrize("text", ["Hello", "car", "Help!", "log in to the new site", "ok"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Hello", "car", "Help!", "log in to the new site", "ok", "dinner", "hi", "text", "best"),
+        *("story", "test1", "Test!", "files", "dogs", "in the morning"),
+    ],
+)
 def test_a_word_far_from_every_command_is_a_message(shell: Shell, text: str) -> None:
     assert f"  {text}\n" in dry(shell, text)
 
@@ -760,6 +780,22 @@ def test_a_reader_who_has_seen_enough_is_no_error(shell: Shell, options: list[st
     long = "peer\n" + "".join(f"@friend{number}\n" for number in range(5000))
     path = shell.write("long.csv", long)
     with shell.start(HELLO, "--dry-run", "--contacts", path, *options) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_records_that_nobody_reads_to_their_end_are_no_error(shell: Shell) -> None:
+    people = shell.write("people.csv", "\n".join(["peer", *map(str, range(10**9, 10**9 + 250))]))
+    sent = shell.run(HELLO, "--sandbox", "--yes", "--rate", "max", "--contacts", people, "--quiet")
+    assert (sent.returncode, sent.stderr) == (0, "")
+    shown = shell.run("show", "--sandbox")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "... and 50 more" in shown.stdout
+    with shell.start("show", "--json", "--sandbox") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert process.stdout.readline()

@@ -6,12 +6,13 @@ import io
 import re
 import sys
 import traceback
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from broadcast.cli import account, history, previewing, sandbox, scheduling, sending
 from broadcast.cli.parsing import BUG, DONE, HALTED, INTERRUPTED, LOCKED, USAGE, cli, place_of
+from broadcast.cli.unwrapping import ours_in
 from broadcast.core.errors import (
     BroadcastError,
     ContactsError,
@@ -74,7 +75,7 @@ def run(arguments: Sequence[str]) -> int:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the process edge
-        known = _only_ours(error)
+        known = ours_in(error)
         if known is not None:
             return _tell(known, place_of(arguments))
         traceback.print_exc()
@@ -84,15 +85,6 @@ def run(arguments: Sequence[str]) -> int:
             err=True,
         )
         return BUG
-
-
-def _only_ours(error: Any) -> BroadcastError | None:
-    """One of our errors out of a group that holds nothing else, as a TaskGroup raises it."""
-    if not isinstance(error, ExceptionGroup):
-        return error if isinstance(error, BroadcastError) else None
-    inside = cast("Any", error).exceptions
-    ours = [_only_ours(each) for each in inside]
-    return None if None in ours else ours[0]
 
 
 def _tell(error: BroadcastError, place: str) -> int:

@@ -56,12 +56,15 @@ def list_(home: str | None, *, limit: int, scheduled: bool, json: bool, sandbox:
 @sandbox_option
 @home_option
 def status(id: str | None, home: str | None, *, watch: bool, json: bool, sandbox: bool) -> int:  # noqa: A002
-    """Show one broadcast, also while it runs elsewhere. Without an ID the last one."""
+    """Show one broadcast, also while it runs elsewhere.
+
+    Without an ID the one that is running, or else the last one.
+    """
     from broadcast import app, console  # noqa: PLC0415
 
     console.require_reader()
     with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
-        broadcast = ledger.find(id)
+        broadcast = (_running(ledger) if id is None else None) or ledger.find(id)
         if watch and broadcast.owner is not None:
             with console.Watching(broadcast) as watching:
                 while broadcast.owner is not None:
@@ -128,7 +131,8 @@ def pause(id: str | None, home: str | None, *, sandbox: bool) -> int:  # noqa: A
     from broadcast import app  # noqa: PLC0415
 
     with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
-        _stop(ledger, ledger.find(id, unfinished=id is None), State.PAUSED)
+        running = _running(ledger) if id is None else None
+        _stop(ledger, running or ledger.find(id, unfinished=id is None), State.PAUSED)
     return DONE
 
 
@@ -152,6 +156,11 @@ def cancel(id: str | None, *, yes: bool, sandbox: bool, **account: str | None) -
     if is_there:
         return scheduling.take_back(broadcast.id, sandbox=sandbox, yes=yes, **account)
     return DONE
+
+
+def _running(ledger: SqliteLedger) -> Broadcast | None:
+    """What a process is at now: an older one where it is gone on with, or tried again."""
+    return next((each for each in ledger.unfinished() if each.owner is not None), None)
 
 
 def _stop(ledger: SqliteLedger, broadcast: Broadcast, state: State) -> Broadcast:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import shlex
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from broadcast.cli.typos import meant_by, meant_command
 from broadcast.settings import Settings, load_settings, read_environment
 
 if TYPE_CHECKING:
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
 
 DONE, SOME_FAILED, USAGE, HALTED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
-ALSO_COMMANDS = {  # what people type for an option or for a command of the sandbox
-    "help": "--help",
-    "version": "--version",
-    "inbox": "sandbox inbox",
-    "serve": "sandbox serve",
-}
 _PLACES = ("--home", "--session", "--server", "--server-key")
 
 
@@ -80,7 +74,8 @@ class Group(click.Group):
 class MessageOrCommand(Group):
     """`broadcast MESSAGE` is `broadcast send MESSAGE`, unless MESSAGE looks like a command.
 
-    A typo must never go out to everybody: a lone word close to a command's name is refused.
+    A typo must never go out to everybody: a lone word close to a command's name is refused, and so
+    is the name of an option without its dashes.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -119,10 +114,15 @@ class MessageOrCommand(Group):
 
     def _refuse_typos(self, ctx: click.Context, words: list[str]) -> None:
         word = words[0]
-        names = [*self.commands, *ALSO_COMMANDS]
-        close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.7)
-        if close and word.replace("-", "_").isidentifier():  # `log-in` is one word, too
-            meant = " ".join([ALSO_COMMANDS.get(close[0], close[0]), *words[1:]])
+        if len(words) == 1:
+            params = self.commands["send"].params
+            names = [name for param in params for name in (*param.opts, *param.secondary_opts)]
+            options = [name for name in names if name.startswith("--")]
+            meant = meant_by(word, self.commands, options)
+        else:  # no message, and `in the morning` is told so without talk of `--in`
+            command = meant_command(word, self.commands)
+            meant = command and " ".join([command, *words[1:]])
+        if meant is not None:
             message = word if len(words) == 1 else f'"{" ".join(words)}"'
             ctx.fail(
                 f"did you mean `broadcast {meant}`? "

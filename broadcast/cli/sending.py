@@ -102,7 +102,7 @@ def send(message: tuple[str, ...], **given: Any) -> int:
             )
             if given["json"]:
                 console.show_records(earlier, (), as_json=True)
-            return DONE
+            return SOME_FAILED if earlier.counts.failed else DONE
         if earlier is not None:
             return run(settings, ledger, given, taking_up(earlier), account=earlier.account)
         contacts = audience_of(settings, given, body)

@@ -130,9 +130,12 @@ class Database:
             return work(Statements(self._reader))
 
     def stream(self, name: str, **values: object) -> Iterator[Any]:
-        """The same one by one, for results that are large."""
+        """The same one by one, for results that are large; it may be left before its end."""
         with self._explained():
-            yield from Statements(self._reader).run(name, **values)
+            # Not `yield from`: it would close the cursor of a stream that is left, which SQLite
+            # refuses where that is noticed only after the database was closed.
+            for row in Statements(self._reader).run(name, **values):  # noqa: UP028
+                yield row
 
     @contextmanager
     def _transaction(self) -> Generator[None]:

@@ -10,6 +10,7 @@ import asyncio
 import logging
 import sqlite3
 import struct
+import sys
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -236,10 +237,18 @@ class AccountOpener:
 
 
 async def disconnect(client: TelegramClient) -> None:
-    """Disconnect `client`; Telethon says only at run time that this can be awaited."""
-    ending: Any = client.disconnect()
-    if ending is not None:
-        await ending
+    """Disconnect `client`; Telethon says only at run time that this can be awaited.
+
+    An error that is on its way goes on as it is.
+    """
+    underway = sys.exc_info()[1]
+    try:
+        ending: Any = client.disconnect()
+        if ending is not None:
+            await ending
+    except sqlite3.Error:  # the session file, on a disk that is full as the ledger found it
+        if underway is None:
+            raise
     ended: Any = client.disconnected
     if ended.done() and not ended.cancelled():
         ended.exception()  # asked for, so that asyncio does not log a lost connection by itself

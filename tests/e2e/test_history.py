@@ -94,12 +94,14 @@ def kill_at(telegram: Telegram, child: list[Child], sends: int) -> None:
     telegram.world.at[telegram.world.sends + sends] = lambda: child[0].signal(signal.SIGKILL)
 
 
-def killed(cli: Cli, telegram: Telegram, *peers: str, options: tuple[str, ...] = ()) -> str:
+def killed(
+    cli: Cli, telegram: Telegram, *peers: str, options: tuple[str, ...] = (), text: str = TEXT
+) -> str:
     """Send to `peers`, or TEN, and die when the fifth message is stored; the id."""
     cli.write_contacts(*(peers or TEN))
     child: list[Child] = []
     kill_at(telegram, child, 5)
-    child.append(cli.start(TEXT, *ONE_BY_ONE, *options))
+    child.append(cli.start(text, *ONE_BY_ONE, *options))
     assert child[0].wait().code == -signal.SIGKILL
     return ids(cli)[-1]
 
@@ -335,11 +337,18 @@ def test_a_finished_key_says_so_and_sends_nothing(bot: Cli, telegram: Telegram) 
     broadcast = ids(bot)[-1]
     (bot.directory / "contacts.yaml").unlink()
     ended = bot.run("soup", "--once", "menu", *FAST)
-    assert ended == (0, "", f"{broadcast} was sent already under the key menu: 2 sent, 1 failed\n")
+    assert ended == (1, "", f"{broadcast} was sent already under the key menu: 2 sent, 1 failed\n")
     ended = bot.run("soup", "--once", "menu", "--json", *FAST)
-    assert (ended.code, ended.deliveries, counts(ended.summary)) == (0, {}, [2, 1, 0, 0])
+    assert (ended.code, ended.deliveries, counts(ended.summary)) == (1, {}, [2, 1, 0, 0])
     assert len(telegram.received()) == 2
     assert status(bot)["once"] == "menu"
+
+
+def test_a_finished_key_that_everybody_has_is_a_success(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*TEN[:2])
+    for _ in range(2):
+        assert bot.run("soup", "--once", "menu", *FAST).code == 0
+    assert len(telegram.received()) == 2
 
 
 def test_a_key_sends_nothing_twice_even_when_the_ledger_was_lost(
@@ -741,3 +750,19 @@ def test_status_watches_a_broadcast_that_runs_elsewhere(bot: Cli) -> None:
     assert terminal.wait().code == 0
     assert re.search(r"state +done", terminal.shown)
     assert "10 sent, 0 failed" in terminal.shown
+
+
+def test_without_an_id_status_and_pause_mean_the_one_that_runs(
+    bot: Cli, telegram: Telegram
+) -> None:
+    old = killed(bot, telegram)
+    new = killed(bot, telegram, *(f"@other_{number}" for number in range(10)), text="soup")
+    assert status(bot)["broadcast"] == new
+    child = bot.start("resume", old, "--rate", "2", "--json")
+    assert child.out is not None
+    child.out.until('"status": "sent"')
+    assert status(bot)["broadcast"] == old
+    assert bot.run("pause").code == 0
+    assert child.wait().code == 130
+    assert status(bot, old)["state"] == "paused"
+    assert status(bot)["broadcast"] == new
