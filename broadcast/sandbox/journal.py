@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from filelock import FileLock, Timeout
 
-from broadcast.core.errors import LockedError, SettingsError
+from broadcast.core.errors import HaltedError, LockedError, SettingsError
 from broadcast.lock import make_private
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # writes what `append` could not, and has told of
+                self._file.close()
             self._file = None
         self._lock.release()
 
@@ -62,12 +64,21 @@ class Journal:
                 yield self._record(line, number)
 
     def append(self, records: Iterable[Record]) -> None:
-        """Write the records at once; when this returns, they survive a SIGKILL."""
+        """Write the records at once; when this returns, they survive a SIGKILL.
+
+        Raises HaltedError when the disk is full or failing.
+        """
         if self._file is None:
             raise RuntimeError("the journal is not open")
         lines = [json.dumps(record, separators=(",", ":")) + "\n" for record in records]
-        self._file.write("".join(lines).encode())
-        self._file.flush()
+        try:
+            self._file.write("".join(lines).encode())
+            self._file.flush()
+        except OSError as error:
+            raise HaltedError(
+                f"the sandbox's journal {self.path} cannot be written: {error.strerror}. "
+                "Free some space, then `broadcast resume`"
+            ) from error
 
     def _acquire(self) -> None:
         try:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from broadcast.core.errors import LockedError, SettingsError
+from broadcast.core.errors import HaltedError, LockedError, SettingsError
 from broadcast.sandbox.journal import Journal
 
 RECORDS = [{"t": "key", "id": 2**64 - 1}, {"t": "text", "text": "line\nbreak, Zoë \u2028"}]
@@ -29,6 +29,20 @@ def test_appending_goes_on_where_the_last_run_stopped(tmp_path):
         with Journal(tmp_path / "journal") as journal:
             assert [record["n"] for record in journal.replay()] == list(range(number))
             journal.append([{"n": number}])
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_a_full_disk_says_what_to_do_and_lets_the_journal_go(tmp_path):
+    path = tmp_path / "journal"
+    full = Path("/dev/full").open("wb")  # noqa: SIM115 - the journal closes it
+    with Journal(path) as journal:
+        journal._file.close()
+        journal._file = full
+        with pytest.raises(HaltedError, match=r"journal cannot be written: No space.*Free some"):
+            journal.append(RECORDS)
+    assert full.closed
+    with Journal(path) as journal:
+        assert list(journal.replay()) == []
 
 
 @given(cut=st.integers(1, 20))
