@@ -216,10 +216,6 @@ class SqliteLedger:
         """The same broadcast as it is now."""
         return self._by_number(broadcast.number)
 
-    def target_of(self, broadcast: Broadcast) -> Broadcast | None:
-        """The broadcast whose messages an edit or a recall changes."""
-        return None if broadcast.target is None else self._by_number(broadcast.target)
-
     def recall_of(self, broadcast: Broadcast) -> Broadcast | None:
         """The recall of `broadcast`, if there is one: then nothing of it is sent any more."""
         rows = self._database.read("recall_of", target=broadcast.number)

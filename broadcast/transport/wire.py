@@ -1,8 +1,8 @@
 """The one place that leans on Telethon's inside, for what a message costs.
 
-`client(request)` costs some 30 µs a message (benchmarks/README.md) and, worse, its memory grows:
-Telethon queues every answer as an update, also with `receive_updates=False`, and its update loop
-does not keep up. Here serialised requests are packed into containers, and plain answers to them
+With `client(request)` a message costs a task, a chain of coroutines and a copy of the rest of its
+container (what that comes to: benchmarks/README.md). Worse, memory grows: Telethon queues every
+answer as an update, also with `receive_updates=False`, and its update loop does not keep up. Here serialised requests are packed into containers, and plain answers to them
 taken out of containers, by Telethon's own sender, encryption and checks, and nothing else of it.
 
 With another version of Telethon than the tested one `wire_of` answers None, and everything goes the
