@@ -2,8 +2,9 @@
 
 With `client(request)` a message costs a task, a chain of coroutines and a copy of the rest of its
 container (what that comes to: benchmarks/README.md). Worse, memory grows: Telethon queues every
-answer as an update, also with `receive_updates=False`, and its update loop does not keep up. Here serialised requests are packed into containers, and plain answers to them
-taken out of containers, by Telethon's own sender, encryption and checks, and nothing else of it.
+answer as an update, also with `receive_updates=False`, and its update loop does not keep up. Here
+serialised requests are packed into containers, and plain answers to them taken out of containers,
+by Telethon's own sender, encryption and checks, and nothing else of it.
 
 With another version of Telethon than the tested one `wire_of` answers None, and everything goes the
 public way. tests/transport/test_wire.py holds both ways to the same bytes and the same outcomes.
