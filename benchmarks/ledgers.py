@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.model import Contact, Failed, Message, Sent, When
 from broadcast.core.peers import parse_peer
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -22,7 +22,7 @@ from benchmarks import TEXT, recipient
 from benchmarks.__main__ import BOT_TOKEN, BROADCAST, MAXRSS_UNIT, Usage, run, sandbox
 from benchmarks.ledgers import fill
 from broadcast import load_settings
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 
 if TYPE_CHECKING:
     from collections.abc import Callable

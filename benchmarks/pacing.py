@@ -23,7 +23,7 @@ from benchmarks.simulation import (
     sleeping,
     telethon,
 )
-from broadcast.core.pace import ChatLanes, Learned, Pacer
+from broadcast.engine.pacer import ChatLanes, Learned, Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

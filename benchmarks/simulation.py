@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
 
-    from broadcast.core.pace import Pacer
+    from broadcast.engine.pacer import Pacer
 
 THERE = 0.025  # seconds
 BACK = 0.025, 0.125

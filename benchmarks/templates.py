@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.model import Contact, Message
 from broadcast.core.peers import parse_peer
-from broadcast.core.personal import personal
+from broadcast.message.personal import personal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from broadcast.app import Report, open_telegram, send
-    from broadcast.audience import contact, load_audience
     from broadcast.core.errors import BroadcastError
     from broadcast.core.model import (
         Contact,
@@ -20,26 +19,27 @@ if TYPE_CHECKING:
         Sent,
         Status,
     )
-    from broadcast.core.pace import Pacer
+    from broadcast.engine.fake import FakeTransport
+    from broadcast.engine.pacer import Pacer
+    from broadcast.people.lists import contact, load_audience
     from broadcast.sandbox_app import open_sandbox
     from broadcast.settings import Settings, load_settings
-    from broadcast.transport.fake import FakeTransport
 
 __version__ = "0.1.0"
 
 # Imported when first asked for, so that `broadcast --help` answers at once.
 _HOMES = {
     "broadcast.app": ("Report", "open_telegram", "send"),
-    "broadcast.audience": ("contact", "load_audience"),
+    "broadcast.people.lists": ("contact", "load_audience"),
     "broadcast.core.errors": ("BroadcastError",),
     "broadcast.core.model": (
         "Contact", "Deferred", "Delivery", "Failed", "Format", "Halted", "Message", "Outcome",
         "Sent", "Status",
     ),
-    "broadcast.core.pace": ("Pacer",),
+    "broadcast.engine.pacer": ("Pacer",),
     "broadcast.sandbox_app": ("open_sandbox",),
     "broadcast.settings": ("Settings", "load_settings"),
-    "broadcast.transport.fake": ("FakeTransport",),
+    "broadcast.engine.fake": ("FakeTransport",),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

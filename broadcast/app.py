@@ -28,34 +28,34 @@ from broadcast.checks import (
     require_bot,
     require_sendable,
 )
-from broadcast.core.breaker import SHARE, Breaker
-from broadcast.core.chats import ChatGate
-from broadcast.core.content import pack
 from broadcast.core.errors import (
     InputError,
     LockedError,
 )
+from broadcast.core.ids import broadcast_id, once_id
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
-from broadcast.core.pace import Known, Pacer
-from broadcast.core.paid import PaidGate
-from broadcast.core.personal import PersonalGate
-from broadcast.core.plan import broadcast_id, once_id
-from broadcast.core.start import pacer_for
-from broadcast.core.when import PunctualGate
-from broadcast.dispatch import MAX_WAIT, PATIENCE, Engine
+from broadcast.engine.breaker import SHARE, Breaker
+from broadcast.engine.dispatch import MAX_WAIT, PATIENCE, Engine
+from broadcast.engine.first_rate import pacer_for
+from broadcast.engine.gates.chat import ChatGate
+from broadcast.engine.gates.paid import PaidGate
+from broadcast.engine.pacer import Known, Pacer
 from broadcast.ledger.memory import MemoryLedger
+from broadcast.message.personal import PersonalGate
+from broadcast.message.schema import pack
+from broadcast.message.when import PunctualGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from broadcast.core.access import Access
     from broadcast.core.model import Broadcast, Delivery, Outcome
-    from broadcast.core.ports import Gate, Run, Transport, Watcher
-    from broadcast.ledger.spool import Contacts
-    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.engine.ports import Gate, Run, Transport, Watcher
+    from broadcast.ledger.sqlite.ledger import SqliteLedger
+    from broadcast.people.audience import Contacts
     from broadcast.settings import Settings
-    from broadcast.transport.account import Account, Prompts
-    from broadcast.transport.telethon import TelethonTransport
+    from broadcast.telegram.account import Account, Prompts
+    from broadcast.telegram.sender import TelethonTransport
 
 CONCURRENCY, FULL_CONCURRENCY = 20, 300
 """Requests under way at once: enough for 30 a second when an answer takes half a second; and where
@@ -437,7 +437,7 @@ def open_access(
     access: Access, prompts: Prompts | None
 ) -> AbstractAsyncContextManager[TelethonTransport]:
     """A transport to wherever `access` leads."""
-    from broadcast.transport.telethon import open_transport  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.telegram.sender import open_transport  # noqa: PLC0415 - Telethon costs 0.3 s
 
     return open_transport(access, prompts)
 
@@ -450,7 +450,7 @@ async def login(settings: Settings, prompts: Prompts | None) -> Account:
 
 async def whoami(settings: Settings) -> Account | None:
     """Who is signed in; None when nobody is."""
-    from broadcast.transport.account import open_account  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.telegram.account import open_account  # noqa: PLC0415 - Telethon costs 0.3 s
 
     async with open_account(settings.access()) as opener:
         return await opener.signed_in()
@@ -458,7 +458,7 @@ async def whoami(settings: Settings) -> Account | None:
 
 async def logout(settings: Settings) -> bool:
     """End the session; False when nobody was signed in."""
-    from broadcast.transport.account import open_account  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.telegram.account import open_account  # noqa: PLC0415 - Telethon costs 0.3 s
 
     async with open_account(settings.access()) as opener:
         return await opener.logout()
@@ -466,7 +466,7 @@ async def logout(settings: Settings) -> bool:
 
 def open_ledger(settings: Settings, *, sandbox: bool = False) -> SqliteLedger:
     """The ledger of `settings`, to be used in a `with`; the sandbox has one of its own."""
-    from broadcast.ledger.sqlite import SqliteLedger  # noqa: PLC0415 - `--help` needs none
+    from broadcast.ledger.sqlite.ledger import SqliteLedger  # noqa: PLC0415 - `--help` needs none
 
     home = settings.home / "sandbox" if sandbox else settings.home
     return SqliteLedger(home / "ledger.db")

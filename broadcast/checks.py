@@ -11,8 +11,6 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
 
-from broadcast.core.contacts import MOST_MISTAKES
-from broadcast.core.content import ContentError, require_whole
 from broadcast.core.errors import (
     ContactsError,
     InputError,
@@ -20,16 +18,18 @@ from broadcast.core.errors import (
     Problem,
 )
 from broadcast.core.model import Contact, Status
-from broadcast.core.personal import personal, problems
-from broadcast.core.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for
-from broadcast.ledger.spool import Contacts
+from broadcast.message.personal import personal, problems
+from broadcast.message.schema import ContentError, require_whole
+from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for
+from broadcast.people.audience import Contacts
+from broadcast.people.contacts import MOST_MISTAKES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
     from broadcast.core.model import Broadcast, Message, When
-    from broadcast.ledger.sqlite import SqliteLedger
-    from broadcast.transport.account import Account
+    from broadcast.ledger.sqlite.ledger import SqliteLedger
+    from broadcast.telegram.account import Account
 
 ONLY_BOTS_PAY = (
     "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot with "
@@ -77,7 +77,7 @@ def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) 
 
 def _checked(message: Message) -> Callable[[Message], None]:
     """What checks the message of each one; what is the same for all has been checked."""
-    from broadcast.transport.text import check  # noqa: PLC0415
+    from broadcast.message.text import check  # noqa: PLC0415
 
     try:
         require_whole(message)
@@ -152,7 +152,7 @@ def count_messages(message: Message, audience: Collection[Contact]) -> int:
 
 
 def _parts_for(message: Message, now: datetime, contact: Contact) -> int:
-    from broadcast.transport.text import parts  # noqa: PLC0415
+    from broadcast.message.text import parts  # noqa: PLC0415
 
     return len(parts(personal(message, contact, now)))
 
@@ -165,7 +165,7 @@ def due_for(message: Message, now: datetime, contact: Contact) -> datetime:
 
 def require_able(message: Message, account: Account) -> None:
     """Raise InputError when `account` is not of the kind that sends such a message."""
-    from broadcast.transport.files import require_allowed  # noqa: PLC0415
+    from broadcast.message.files import require_allowed  # noqa: PLC0415
 
     if message.buttons and not account.is_bot:
         raise InputError(

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from broadcast.app import Options, Report, as_meant
 from broadcast.checks import parts_for, require_all_able
 from broadcast.core.model import Action, Sent, State
-from broadcast.core.pace import Known
-from broadcast.dispatch import JITTER
+from broadcast.engine.dispatch import JITTER
+from broadcast.engine.pacer import Known
 from broadcast.ledger.memory import MemoryLedger
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from broadcast.core.model import Contact, Message
-    from broadcast.core.ports import Watcher
-    from broadcast.sandbox.virtual import VirtualLoop
-    from broadcast.sandbox.world import Limits, World
-    from broadcast.transport.addresses import Address
-    from broadcast.transport.telethon import TelethonTransport
+    from broadcast.engine.ports import Watcher
+    from broadcast.sandbox.virtual_time import VirtualLoop
+    from broadcast.sandbox.world.world import Limits, World
+    from broadcast.telegram.addresses import Address
+    from broadcast.telegram.sender import TelethonTransport
 
 ID = "rehearsal"
 """The broadcast's id in every rehearsal: the same id makes the same `random_id`s."""
@@ -68,8 +68,8 @@ def rehearse(
     KeyboardInterrupt at Ctrl-C, and RuntimeError within
     a running event loop, because it runs one of its own.
     """
-    from broadcast.sandbox.virtual import VirtualLoop  # noqa: PLC0415 - Telethon costs 0.3 s
-    from broadcast.sandbox.world import World  # noqa: PLC0415
+    from broadcast.sandbox.virtual_time import VirtualLoop  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.world.world import World  # noqa: PLC0415
 
     known = known or Known()
     contacts = list(islice(audience, options.first))
@@ -116,7 +116,7 @@ def rehearse(
 
 def _limits(known: Known) -> Limits:
     """What is published; and what was learned, where something was."""
-    from broadcast.sandbox.world import Limits  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.world.world import Limits  # noqa: PLC0415 - Telethon costs 0.3 s
 
     if known.learned is None:
         return Limits()
@@ -147,10 +147,10 @@ class _Kept:
 
 def _transport(world: World, loop: VirtualLoop, *, is_bot: bool) -> TelethonTransport:
     """The real one, signed in to `world`."""
-    from broadcast.sandbox.direct import DirectClient  # noqa: PLC0415 - Telethon costs 0.3 s
-    from broadcast.transport.account import Account  # noqa: PLC0415
-    from broadcast.transport.addresses import Addresses  # noqa: PLC0415
-    from broadcast.transport.telethon import TelethonTransport  # noqa: PLC0415
+    from broadcast.sandbox.in_process import DirectClient  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.telegram.account import Account  # noqa: PLC0415
+    from broadcast.telegram.addresses import Addresses  # noqa: PLC0415
+    from broadcast.telegram.sender import TelethonTransport  # noqa: PLC0415
 
     started = loop.utc().timestamp()
     client: Any = DirectClient(world, lambda: started + loop.time(), is_bot=is_bot)

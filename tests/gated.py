@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from broadcast.core.model import Delivery, Outcome
 
 if TYPE_CHECKING:
-    from broadcast.core.ports import Gate
+    from broadcast.engine.ports import Gate
 
 
 class Sender(Protocol):

@@ -14,14 +14,14 @@ import pytest
 from telethon import errors
 
 from broadcast.app import Options
-from broadcast.audience import contact
 from broadcast.core.errors import InputError
 from broadcast.core.model import Button, Delivery, Failed, Message, Outcome, Sent, Status
+from broadcast.people.lists import contact
 from broadcast.rehearsal import Rehearsal, rehearse
-from broadcast.sandbox import direct
-from broadcast.sandbox.direct import ROUND_TRIP, DirectClient
-from broadcast.sandbox.limits import Limits
-from broadcast.sandbox.virtual import VirtualLoop
+from broadcast.sandbox import in_process as direct
+from broadcast.sandbox.in_process import ROUND_TRIP, DirectClient
+from broadcast.sandbox.limits.published import Limits
+from broadcast.sandbox.virtual_time import VirtualLoop
 from tests import virtual
 
 if TYPE_CHECKING:

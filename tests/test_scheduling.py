@@ -16,12 +16,12 @@ import pytest
 
 from broadcast import app, cli
 from broadcast.cli import history, scheduling, sending
-from broadcast.console import scheduled
 from broadcast.core.errors import HaltedError, InputError, LockedError
 from broadcast.core.model import Action, Broadcast, Contact, Message, Sent, State, When
 from broadcast.core.peers import parse_peer
-from broadcast.core.when import moment_for
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
+from broadcast.message.when import moment_for
+from broadcast.terminal import scheduled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

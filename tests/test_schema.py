@@ -9,15 +9,15 @@ import pytest
 
 from broadcast.cli import cli
 from broadcast.cli.content import EDITABLE, option_names
-from broadcast.core.contacts import read_contacts
-from broadcast.core.content import SETTINGS, Kind, Setting
-from broadcast.core.front_matter import read_front_matter
 from broadcast.core.model import Contact
+from broadcast.message.front_matter import read_front_matter
+from broadcast.message.schema import SETTINGS, Kind, Setting
+from broadcast.people.contacts import read_contacts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from broadcast.core.content import Raw
+    from broadcast.message.schema import Raw
 
 WRITTEN = {
     Kind.TEXT: "one",

@@ -11,7 +11,7 @@ import pytest
 from broadcast import cli
 from broadcast.cli.unwrapping import ours_in
 from broadcast.core.errors import HaltedError, InputError
-from broadcast.transport.account import disconnect
+from broadcast.telegram.account import disconnect
 
 if TYPE_CHECKING:
     from telethon import TelegramClient

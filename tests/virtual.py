@@ -6,7 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from broadcast.sandbox.virtual import VirtualLoop
+from broadcast.sandbox.virtual_time import VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

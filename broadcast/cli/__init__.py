@@ -89,7 +89,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def _tell(error: BroadcastError, place: str) -> int:
     if isinstance(error, ContactsError) and error.problems:
-        from broadcast import console  # noqa: PLC0415
+        from broadcast import terminal as console  # noqa: PLC0415
 
         console.show_problems(error.problems)
     # What is proposed must find the same broadcasts.

@@ -37,7 +37,7 @@ def _ask(question: str, *, hidden: bool = False) -> str:
 
 def prompts() -> _TerminalPrompts | None:
     """Whoever can be asked; None without a terminal."""
-    from broadcast import console  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     return _TerminalPrompts() if console.can_ask() else None
 

@@ -1,4 +1,4 @@
-"""What is to be said, from the command line or a message file; core/content.py says what can be."""
+"""What is to be said, from the command line or a message file (message/schema.py)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from broadcast.cli.parsing import options
-from broadcast.core.content import (
+from broadcast.core.errors import MessageError
+from broadcast.core.model import Message
+from broadcast.disk.pipes import open_to_read
+from broadcast.message.schema import (
     SETTINGS,
     ContentError,
     Kind,
@@ -20,15 +23,12 @@ from broadcast.core.content import (
     fields_of,
     require_whole,
 )
-from broadcast.core.errors import MessageError
-from broadcast.core.model import Message
-from broadcast.reading import open_to_read
 from broadcast.settings import user_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from broadcast.core.content import Look
+    from broadcast.message.schema import Look
 
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
 TEMPLATE_SUFFIX = ".j2"  # of message files: Jinja's own
@@ -92,7 +92,7 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
 
     An option wins over the front matter. Raises MessageError or click.UsageError; nothing was sent.
     """
-    from broadcast.transport.files import look_from  # noqa: PLC0415 - `--help` needs none
+    from broadcast.message.files import look_from  # noqa: PLC0415 - `--help` needs none
 
     file = given["message_file"]
     text = _read_text(arguments, file, may_be_missing=_says_more(given))
@@ -100,7 +100,7 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
     lines: Mapping[str, int] = {}
     base = Path()
     if file is not None:
-        from broadcast.core.front_matter import read_front_matter  # noqa: PLC0415
+        from broadcast.message.front_matter import read_front_matter  # noqa: PLC0415
 
         front, lines, text = read_front_matter(text, file)
         base = user_path(file).parent
@@ -119,7 +119,7 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
 
 def contact_message(base: Path) -> Callable[[Mapping[str, Raw]], Mapping[str, object]]:
     """What reads a contact's own message; its paths start at `base`."""
-    from broadcast.transport.files import look_from  # noqa: PLC0415
+    from broadcast.message.files import look_from  # noqa: PLC0415
 
     look = look_from(base)
     return lambda given: _fields(given, look)

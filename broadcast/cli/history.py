@@ -23,7 +23,7 @@ from broadcast.settings import user_path
 
 if TYPE_CHECKING:
     from broadcast.core.model import Broadcast
-    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.ledger.sqlite.ledger import SqliteLedger
 
 WATCH_INTERVAL = 0.5  # seconds between two looks at a broadcast that runs elsewhere
 ASK_PATIENCE = 10.0  # seconds to wait for another process to stop
@@ -37,7 +37,8 @@ ASK_PATIENCE = 10.0  # seconds to wait for another process to stop
 @home_option
 def list_(home: str | None, *, limit: int, scheduled: bool, json: bool, sandbox: bool) -> int:
     """Show what was sent, when, to how many, with what result."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     console.require_reader()
     with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
@@ -60,7 +61,8 @@ def status(id: str | None, home: str | None, *, watch: bool, json: bool, sandbox
 
     Without an ID the one that is running, or else the last one.
     """
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     console.require_reader()
     with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
@@ -96,7 +98,8 @@ def show(
     sandbox: bool,
 ) -> int:
     """Show one line per recipient. Without an ID the last broadcast."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     console.require_reader()
     wanted = {Status.SENT} if sent else set[Status]()
@@ -165,7 +168,7 @@ def _running(ledger: SqliteLedger) -> Broadcast | None:
 
 def _stop(ledger: SqliteLedger, broadcast: Broadcast, state: State) -> Broadcast:
     """Pause or cancel a broadcast, whoever runs it; how it was left."""
-    from broadcast import console  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     if wait_for(ledger.ask(broadcast, state)):
         console.say(f"asking {broadcast.owner} to stop")

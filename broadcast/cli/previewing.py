@@ -35,9 +35,10 @@ def preview(message: tuple[str, ...], **given: Any) -> int:
     With --test it goes to yourself alone, as the first of the chosen contacts would get it (a bot
     has no chat with itself: name somebody with --test-peer). It is sent at once, also with --at.
     """
-    from broadcast import app, console  # noqa: PLC0415 - `--help` needs neither
-    from broadcast.core.personal import personal  # noqa: PLC0415
-    from broadcast.ledger.spool import Contacts  # noqa: PLC0415
+    from broadcast import app  # noqa: PLC0415 - `--help` needs neither
+    from broadcast import terminal as console  # noqa: PLC0415 - `--help` needs neither
+    from broadcast.message.personal import personal  # noqa: PLC0415
+    from broadcast.people.audience import Contacts  # noqa: PLC0415
 
     console.require_reader()
     body = message_of(message, given)

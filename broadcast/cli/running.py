@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable
 
     from broadcast.app import Options, Report
-    from broadcast.console import Output
     from broadcast.core.model import Broadcast, Contact, Message
-    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.ledger.sqlite.ledger import SqliteLedger
     from broadcast.settings import Settings
-    from broadcast.transport.telethon import TelethonTransport
+    from broadcast.telegram.sender import TelethonTransport
+    from broadcast.terminal import Output
 
     Make = Callable[[TelethonTransport], Awaitable[Broadcast]]
 
@@ -199,7 +199,7 @@ def run(
 
     `account` is the one that an earlier broadcast was started with.
     """
-    from broadcast import console  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     chosen = options_of(given)
     output = console.Output()
@@ -220,7 +220,8 @@ def rehearse(
     settings: Settings, given: dict[str, Any], message: Message, audience: Collection[Contact]
 ) -> int:
     """Do it all against the sandbox on virtual time; the exit code is that of the real run."""
-    from broadcast import app, checks, console  # noqa: PLC0415
+    from broadcast import app, checks  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
     from broadcast.rehearsal import rehearse  # noqa: PLC0415
 
     by_bot = is_bot(settings, given)
@@ -270,10 +271,11 @@ async def _run(
     contacts: Iterable[Contact],
     account: int | None,
 ) -> Report:
-    from broadcast import app, checks, console  # noqa: PLC0415
+    from broadcast import app, checks  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     if given["sandbox"]:
-        from broadcast.sandbox.limits import Limits  # noqa: PLC0415
+        from broadcast.sandbox.limits.published import Limits  # noqa: PLC0415
         from broadcast.sandbox_app import open_sandbox, sandbox_has_bot  # noqa: PLC0415
 
         limits = Limits.none() if chosen.rate == 0.0 else None  # `max` is for such servers
@@ -322,7 +324,8 @@ def _spare_the_collector() -> None:
 
 def _stopping(stop: Callable[[], None], output: Output) -> Any:
     """Whatever ends a run early: Ctrl-C, SIGTERM, or a reader of stdout that leaves."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     output.on_closed = stop
     return app.stop_on_signals(stop, lambda: console.say(STOPPING))
@@ -330,7 +333,7 @@ def _stopping(stop: Callable[[], None], output: Output) -> Any:
 
 def _goes_on(report: Report, given: dict[str, Any]) -> bool:
     """Whether the rest may follow the canary; asks a person when too many of it failed."""
-    from broadcast import console  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     counts = report.of_this_run
     is_good = 100 * counts.failed <= given["max_failures"] * (counts.sent + counts.failed)
@@ -343,7 +346,7 @@ def _goes_on(report: Report, given: dict[str, Any]) -> bool:
 
 def _end(report: Report, output: Output, given: dict[str, Any]) -> int:
     """Show what became of everybody, and answer with the exit code."""
-    from broadcast import console  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     console.show_result(
         report,

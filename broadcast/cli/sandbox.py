@@ -49,8 +49,8 @@ def serve(
 ) -> int:
     """Run the sandbox until Ctrl-C, for other programs or for the real command line."""
     from broadcast import sandbox_app  # noqa: PLC0415
-    from broadcast.audience import load_audience  # noqa: PLC0415
-    from broadcast.sandbox.limits import named_limits  # noqa: PLC0415
+    from broadcast.people.lists import load_audience  # noqa: PLC0415
+    from broadcast.sandbox.limits.published import named_limits  # noqa: PLC0415
 
     settings = settings_of(home)
     known = load_audience(user_path(contacts)).contacts if contacts else ()
@@ -71,7 +71,8 @@ def serve(
 @home_option
 def inbox(home: str | None, *, json: bool, clear: bool, scheduled: bool) -> int:
     """Show what each friend received in the sandbox."""
-    from broadcast import console, sandbox_app  # noqa: PLC0415
+    from broadcast import sandbox_app  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     settings = settings_of(home)
     if clear:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from broadcast.core.model import Broadcast
-    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.ledger.sqlite.ledger import SqliteLedger
     from broadcast.settings import Settings
 
 WORSE = (DONE, SOME_FAILED, LOCKED, HALTED, USAGE, INTERRUPTED)
@@ -45,7 +45,8 @@ def run_due(*, wait: bool, **given: Any) -> int:
     When nothing is due it says nothing and exits with 0; else with the worst code of all. What a
     run was stopped by for good waits for `broadcast resume`.
     """
-    from broadcast import app, console  # noqa: PLC0415 - `--help` needs neither
+    from broadcast import app  # noqa: PLC0415 - `--help` needs neither
+    from broadcast import terminal as console  # noqa: PLC0415 - `--help` needs neither
 
     console.require_reader()
     settings = settings_for(given)
@@ -109,7 +110,7 @@ class _Rounds:
 
     def _send(self, broadcast: Broadcast) -> int:
         """One of them. What is wrong with it must not keep the others from their time."""
-        from broadcast import console  # noqa: PLC0415
+        from broadcast import terminal as console  # noqa: PLC0415
 
         try:
             make = taking_up(broadcast)

@@ -26,10 +26,10 @@ from broadcast.settings import user_path
 
 if TYPE_CHECKING:
     from broadcast.core.model import Broadcast
-    from broadcast.ledger.spool import Contacts
-    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.ledger.sqlite.ledger import SqliteLedger
+    from broadcast.people.audience import Contacts
     from broadcast.settings import Settings
-    from broadcast.transport.telethon import TelethonTransport
+    from broadcast.telegram.sender import TelethonTransport
 
 ASK_ABOVE = 20  # recipients
 
@@ -75,7 +75,8 @@ def send(message: tuple[str, ...], **given: Any) -> int:
     Exit codes: 0 all sent, 1 some recipients failed, 2 something to mend first,
     3 stopped before the end, 4 another process is at it, 130 interrupted.
     """
-    from broadcast import app, checks, console  # noqa: PLC0415 - `--help` needs neither
+    from broadcast import app, checks  # noqa: PLC0415 - `--help` needs neither
+    from broadcast import terminal as console  # noqa: PLC0415 - `--help` needs neither
 
     console.require_reader()
     body = message_of(message, given)
@@ -116,11 +117,12 @@ def send(message: tuple[str, ...], **given: Any) -> int:
 
 def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Contacts:
     """Those who are to get `body`, each of whom can get it as it is."""
-    from broadcast import checks, console  # noqa: PLC0415
-    from broadcast.audience import find_contacts, load_audience  # noqa: PLC0415
+    from broadcast import checks  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
+    from broadcast.people.lists import find_contacts, load_audience  # noqa: PLC0415
 
     chosen = given["contacts"]
-    path = find_contacts(settings, Path.cwd(), user_path(chosen) if chosen else None)
+    path = find_contacts(user_path(chosen) if chosen else None, Path.cwd(), settings.config_dir)
     read_message = contact_message(path.parent)
     audience = load_audience(path, given["to"], given["exclude"], read_message)
     console.show_problems(audience.warnings)
@@ -138,7 +140,8 @@ def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - t
     Without an ID the last one that is unfinished. Neither the contact list nor the message is
     needed: both were frozen when it was made.
     """
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     console.require_reader()
     settings = settings_for(given)
@@ -162,7 +165,8 @@ def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - t
 @run_options
 def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
     """Try those again that failed, where trying again can help."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     console.require_reader()
     settings = settings_for(given)
@@ -190,7 +194,8 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
 @run_options
 def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     """Replace the text of a broadcast with MESSAGE, for everybody who got it."""
-    from broadcast import app, checks, console  # noqa: PLC0415
+    from broadcast import app, checks  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     console.require_reader()
     body = message_of(message, given)
@@ -208,7 +213,8 @@ def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
 @run_options
 def recall(id: str, **given: Any) -> int:  # noqa: A002
     """Delete a broadcast for everybody who got it. What is still pending is cancelled."""
-    from broadcast import app, console  # noqa: PLC0415
+    from broadcast import app  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     console.require_reader()
     settings = settings_for(given)
@@ -227,7 +233,8 @@ def _change(
     target: Broadcast,
     body: Message,
 ) -> int:
-    from broadcast import app, checks, console  # noqa: PLC0415
+    from broadcast import app, checks  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     if given["paid"]:
         raise click.UsageError(f"--paid is for sending: to {action} costs nothing. Leave it out")
@@ -259,7 +266,7 @@ def _change(
 
 
 def _confirmed(question: str) -> bool:
-    from broadcast import console  # noqa: PLC0415
+    from broadcast import terminal as console  # noqa: PLC0415
 
     if click.confirm(question, err=True):
         return True

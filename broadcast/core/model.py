@@ -7,7 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from broadcast.core.quick import quick
+from broadcast.core.fast_init import fast_init
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ class PeerKind(StrEnum):
     ME = "me"
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Peer:
     """How the contact list names a recipient.
@@ -53,7 +53,7 @@ class Peer:
         return f"{self.kind}:{self.value}" + (f"/{self.topic}" if self.topic else "")
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Contact:
     """An entry of the contact list. `line` is where the entry starts, from 1.
@@ -136,15 +136,15 @@ class When:
     of_recipient: bool = False
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Message:
     """What is sent: the text as written, how to read it, and all that goes with it.
 
     `values` are what the template's expressions have made: the text has a placeholder for each
-    (core/templates.py), so that no value is ever read as markup, and `origin` is the message that
-    was the template of all who have no other one. `late` is in seconds: sent later
-    than that after its time, it is not sent any more.
+    (message/templates.py), so that no value is ever read as markup. `origin` is the message that was
+    the template of all who have no other one. `late` is in seconds: later than that after its time
+    it is not sent any more.
     """
 
     text: str = field(repr=False)  # a message's text never reaches a log
@@ -198,13 +198,13 @@ class Scope(StrEnum):
     DELIVERY = "delivery"
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Sent:
     """Telegram has the message. `message_id` is None when it accepted it without telling the id.
 
-    `paid` messages cost Stars (core/paid.py). `others` are the ids of the rest of an album, and
-    `note` says what else was asked for and could not be done.
+    `paid` messages cost Stars (engine/gates/paid.py). `others` are the ids of the rest of an album,
+    and `note` says what else was asked for and could not be done.
     """
 
     message_id: int | None = None
@@ -263,7 +263,7 @@ class Action(StrEnum):
     RECALL = "recall"
 
 
-@quick
+@fast_init
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """One recipient's share of a broadcast. `position` counts from 0 within its audience.

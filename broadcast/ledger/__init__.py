@@ -1,1 +1,1 @@
-"""The durable record of broadcasts and deliveries, behind the port in core/ports.py."""
+"""The durable record of broadcasts and deliveries, behind the port in engine/ports.py."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.classify import finding
 from broadcast.core.model import Counts, Deferred, Delivery, Failed, Record, Sent, Status
-from broadcast.ledger.rows import tried
+from broadcast.ledger.sqlite.rows import tried
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class MemoryLedger:
-    """One broadcast and its deliveries; also the `Run` over it (core/ports.py).
+    """One broadcast and its deliveries; also the `Run` over it (engine/ports.py).
 
     `parts` says how many deliveries a contact gets, one after the other.
     """

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 from filelock import FileLock, Timeout
 
 from broadcast.core.errors import HaltedError, LockedError, SettingsError
-from broadcast.lock import make_private
+from broadcast.disk.private import make_private
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -19,11 +19,11 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from broadcast.core.errors import SettingsError
-from broadcast.sandbox.crypto import ServerKey
-from broadcast.sandbox.faults import AS_USUAL, COUNTED, Action, Ending, Faults, Schedule
-from broadcast.sandbox.protocol import Closed, Connection, KeyCreated
-from broadcast.sandbox.session import Request
-from broadcast.sandbox.world import RpcError
+from broadcast.sandbox.faults.schedule import AS_USUAL, COUNTED, Action, Ending, Faults, Schedule
+from broadcast.sandbox.protocol.connection import Closed, Connection, KeyCreated
+from broadcast.sandbox.protocol.crypto import ServerKey
+from broadcast.sandbox.protocol.session import Request
+from broadcast.sandbox.world.world import RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from telethon.tl import TLRequest
 
     from broadcast.sandbox.journal import Journal, Record
-    from broadcast.sandbox.state import Delivered
+    from broadcast.sandbox.world.state import Delivered
 
 _log = logging.getLogger(__name__)
 

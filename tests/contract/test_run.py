@@ -1,4 +1,4 @@
-"""What every ledger promises the engine: the `Run` port of core/ports.py."""
+"""What every ledger promises the engine: the `Run` port of engine/ports.py."""
 
 from __future__ import annotations
 
@@ -44,15 +44,15 @@ from broadcast.core.model import (
     Status,
 )
 from broadcast.core.peers import parse_peer
-from broadcast.core.ports import Run
+from broadcast.engine.ports import Run
 from broadcast.ledger.memory import MemoryLedger
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from broadcast.ledger.run import SqliteRun
+    from broadcast.ledger.sqlite.run import SqliteRun
 
     Opening = Callable[[Sequence[int]], AbstractAsyncContextManager["Ledger"]]
 
@@ -413,7 +413,7 @@ async def test_with_a_part_fail_those_after_it_and_somebody_is_told(opening: Ope
 
 
 async def test_what_was_perhaps_sent_counts_as_tried(opening: Opening) -> None:
-    """Who is late by too much must not be called failed then (core/when.py)."""
+    """Who is late by too much must not be called failed then (message/when.py)."""
     async with opening([1]) as ledger:
         for _ in range(2):
             (delivery,) = await ledger.claim(1, NOW)

@@ -1,4 +1,4 @@
-"""What every transport promises the engine: the `Transport` port of core/ports.py.
+"""What every transport promises the engine: the `Transport` port of engine/ports.py.
 
 The peers are named so that the sandbox treats them as it should (docs/sandbox.md); the fake is
 told to do the same.
@@ -26,17 +26,17 @@ from broadcast.core.model import (
     Sent,
 )
 from broadcast.core.peers import parse_peer
-from broadcast.sandbox.limits import Limits
+from broadcast.engine.fake import FakeTransport
+from broadcast.sandbox.limits.published import Limits
 from broadcast.sandbox_app import open_sandbox, sandbox_inbox
 from broadcast.settings import Settings
-from broadcast.transport.fake import FakeTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
-    from broadcast.core.ports import Transport
+    from broadcast.engine.ports import Transport
 
     Opening = Callable[..., AbstractAsyncContextManager["Stage"]]
 

@@ -13,15 +13,15 @@ from typing import Any, Self, TypeVar
 from telethon.tl import TLRequest, functions
 
 from broadcast.core.peers import parse_peer
-from broadcast.sandbox import phonebook
-from broadcast.sandbox.crypto import ServerKey
 from broadcast.sandbox.journal import Journal
-from broadcast.sandbox.lanes import Traffic
-from broadcast.sandbox.protocol import Connection
+from broadcast.sandbox.limits.buckets import Traffic
+from broadcast.sandbox.people import phonebook
+from broadcast.sandbox.protocol.connection import Connection
+from broadcast.sandbox.protocol.crypto import ServerKey
+from broadcast.sandbox.protocol.session import Request
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.session import Request
-from broadcast.sandbox.state import Delivered
-from broadcast.sandbox.world import Limits, World
+from broadcast.sandbox.world.state import Delivered
+from broadcast.sandbox.world.world import Limits, World
 from tests.e2e.child import BOUND
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from broadcast.sandbox.crypto import ServerKey
+from broadcast.sandbox.protocol.crypto import ServerKey
 from tests.e2e.child import Cli
 from tests.e2e.telegram import API, BOT_TOKEN, Telegram, free_port, port_of
 

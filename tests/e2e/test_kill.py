@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.core.model import Sent, Status
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 from tests.e2e.child import Child, Cli, Ended
 from tests.e2e.telegram import API, BOT_TOKEN, Telegram, in_journal
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import pytest
 from telethon.tl import TLRequest, functions
 
-from broadcast.ledger.sqlite import SqliteLedger
-from broadcast.sandbox.faults import Faults
-from broadcast.sandbox.world import RpcError
+from broadcast.ledger.sqlite.ledger import SqliteLedger
+from broadcast.sandbox.faults.schedule import Faults
+from broadcast.sandbox.world.world import RpcError
 from tests.e2e.telegram import in_journal
 
 if TYPE_CHECKING:
-    from broadcast.core.pace import Known
+    from broadcast.engine.pacer import Known
     from tests.e2e.child import Cli, Ended
     from tests.e2e.telegram import Telegram
 

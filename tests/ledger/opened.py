@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broadcast.core.model import Broadcast, Delivery, Outcome
-    from broadcast.ledger.run import SqliteRun
-    from broadcast.ledger.sqlite import SqliteLedger
+    from broadcast.ledger.sqlite.ledger import SqliteLedger
+    from broadcast.ledger.sqlite.run import SqliteRun
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HELLO = Message("I bought a car!")

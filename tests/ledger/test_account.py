@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.core.model import Deferred, Scope, Sent
-from broadcast.core.pace import Known, Learned
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.engine.pacer import Known, Learned
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.opened import ACCOUNT, NOW, Clock, create, settle_all
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pytest
 
 from broadcast.core.errors import BroadcastError, HaltedError, SettingsError
 from broadcast.core.model import Action, Message, Sent, State
-from broadcast.ledger.database import Database, read_migrations
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.database import Database, read_migrations
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.opened import (
     ACCOUNT,
     HELLO,
@@ -147,7 +147,8 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> N
 def test_many_processes_may_open_a_new_file_at_once(path: Path) -> None:
     """Each makes the schema, or sees that another has made it."""
     code = (
-        "import sys; from pathlib import Path; from broadcast.ledger.sqlite import SqliteLedger\n"
+        "import sys; from pathlib import Path\n"
+        "from broadcast.ledger.sqlite.ledger import SqliteLedger\n"
         "input()\n"
         "with SqliteLedger(Path(sys.argv[1]), busy_timeout=50) as ledger: ledger.newest()\n"
     )
@@ -308,7 +309,7 @@ import asyncio, sys
 from pathlib import Path
 from broadcast.core.errors import BroadcastError
 from broadcast.core.model import Message
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 try:
     with SqliteLedger(Path(sys.argv[1])) as ledger:
         asyncio.run(ledger.create("b1", Message("I bought a car!"), ()))

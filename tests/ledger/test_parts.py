@@ -10,7 +10,7 @@ import pytest
 
 from broadcast.core.errors import InputError
 from broadcast.core.model import Action, Counts, Deferred, Failed, Message, Sent, State, Status
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.opened import (
     ACCOUNT,
     BLOCKED,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broadcast.core.model import Broadcast, Outcome
-    from broadcast.ledger.run import SqliteRun
+    from broadcast.ledger.sqlite.run import SqliteRun
 
 MISSING = Failed("PART_MISSING", "an earlier part could not be sent")
 PRIVATE = Failed("USER_PRIVACY_RESTRICTED", "this person's privacy settings do not let you write")

@@ -25,9 +25,9 @@ from broadcast.core.model import (
     When,
 )
 from broadcast.core.peers import parse_peer
-from broadcast.core.when import moment_for
-from broadcast.ledger import spool
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
+from broadcast.message.when import moment_for
+from broadcast.people import audience as spool
 from tests.ledger.opened import (
     ACCOUNT,
     BLOCKED,
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from broadcast.ledger.run import SqliteRun
+    from broadcast.ledger.sqlite.run import SqliteRun
 
 SIX = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
 AT_SIX = replace(HELLO, when=When(SIX.replace(tzinfo=None), "UTC"), late=1800.0)
@@ -135,7 +135,7 @@ def test_nothing_is_handed_out_before_its_time(ledger: SqliteLedger, clock: Cloc
 
 
 def test_a_moment_that_is_past_is_due_at_once(ledger: SqliteLedger) -> None:
-    """A transport decides whether it is too late (core/when.py)."""
+    """A transport decides whether it is too late (message/when.py)."""
     past = replace(AT_SIX, when=When(NOW.replace(tzinfo=None), "Europe/Madrid"))
     broadcast = later(ledger, past, audience(2))
     assert ids(ledger.due(NOW)) == [broadcast.id]

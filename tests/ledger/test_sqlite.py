@@ -40,9 +40,9 @@ from broadcast.core.model import (
     When,
 )
 from broadcast.core.peers import parse_peer
-from broadcast.ledger.rows import milliseconds
-from broadcast.ledger.run import LEASE
-from broadcast.ledger.sqlite import SqliteLedger
+from broadcast.ledger.sqlite.ledger import SqliteLedger
+from broadcast.ledger.sqlite.rows import milliseconds
+from broadcast.ledger.sqlite.run import LEASE
 from tests.ledger.opened import (
     ACCOUNT,
     BLOCKED,
@@ -69,7 +69,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from broadcast.core.model import Broadcast
-    from broadcast.ledger.run import SqliteRun
+    from broadcast.ledger.sqlite.run import SqliteRun
 
 WAIT = Deferred("FLOOD_WAIT", "wait", 31.0, counts=True)
 PERHAPS = Deferred("NO_ANSWER", "no answer", 0.0, perhaps_sent=True)

@@ -4,8 +4,8 @@ import pytest
 from telethon import password
 from telethon.tl import functions, types
 
-from broadcast.sandbox import accounts, srp
-from broadcast.sandbox.world import RpcError, World
+from broadcast.sandbox.world import accounts, srp
+from broadcast.sandbox.world.world import RpcError, World
 from tests.sandbox.asking import PHONE, Client, bot, user
 
 TWO_STEPS = "+34600000002"

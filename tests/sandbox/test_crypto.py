@@ -11,7 +11,7 @@ from telethon.crypto import AuthKey
 from telethon.crypto import rsa as telethon_rsa
 from telethon.network.mtprotostate import MTProtoState
 
-from broadcast.sandbox.crypto import (
+from broadcast.sandbox.protocol.crypto import (
     CLIENT,
     DH_GENERATOR,
     DH_PRIME,

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import functions, types
 
-from broadcast.sandbox.box import Box, Kind
-from broadcast.sandbox.world import RpcError
+from broadcast.sandbox.world.message_log import Box, Kind
+from broadcast.sandbox.world.world import RpcError
 from tests.sandbox.asking import Client, bot, free_world, user
 from tests.sandbox.test_editing import delete, delete_posts, edit
 

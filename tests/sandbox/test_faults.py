@@ -15,8 +15,9 @@ from telethon.errors import (
 from telethon.tl import functions, types
 
 from broadcast.core.errors import SettingsError
-from broadcast.sandbox import faults as faults_module
-from broadcast.sandbox.faults import (
+from broadcast.sandbox.faults import schedule as faults_module
+from broadcast.sandbox.faults.file import FaultsFile
+from broadcast.sandbox.faults.schedule import (
     AS_USUAL,
     ERROR_DUPLICATE,
     Action,
@@ -28,11 +29,10 @@ from broadcast.sandbox.faults import (
     Schedule,
     parse_faults,
 )
-from broadcast.sandbox.faults_file import FaultsFile
 from broadcast.sandbox.journal import Journal
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.state import Delivered
-from broadcast.sandbox.world import Limits, World
+from broadcast.sandbox.world.state import Delivered
+from broadcast.sandbox.world.world import Limits, World
 from tests.e2e.child import Cli
 from tests.sandbox.test_messages import id_of
 from tests.sandbox.test_server import client_of, connected

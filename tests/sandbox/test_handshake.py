@@ -10,8 +10,8 @@ from telethon.errors import SecurityError
 from telethon.network.authenticator import do_authentication
 from telethon.tl import functions, types
 
-from broadcast.sandbox import tl
-from broadcast.sandbox.crypto import (
+from broadcast.sandbox.protocol import tl
+from broadcast.sandbox.protocol.crypto import (
     DH_PRIME,
     ServerKey,
     auth_key_id,
@@ -19,7 +19,7 @@ from broadcast.sandbox.crypto import (
     exchange_key_iv,
     sha1,
 )
-from broadcast.sandbox.handshake import (
+from broadcast.sandbox.protocol.handshake import (
     Agreed,
     HandshakeError,
     ParamsSent,

@@ -16,9 +16,9 @@ from telethon.tl import functions, types
 
 from broadcast.core.errors import SettingsError
 from broadcast.core.peers import parse_peer
-from broadcast.sandbox.lanes import Lanes
-from broadcast.sandbox.limits import Limits, named_limits, read_limits
-from broadcast.sandbox.world import RpcError, World
+from broadcast.sandbox.limits.buckets import Lanes
+from broadcast.sandbox.limits.published import Limits, named_limits, read_limits
+from broadcast.sandbox.world.world import RpcError, World
 from tests.e2e.child import Cli
 from tests.sandbox.asking import NOW, Client, bot, free_world, user
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import functions, types
 
-from broadcast.sandbox import phonebook
-from broadcast.sandbox.phonebook import RULES
-from broadcast.sandbox.world import RpcError
+from broadcast.sandbox.people import phonebook
+from broadcast.sandbox.people.phonebook import RULES
+from broadcast.sandbox.world.world import RpcError
 from tests.sandbox.asking import NOW, PHONE, Client, bot, free_world, user
 
 me = types.InputPeerSelf()

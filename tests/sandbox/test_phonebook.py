@@ -10,8 +10,8 @@ from telethon import utils
 from telethon.tl import types
 
 from broadcast.core.peers import parse_peer
-from broadcast.sandbox import phonebook
-from broadcast.sandbox.phonebook import RULES, Kind
+from broadcast.sandbox.people import phonebook
+from broadcast.sandbox.people.phonebook import RULES, Kind
 
 usernames = st.from_regex(r"\A[a-z][a-z0-9_]{2,31}\Z")
 marked_ids = st.integers(-(2 * 10**12), 2**52 - 1).filter(lambda i: i not in (0, -(10**12)))
@@ -133,7 +133,7 @@ def test_one_person_can_be_spelled_twice():
 
 def test_the_same_people_live_in_every_process():
     code = (
-        "from broadcast.sandbox import phonebook as p;"
+        "from broadcast.sandbox.people import phonebook as p;"
         "print(p.by_username('ana_maria'), p.by_phone('+34600000001'), p.by_id(5));"
         "print(p.access_hash(1, 2))"
     )

@@ -19,10 +19,10 @@ from telethon.sessions import MemorySession
 from telethon.tl import functions, types
 
 from broadcast.core.errors import SettingsError
-from broadcast.sandbox.crypto import ServerKey
 from broadcast.sandbox.journal import Journal
+from broadcast.sandbox.protocol.crypto import ServerKey
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.state import RpcError
+from broadcast.sandbox.world.state import RpcError
 
 
 class StubWorld:

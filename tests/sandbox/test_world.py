@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from telethon.tl import functions, types
 
 from broadcast.core.peers import parse_peer
-from broadcast.sandbox import accounts, phonebook, srp
-from broadcast.sandbox.faults import parse_faults
-from broadcast.sandbox.world import Limits, RpcError, World, methods
+from broadcast.sandbox.faults.schedule import parse_faults
+from broadcast.sandbox.people import phonebook
+from broadcast.sandbox.world import accounts, srp
+from broadcast.sandbox.world.world import Limits, RpcError, World, methods
 from tests.sandbox.asking import PHONE, Client, at, bot, free_world, user
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"

@@ -1,0 +1,1 @@
+"""Files of this user and this process: private directories, locks, pipes."""

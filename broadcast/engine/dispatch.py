@@ -1,0 +1,332 @@
+"""The engine: claim -> pace -> send -> settle, in one loop; it knows no Telegram and no file.
+
+The promise, each recipient exactly once, rests on three rules:
+
+1. A delivery is marked `sending` in the ledger, durably, before anything goes out (claim).
+2. What the transport does not know for certain is never called sent or failed: it is sent again
+   with the same random_id, which Telegram answers with the first message (settle as deferred).
+3. What was claimed and not tried is given back (release); that it was in doubt before is kept.
+   Where the process dies first, it is in doubt like what was tried: the second rule holds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+from collections import deque
+from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from broadcast.core.classify import reason_of
+from broadcast.core.model import Deferred, Delivery, Failed, Halted, Scope, Sent
+from broadcast.engine.breaker import Breaker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from broadcast.core.model import Outcome
+    from broadcast.engine.pacer import Pacer
+    from broadcast.engine.ports import Gate, Run, Transport, Watcher
+
+WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one claim reaches ahead
+SLICE_LIMIT = 2000  # deliveries of one claim at most
+MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
+PATIENCE = 10 * 60.0  # seconds without an answer after which the run halts, resumable
+GRACE = 2.0  # seconds for which an answer is still waited for in an outage that ends the run
+JITTER = 0.2  # seconds at most, on top of every wait that Telegram names
+NO_ANSWER = Deferred("NO_ANSWER", reason_of("NO_ANSWER"), reached=False, perhaps_sent=True)
+
+
+def backoff(attempts: int) -> float:
+    """Seconds before trying again where Telegram names no time: 1, 2, 4, ... without an end.
+
+    Without an end, so that a trouble that stays grows past MAX_WAIT and ends the run by itself.
+    """
+    return 2.0 ** min(attempts, 20)
+
+
+class Engine:
+    """One run over one broadcast: make it, `await run()`, read `halted`; `stop()` ends it early.
+
+    A delivery passes the `gates` in their order, is sent, and its outcome passes them back.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        transport: Transport,
+        pacer: Pacer,
+        watcher: Watcher,
+        *,
+        gates: Sequence[Gate] = (),
+        concurrency: int = 10,
+        breaker: Breaker | None = None,
+        max_wait: float = MAX_WAIT,
+        patience: float = PATIENCE,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        jitter: Callable[[], float] = lambda: random.uniform(JITTER / 2, JITTER),
+    ) -> None:
+        self.halted: Halted | None = None
+        self._run, self._transport, self._pacer, self._watcher = run, transport, pacer, watcher
+        self._gates, self._concurrency = gates, concurrency
+        self._max_wait, self._patience = max_wait, patience
+        self._breaker = breaker or Breaker()
+        self._clock, self._jitter = clock, jitter
+        self._claimed: deque[Delivery] = deque()
+        self._under_way: set[asyncio.Future[Outcome]] = set()
+        self._needs_answer = False  # there is no room for another, or only answers are waited for
+        self._outcomes: list[tuple[Delivery, Outcome]] = []  # waiting for their commit
+        self._unsettled = 0  # started, outcome not committed yet
+        self._news = asyncio.Event()  # something to do, perhaps: look again
+        self._arrived = asyncio.Event()  # there are outcomes to commit, or there will be none
+        self._hurry = asyncio.Event()  # somebody waits for the commit: do not gather any longer
+        self._stopping = self._finished = self._is_over = False
+        self._bug: BaseException | None = None
+        self._heard_at = -math.inf  # when Telegram last said anything but that it has trouble
+        self._outage_since: float | None = None
+        self._troubles = 0  # answers in a row that were none, or that named no time
+        self._named_until = -math.inf  # before which Telegram wants to hear from nobody
+        self._last_wait = "Telegram asks to wait"
+
+    async def run(self) -> None:
+        """Send until nothing is pending, or `stop()`, or a halt. What is in flight settles."""
+        self._now = asyncio.get_running_loop().time  # in seconds
+        self._named_until = self._now() + self._pacer.held(self._now())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._settle_in_groups())
+            async with asyncio.TaskGroup() as tries:
+                try:
+                    await self._work(tries)
+                    self._needs_answer = True
+                    while self._under_way:
+                        self._news.clear()
+                        await self._news.wait()
+                finally:
+                    self._is_over = True
+            self._finished = True
+            self._arrived.set()
+            self._hurry.set()
+        await self._give_back()
+        if self._bug is not None:
+            raise self._bug
+
+    def stop(self) -> None:
+        """Start nothing new, and end every wait; in an outage soon also that for answers."""
+        if self._outage_since is not None and not self._stopping:
+            self._give_up_at(self._now() + GRACE)
+        self._stopping = True
+        self._news.set()
+
+    async def _work(self, tries: asyncio.TaskGroup) -> None:
+        """Claim, and start what may go, until nothing is left to do or `stop()`."""
+        while not self._stopping:
+            self._news.clear()  # before looking, so that what comes meanwhile is not missed
+            unsettled = self._unsettled
+            await self._claim_ahead()
+            wait: float | None = None  # in seconds; None until there is news; 0.0 to look again
+            if self._claimed:
+                wait = self._start_what_may_go(tries)
+                if self._pacer.held(self._now()):
+                    await self._give_back()  # so that what was deferred goes first afterwards
+                    self._halt_if_too_long(self._named_until - self._now())
+            elif (due := await self._run.next_due()) is not None:
+                wait = max((due - self._clock()).total_seconds(), 0.0)
+                if unsettled:  # which may bring something to do before that
+                    wait = min(wait, self._max_wait)
+                self._halt_if_too_long(wait)
+            elif not unsettled:
+                return
+            if not self._claimed and wait != 0.0:
+                self._hurry.set()
+            await self._wait(max(wait, self._pacer.breath) if wait else wait)
+
+    def _start_what_may_go(self, tries: asyncio.TaskGroup) -> float | None:
+        """Seconds until the next of those claimed may start; None: when an answer has made room."""
+        now = self._now()
+        while self._claimed and not self._stopping:
+            self._needs_answer = len(self._under_way) >= self._concurrency
+            if self._needs_answer:
+                return None
+            if wait := self._pacer.take(now):
+                return wait
+            self._start(self._claimed.popleft(), now, tries)
+        return 0.0
+
+    def _start(self, delivery: Delivery, now: float, tries: asyncio.TaskGroup) -> None:
+        """Send `delivery`, unless it is stopped at a gate; its outcome is committed in the end."""
+        self._unsettled += 1
+        passed: Delivery | Outcome = delivery
+        for gate in self._gates:
+            passed = gate.before(passed)
+            if not isinstance(passed, Delivery):
+                self._stopped_at_gate(passed)
+                self._outcomes.append((delivery, passed))
+                self._arrived.set()
+                return
+        answer = self._transport.send(passed)
+        under_way: asyncio.Future[Outcome] = (
+            answer
+            if isinstance(answer, asyncio.Future)
+            else tries.create_task(cast("Coroutine[Any, Any, Outcome]", answer))
+        )
+        self._under_way.add(under_way)
+        under_way.add_done_callback(partial(self._answered, delivery, now))
+
+    def _answered(
+        self, delivery: Delivery, asked_at: float, answer: asyncio.Future[Outcome]
+    ) -> None:
+        """Whatever goes wrong here would only be logged by the event loop: a bug ends the run."""
+        self._under_way.discard(answer)
+        if self._is_over:  # before its end, so it was cancelled: what was under way is in doubt
+            return
+        try:
+            outcome = NO_ANSWER if answer.cancelled() else answer.result()
+            for gate in reversed(self._gates):
+                outcome = gate.after(delivery, outcome)
+            self._outcomes.append((delivery, self._heed(delivery, outcome, asked_at)))
+        except BaseException as bug:  # noqa: BLE001 - `run` raises it
+            self._bug = self._bug or bug
+            self.stop()
+        self._arrived.set()
+        if self._needs_answer or self._pacer.is_opening:
+            self._news.set()
+
+    def _stopped_at_gate(self, outcome: Outcome) -> None:
+        """Telegram hears nothing of it: it costs no pace, and tells nothing of limit or network."""
+        self._pacer.put_back()
+        match outcome:
+            case Deferred():
+                self._last_wait = outcome.reason
+            case Halted():
+                self._halt(outcome)
+            case _:
+                self._halt(self._breaker.took(outcome))
+
+    def _give_up_at(self, moment: float) -> None:
+        """Wait for answers no longer than that, if it is still this outage that is on then."""
+        since = self._outage_since
+
+        def give_up() -> None:
+            if self._outage_since == since:
+                for answer in list(self._under_way):
+                    answer.cancel()
+
+        asyncio.get_running_loop().call_at(moment, give_up)
+
+    async def _claim_ahead(self) -> None:
+        """Have something claimed, and be sure that it is still ours."""
+        now = self._clock()
+        if not self._claimed:
+            self._claimed.extend(await self._run.claim(self._slice(), now))
+        elif self._run.has_lapsed(now):  # this process was frozen meanwhile
+            await self._run.renew(now)
+
+    async def _give_back(self) -> None:
+        if self._claimed:
+            await self._run.release(self._claimed)
+            self._claimed.clear()
+
+    async def _wait(self, seconds: float | None) -> None:
+        """Until `seconds` are over or there is news: whoever waits looks again."""
+        if not self._stopping:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+
+    def _heed(self, delivery: Delivery, outcome: Outcome, asked_at: float) -> Outcome:
+        """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
+        if isinstance(outcome, Deferred) and outcome.retry_after is None:
+            self._pacer.accepted()
+            return self._troubled(delivery, outcome, asked_at)
+        if isinstance(outcome, Deferred) and not outcome.reached:  # Telegram was not asked
+            self._pacer.unused()
+            self._last_wait = outcome.reason
+            return outcome
+        self._troubles, self._outage_since, self._heard_at = 0, None, self._now()
+        match outcome:
+            case Sent() | Failed():
+                self._halt(self._breaker.took(outcome))
+            case Halted():
+                self._halt(outcome)
+            case Deferred(scope=Scope.ACCOUNT):
+                self._flooded(outcome.retry_after or 0.0, outcome.reason)
+                return outcome
+            case Deferred():  # Telegram has named a time, for this chat alone
+                self._last_wait = outcome.reason
+            case _:
+                kind = type(outcome).__name__
+                raise TypeError(f"a transport answers with an Outcome, and not with {kind}")
+        self._pacer.accepted()
+        return outcome
+
+    def _flooded(self, seconds: float, reason: str) -> None:
+        """Telegram has named a time before which nobody may send."""
+        self._last_wait = reason
+        now, wait = self._now(), seconds + self._jitter()
+        self._named_until = max(self._named_until, now + wait)
+        self._pacer.flooded(now, wait)
+        self._hurry.set()  # recorded now, it is due by the end of the hold, and goes first
+        if wait <= self._max_wait:  # else nobody waits for it: the run ends
+            self._watcher.held(seconds, reason)
+
+    def _troubled(self, delivery: Delivery, outcome: Deferred, asked_at: float) -> Outcome:
+        """Wait for this delivery or, when it is not the only one in trouble, for everybody."""
+        self._troubles += 1
+        if not outcome.reached or self._troubles >= 2 * self._concurrency:
+            self._sit_out(outcome.reason, max(asked_at, self._heard_at))
+        if not outcome.reached:
+            return replace(outcome, retry_after=0.0)  # the hold is for everybody
+        self._last_wait = outcome.reason
+        return replace(outcome, retry_after=backoff(delivery.attempts), counts=True)
+
+    def _sit_out(self, reason: str, since: float) -> None:
+        """Hold everybody before the next try: as long as nothing went through, 1 to 30 seconds."""
+        now = self._now()
+        if self._outage_since is None:
+            self._outage_since = since
+            self._give_up_at(since + self._patience + GRACE)
+        outage = now - self._outage_since
+        begun = (self._clock() - timedelta(seconds=outage)).astimezone()
+        reason = f"{reason}, since {begun:%H:%M:%S}"
+        if outage >= self._patience:
+            return self._halt(Halted("OFFLINE", reason))
+        seconds = min(max(outage, 1.0), 30.0, self._patience - outage)
+        self._pacer.hold(now + seconds)
+        return self._watcher.held(seconds, reason)
+
+    def _halt_if_too_long(self, wait: float) -> None:
+        if wait > self._max_wait:
+            until = (self._clock() + timedelta(seconds=wait + 59)).astimezone()  # the next minute
+            reason = f"{self._last_wait}; resume after {until:%Y-%m-%d %H:%M}"
+            self._halt(Halted("WAIT_TOO_LONG", reason))
+
+    def _halt(self, halted: Halted | None) -> None:
+        if halted is not None:
+            self.halted = self.halted or halted
+            self.stop()
+
+    async def _settle_in_groups(self) -> None:
+        """Commit outcomes together: those of one WINDOW, or at once when somebody waits."""
+        while not self._finished or self._outcomes:
+            await self._arrived.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WINDOW):
+                    await self._hurry.wait()
+            self._arrived.clear()
+            self._hurry.clear()
+            group, self._outcomes = self._outcomes, []
+            if group:
+                now = self._clock()
+                await self._run.settle(group, now)
+                self._unsettled -= len(group)
+                for delivery, outcome in group:
+                    self._watcher.settled(delivery, outcome, now)
+                self._news.set()
+
+    def _slice(self) -> int:
+        rate = math.inf if self._pacer.rate is None else self._pacer.rate
+        return max(math.ceil(min(rate * WINDOW, SLICE_LIMIT)), 1)

@@ -1,0 +1,217 @@
+"""The file of the ledger: one thread writes it, readers never wait; it knows no broadcast."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from broadcast.core.errors import HaltedError, SettingsError
+from broadcast.disk.private import cannot_write, make_private
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from pathlib import Path
+
+T = TypeVar("T")
+BUSY_TIMEOUT = 5.0  # seconds to wait for another program that holds the file
+
+
+def _read_statements() -> dict[str, str]:
+    text = files("broadcast.ledger.sqlite").joinpath("statements.sql").read_text(encoding="utf-8")
+    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def read_migrations() -> list[str]:
+    """The numbered scripts, in order: the first makes version 1."""
+    folder = files("broadcast.ledger.sqlite").joinpath("migrations")
+    scripts = sorted(script.name for script in folder.iterdir() if script.name.endswith(".sql"))
+    return [folder.joinpath(name).read_text(encoding="utf-8") for name in scripts]
+
+
+def _split(script: str) -> Iterator[str]:
+    """The statements of a script; each ends at the end of a line."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+    if statement.strip():
+        yield statement
+
+
+_SQL = _read_statements()
+
+
+class Statements:
+    """The named statements of statements.sql, on one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def run(self, name: str, **values: object) -> sqlite3.Cursor:
+        """Execute one statement."""
+        return self._connection.execute(_SQL[name], values)
+
+    def one(self, name: str, **values: object) -> Any | None:
+        """The first row, if any."""
+        return self.run(name, **values).fetchone()
+
+    def rows(self, name: str, **values: object) -> list[Any]:
+        """All rows."""
+        return self.run(name, **values).fetchall()
+
+    def many(self, name: str, rows: Iterable[tuple[object, ...]]) -> None:
+        """Execute one statement for each of `rows`."""
+        self._connection.executemany(_SQL[name], rows)
+
+
+class Database:
+    """The file at `path`, migrated; use it in a `with`.
+
+    Every method raises HaltedError, with what to do, when the file cannot be read or written, or
+    when another program holds it for more than `busy_timeout` seconds.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        busy_timeout: float = BUSY_TIMEOUT,
+        migrations: Sequence[str] | None = None,
+    ) -> None:
+        self.path = path
+        self._busy_timeout = busy_timeout
+        self._migrations = read_migrations() if migrations is None else migrations
+        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
+        self._reading = threading.Lock()  # threads must not share a statement
+
+    def __enter__(self) -> Self:
+        try:
+            make_private(self.path.parent)
+            self.path.touch(mode=0o600)
+        except OSError as error:
+            raise SettingsError(cannot_write(self.path.parent, error)) from error
+        with self._explained(), ExitStack() as stack:
+            self._writer = self._connect(stack)
+            self._migrate()
+            self._reader = self._connect(stack)
+            self._connections = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._thread.shutdown()
+        self._connections.close()
+
+    async def write(self, work: Callable[[Statements], T]) -> T:
+        """Do `work` in the writer's thread, as one durable transaction."""
+
+        def transaction() -> T:
+            with self._explained(), self._transaction():
+                return work(Statements(self._writer))
+
+        return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
+
+    def read(self, name: str, **values: object) -> list[Any]:
+        """The rows of one statement, as they are now."""
+        with self._explained(), self._reading:
+            return Statements(self._reader).rows(name, **values)
+
+    def look(self, work: Callable[[Statements], T]) -> T:
+        """What `work` reads, in several statements."""
+        with self._explained(), self._reading:
+            return work(Statements(self._reader))
+
+    def stream(self, name: str, **values: object) -> Iterator[Any]:
+        """The same one by one, for results that are large; it may be left before its end."""
+        with self._explained():
+            # Not `yield from`: it would close the cursor of a stream that is left, which SQLite
+            # refuses where that is noticed only after the database was closed.
+            for row in Statements(self._reader).run(name, **values):  # noqa: UP028
+                yield row
+
+    @contextmanager
+    def _transaction(self) -> Generator[None]:
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
+
+    def _connect(self, stack: ExitStack) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+        )
+        stack.enter_context(closing(connection))
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA journal_mode = WAL")
+        # FULL: a commit has reached the disk when it returns, also when the machine loses power.
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+    def _version(self) -> int:
+        (version,) = self._writer.execute("PRAGMA user_version").fetchone()
+        if version > len(self._migrations):
+            raise SettingsError(
+                f"{self.path}: this ledger was written by a newer broadcast (its version is "
+                f"{version}, this program knows {len(self._migrations)}). Upgrade: "
+                "pip install --upgrade broadcast"
+            )
+        return version
+
+    def _migrate(self) -> None:
+        if self._version() == len(self._migrations):
+            return  # without the lock of a writer: to look on must be possible at any time
+        with self._transaction():
+            version = self._version()  # again: another process may have been faster
+            if 0 < version < len(self._migrations):
+                self._back_up(version)
+            for script in self._migrations[version:]:
+                for statement in _split(script):
+                    self._writer.execute(statement)
+            self._writer.execute(f"PRAGMA user_version = {len(self._migrations)}")
+
+    def _back_up(self, version: int) -> None:
+        """Copy the file as it is before a migration."""
+        path = self.path.with_name(f"{self.path.name}.v{version}.bak")
+        path.touch(mode=0o600)
+        with closing(sqlite3.connect(path)) as copy, closing(sqlite3.connect(self.path)) as source:
+            source.backup(copy)
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """Turn SQLite's words into what a person can do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise HaltedError(f"the ledger {self.path}: {_advice(error)}") from error
+
+
+def _advice(error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorname", "")
+    text = str(error)
+    if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return (
+            f"the disk is full or failing ({text}). Nothing more was sent. Free some space, then "
+            "`broadcast resume`"
+        )
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return f"it cannot be written ({text}). Mend its permissions, then `broadcast resume`"
+    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return f"another program holds it ({text}). Close that program, then `broadcast resume`"
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return (
+            f"the file is damaged ({text}). Restore a copy of it; or move it away, and what it "
+            "held cannot be resumed: sending the same again would reach people twice"
+        )
+    return f"it cannot be used ({text})"

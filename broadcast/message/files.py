@@ -1,0 +1,129 @@
+"""Looks at a file that is to be sent: is it there, what is it, is it still the same? It sends none.
+
+Telethon is not needed for that, so neither a dry run nor a mistake waits for it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from broadcast.core.errors import MessageError
+from broadcast.core.model import Attachment, Media
+from broadcast.message.schema import ContentError
+
+if TYPE_CHECKING:
+    from broadcast.message.schema import Look
+
+PHOTO_LIMIT = 10 * 2**20
+"""Bytes: https://core.telegram.org/bots/api#sending-files"""
+
+FILE_LIMIT, PREMIUM_FILE_LIMIT = 4000 * 2**19, 8000 * 2**19
+"""Bytes: `upload_max_fileparts` of https://core.telegram.org/api/config parts of 512 KiB."""
+
+_MEDIA = {
+    Media.PHOTO: "jpg jpeg png webp",
+    Media.VIDEO: "mp4 mov m4v webm",
+    Media.AUDIO: "mp3 m4a flac aac wav",
+    Media.VOICE: "ogg oga opus",
+}
+_BY_SUFFIX = {f".{suffix}": media for media, all_of in _MEDIA.items() for suffix in all_of.split()}
+_PICTURES = {
+    ".jpg": (b"\xff\xd8\xff",),
+    ".jpeg": (b"\xff\xd8\xff",),
+    ".png": (b"\x89PNG\r\n\x1a\n",),
+    ".webp": (b"RIFF",),
+}
+
+
+def look_from(base: Path) -> Look:
+    """What looks at files whose relative paths start at `base`."""
+
+    def look(path: str, *, as_document: bool) -> Attachment:
+        return _look(path, base, as_document=as_document)
+
+    return look
+
+
+def _start_of(path: Path) -> bytes:
+    with path.open("rb") as stream:
+        return stream.read(16)
+
+
+def _look(written: str, base: Path, *, as_document: bool) -> Attachment:
+    try:
+        path = (base / Path(written).expanduser()).resolve()
+        is_file = path.is_file() or not path.exists()
+        start = _start_of(path) if is_file else b""
+        digest, size = digest_of(path) if is_file else ("", 0)
+    except (OSError, RuntimeError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ContentError("files", f"{written}: cannot be read: {reason}") from error
+    if not is_file:
+        raise ContentError("files", f"{path}: is no file that can be sent")
+    if size == 0:
+        raise ContentError("files", f"{path}: is empty, and Telegram takes no empty file")
+    media = _BY_SUFFIX.get(path.suffix.lower(), Media.DOCUMENT)
+    if as_document:
+        media = Media.DOCUMENT
+    signs = _PICTURES.get(path.suffix.lower())
+    if media is Media.PHOTO and signs and not start.startswith(signs):
+        raise ContentError(
+            "files",
+            f"{path}: is called {path.suffix} and is no such picture. Mend the file, or send it "
+            "with as_document",
+        )
+    if media is Media.PHOTO and size > PHOTO_LIMIT:
+        raise ContentError(
+            "files",
+            f"{path}: a photo has at most {megabytes(PHOTO_LIMIT)}, and this one has "
+            f"{megabytes(size)}. Make it smaller, or send it with as_document",
+        )
+    if size > PREMIUM_FILE_LIMIT:
+        raise ContentError(
+            "files",
+            f"{path}: {megabytes(size)} is more than Telegram takes, {megabytes(FILE_LIMIT)}, or "
+            f"{megabytes(PREMIUM_FILE_LIMIT)} with Premium",
+        )
+    return Attachment(str(path), media, digest, size)
+
+
+def digest_of(path: Path) -> tuple[str, int]:
+    """The sha256 in hex and the size in bytes. Raises OSError."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256")
+        return digest.hexdigest(), stream.tell()
+
+
+def require_unchanged(file: Attachment, *, may_be_gone: bool = False) -> None:
+    """Raise MessageError when `file` is gone, or not the one that the broadcast was made with."""
+    try:
+        digest, _ = digest_of(Path(file.path))
+    except OSError as error:
+        if may_be_gone:
+            return
+        raise MessageError(
+            f"{file.path}: cannot be read any more: {error.strerror}. Put it back as it was, and "
+            "`broadcast resume` goes on; nothing more was sent"
+        ) from error
+    if digest != file.sha256:
+        raise MessageError(
+            f"{file.path}: has changed since the broadcast was made, and everybody gets the same. "
+            "Put the file back as it was, and `broadcast resume` goes on; nothing more was sent"
+        )
+
+
+def require_allowed(file: Attachment, *, is_premium: bool) -> None:
+    """Raise MessageError when `file` is too big for this account."""
+    limit = PREMIUM_FILE_LIMIT if is_premium else FILE_LIMIT
+    if file.size > limit:
+        raise MessageError(
+            f"{file.path}: {megabytes(file.size)}, and this account may send {megabytes(limit)}; "
+            "nothing was sent"
+        )
+
+
+def megabytes(size: int) -> str:
+    """A size in bytes for a person."""
+    return f"{size / 2**20:,.1f} MB" if size >= 2**20 else f"{max(size / 1024, 0.1):,.1f} KB"

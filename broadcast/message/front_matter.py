@@ -1,0 +1,126 @@
+"""A message file -> what its front matter says, and its text; it opens no file.
+
+A file that starts with a line `---` and has another one below has front matter: YAML between the
+two, the text after it (https://jekyllrb.com/docs/front-matter/). Any other file is all text.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+from broadcast.core.errors import MessageError
+from broadcast.forms.entries import Complaint, List, Map, Number, Text, Unreadable, in_words, quoted
+from broadcast.message.schema import SETTINGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from broadcast.forms.entries import Value
+    from broadcast.message.schema import Raw
+
+_FRONT = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_UNENDED = re.compile(r"---[ \t]*\r?\n[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:")
+_MEANT = {
+    "schedule": "at, in and zone say when",
+    "preview": "link_preview says what is shown of a link",
+    "parts": "split sends a long text in parts",
+    "file": "files names them",
+    "button": "buttons has them",
+    "row": "buttons has rows",
+    "caption": "the caption of files is the text",
+}
+_NAMES = frozenset(setting.name for setting in SETTINGS)
+
+
+class SettingsUnreadable(Exception):  # noqa: N818 - it carries a complaint to its caller
+    """What is written is no keys with values; `complaint` says where."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.complaint = Complaint(line, message)
+
+
+def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mapping[str, int], str]:
+    """What the front matter says, the line of each key, and the text below.
+
+    Raises MessageError, which names `source` and the line.
+    """
+    front = _FRONT.match(text)
+    if front is None:
+        begun = _UNENDED.match(text)
+        if begun and begun[1].replace("-", "_") in _NAMES:
+            raise MessageError(
+                f"{source}:1: this is front matter, and it has no end: put a line --- above the "
+                "text; nothing was sent"
+            )
+        return {}, {}, text
+    from broadcast.forms.yaml_form import yaml_value  # noqa: PLC0415 - PyYAML is slow to load
+
+    try:
+        value = yaml_value(io.BytesIO(b"\n" + front[1].encode()))  # so that lines are the file's
+        if value is None:
+            return {}, {}, text[front.end() :]
+        given, lines = written_settings(value)
+    except (SettingsUnreadable, Unreadable) as error:
+        told = error.complaint
+        raise MessageError(f"{source}:{told.line}: {told.message}; nothing was sent") from None
+    return given, lines, text[front.end() :]
+
+
+def written_settings(value: Value) -> tuple[dict[str, Raw], dict[str, int]]:
+    """Keys with values as message/schema.py reads them, and the line of each key."""
+    if not isinstance(value, Map):
+        raise SettingsUnreadable(
+            value.line, f"expected keys with values, such as silent: yes, not {in_words(value)}"
+        )
+    given: dict[str, Raw] = {}
+    lines: dict[str, int] = {}
+    for key, item in value.pairs:
+        name = key.text.strip().replace("-", "_") if isinstance(key, Text) else in_words(key)
+        if name not in _NAMES:
+            raise SettingsUnreadable(key.line, f"unknown key {quoted(name)}: {_meant(name)}")
+        if name in given:
+            raise SettingsUnreadable(key.line, f"the key {name} is given twice")
+        given[name] = _raw(item)
+        lines[name] = key.line
+    return given, lines
+
+
+def _meant(name: str) -> str:
+    if name in _MEANT:
+        return _MEANT[name]
+    close = get_close_matches(name, _NAMES, 1)
+    return f"is {close[0]} meant?" if close else f"the keys are {', '.join(sorted(_NAMES))}"
+
+
+def _raw(value: Value) -> Raw:
+    match value:
+        case Text(_, text):
+            return text
+        case Number(_, text):
+            return text
+        case List(_, items):
+            return tuple(_row(item) for item in items)  # pyright: ignore[reportReturnType]
+        case _:
+            raise SettingsUnreadable(
+                value.line, f"expected a text or a list, not {in_words(value)}"
+            )
+
+
+def _row(value: Value) -> str | tuple[str, ...]:
+    match value:
+        case Text(_, text) | Number(_, text):
+            return text
+        case List(_, items):
+            return tuple(_text(item) for item in items)
+        case _:
+            raise SettingsUnreadable(value.line, f"expected a text, not {in_words(value)}")
+
+
+def _text(value: Value) -> str:
+    if isinstance(value, (Text, Number)):
+        return value.text
+    raise SettingsUnreadable(value.line, f"expected a text, not {in_words(value)}")

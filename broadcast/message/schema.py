@@ -1,0 +1,466 @@
+"""What can be said of a message, by options, in front matter or for one contact: one schema.
+
+`SETTINGS` names everything once. The command line makes its options from it, a message file its
+keys, a contact its `message:`, and `fields` turns what any of them says into fields of `Message`.
+It opens no file: `look` does, which the caller passes in.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, fields, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from broadcast.core.duration import seconds_of
+from broadcast.core.model import (
+    Attachment,
+    Button,
+    Format,
+    Forward,
+    LinkPreview,
+    Media,
+    Message,
+    When,
+)
+from broadcast.core.peers import PeerError, parse_peer
+from broadcast.message.when import WhenError, read_when, zone_named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from broadcast.core.model import Peer
+
+MOST_FILES = 10
+"""In one album: https://core.telegram.org/method/messages.sendMultiMedia"""
+
+MOST_BUTTONS, MOST_IN_ROW = 100, 8
+"""Under one message, and side by side: https://limits.tginfo.me, "Inline keyboard"."""
+
+Raw = str | tuple[str, ...] | tuple[tuple[str, ...], ...]
+"""What a person wrote: a text, several, or rows of them."""
+
+
+class Kind(StrEnum):
+    """How a setting is written."""
+
+    TEXT = "text"
+    FLAG = "flag"
+    LIST = "list"  # of texts: an option that may be repeated
+    ROWS = "rows"  # of texts
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One thing that can be said. The option is its name with dashes, the key with underscores.
+
+    `choices` are all that it takes, `shown` stands for its value in the help, and `option` is the
+    name of the option where it is said once for each. The argument MESSAGE is no option.
+    """
+
+    name: str
+    help: str
+    kind: Kind = Kind.TEXT
+    choices: tuple[str, ...] = ()
+    shown: str = ""
+    option: str = ""
+    is_argument: bool = False
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("text", "What is said.", is_argument=True),
+    Setting(
+        "format",
+        f"How the text is marked up. [default: {Format.MARKDOWN}]",
+        choices=tuple(map(str, Format)),
+    ),
+    Setting("template", "Fill in {{ name }} and other fields of each contact.", Kind.FLAG),
+    Setting("split", "Send a text that is too long in several messages.", Kind.FLAG),
+    Setting(
+        "files",
+        "Send a photo, video, audio, voice or document; several make an album.",
+        Kind.LIST,
+        shown="PATH",
+        option="file",
+    ),
+    Setting("as_document", "Send the files as they are, not as pictures or players.", Kind.FLAG),
+    Setting("spoiler", "Hide photos and videos until they are touched.", Kind.FLAG),
+    Setting("thumbnail", "The small picture that stands for a file.", shown="PATH"),
+    Setting(
+        "buttons",
+        'Bots only: a button under the message, as "Text=https://..."; one a row.',
+        Kind.ROWS,
+        shown="TEXT=LINK",
+        option="button",
+    ),
+    Setting(
+        "link_preview",
+        f"What is shown of a link in the text. [default: {LinkPreview.BELOW}]",
+        choices=tuple(map(str, LinkPreview)),
+    ),
+    Setting("silent", "No sound where it arrives.", Kind.FLAG),
+    Setting("protect", "Bots only: it can be neither forwarded nor saved.", Kind.FLAG),
+    Setting("pin", "Pin it, in groups and channels.", Kind.FLAG),
+    Setting("reply_to", "Reply to the message with this number in the chat.", shown="ID"),
+    Setting("send_as", "Write to groups as this channel.", shown="PEER"),
+    Setting("effect", "The animation in private chats, by its id.", shown="ID"),
+    Setting(
+        "forward",
+        "Forward the message behind this link instead of sending a text.",
+        shown="https://t.me/NAME/ID",
+    ),
+    Setting("without_author", "Forward it without a word of whose it was.", Kind.FLAG),
+    Setting("at", "Send it then, in the zone of --zone.", shown='"2026-12-24 18:00"'),
+    Setting("in", "Send it after so long.", shown="TIME"),
+    Setting(
+        "zone", "The time zone of --at. [default: that of this machine]", shown="Europe/Madrid"
+    ),
+    Setting(
+        "zone_of",
+        "`recipient`: --at in the zone of each contact, from its field tz.",
+        choices=("recipient",),
+    ),
+    Setting("not_later_than", "Do not send it when it is late by more than this.", shown="TIME"),
+)
+
+_BY_NAME: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in SETTINGS})
+_YES = frozenset({"yes", "true", "on", "1"})
+_NO = frozenset({"no", "false", "off", "0"})
+_BUTTON = re.compile(r"\s*(.+?)\s*=\s*((?:https?|tg)://\S+)\s*\Z", re.DOTALL)
+_MADE = re.compile(
+    r"\s*(.+?)\s*=\s*(\{[{%].+|(?:https?|tg)://.*?(?:\{\{.+\}\}|\{%.+%\}).*?)\s*\Z", re.DOTALL
+)
+"""A button whose link a template makes; whether there is one is not known where a button is read,
+as a contact may have buttons of its own under everybody's template."""
+
+_LINK = re.compile(r"(?:https?|tg)://\S+\Z")
+_POST = re.compile(
+    r"(?:https?://)?(?:t\.me|telegram\.me|telegram\.dog)"
+    r"/(c/[0-9]+|[A-Za-z][A-Za-z0-9_]{2,31})(?:/[0-9]+)?/([0-9]{1,10})(?:\?.*)?\Z"
+)
+
+
+class ContentError(ValueError):
+    """What was said of a message cannot be meant. `key` is the setting that is wrong."""
+
+    def __init__(self, key: str, message: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
+class Look(Protocol):
+    """Looks at a file that is to be sent."""
+
+    def __call__(self, path: str, *, as_document: bool) -> Attachment:
+        """The file as it is now. Raises ContentError."""
+        ...
+
+
+def fields_of(given: Mapping[str, Raw], look: Look, now: datetime) -> dict[str, Any]:
+    """The fields of `Message` that `given`, keyed by the names of SETTINGS, stands for.
+
+    Raises ContentError, which says what is wrong with which of them.
+    """
+    read = _Reader(given)
+    found = {
+        field: read_it(read, name) for name, (field, read_it) in _ALONE.items() if name in given
+    }
+    found |= _files(read, given, look)
+    found |= _forward(read, given)
+    found |= _when(read, given, now)
+    return found
+
+
+def _files(read: _Reader, given: Mapping[str, Raw], look: Look) -> dict[str, Any]:
+    if "files" not in given:
+        for name in ("as_document", "spoiler", "thumbnail"):
+            if name in given and (name == "thumbnail" or read.flag(name)):
+                raise ContentError(name, "is about files, and there is none")
+        return {}
+    paths = read.texts("files")
+    if len(paths) > MOST_FILES:
+        raise ContentError(
+            "files", f"names {len(paths)} files, and an album holds at most {MOST_FILES}"
+        )
+    as_document = "as_document" in given and read.flag("as_document")
+    spoiler = "spoiler" in given and read.flag("spoiler")
+    thumbnail = None
+    if "thumbnail" in given:
+        thumbnail = look(read.text("thumbnail"), as_document=False)
+        if thumbnail.media is not Media.PHOTO:
+            raise ContentError("thumbnail", f"{thumbnail.path} is no picture: a JPEG is expected")
+    files = tuple(
+        replace(look(path, as_document=as_document), spoiler=spoiler, thumbnail=thumbnail)
+        for path in paths
+    )
+    _require_one_album(files)
+    return {"files": files}
+
+
+def _require_one_album(files: Sequence[Attachment]) -> None:
+    """Photos and videos mix, nothing else does, and a voice stays alone.
+
+    https://core.telegram.org/api/files#albums-grouped-media
+    """
+    kinds = {Media.PHOTO if file.media is Media.VIDEO else file.media for file in files}
+    if len(files) > 1 and (len(kinds) > 1 or Media.VOICE in kinds):
+        shown = ", ".join(sorted({str(file.media) for file in files}))
+        raise ContentError(
+            "files",
+            f"of these kinds make no album: {shown}. Photos and videos go together, documents with "
+            "documents, audio with audio; as_document makes all of them documents",
+        )
+
+
+def _forward(read: _Reader, given: Mapping[str, Raw]) -> dict[str, Any]:
+    without_author = "without_author" in given and read.flag("without_author")
+    if "forward" not in given:
+        if without_author:
+            raise ContentError("without_author", "is about a forward, and there is none")
+        return {}
+    link = read.text("forward")
+    post = _POST.match(link)
+    if post is None or int(post[2]) == 0:
+        raise ContentError(
+            "forward", f"{link!r} is not the link of a message: expected https://t.me/name/123"
+        )
+    peer = parse_peer(f"https://t.me/{post[1]}")
+    return {"forward": Forward(peer, int(post[2]), with_author=not without_author)}
+
+
+def _when(read: _Reader, given: Mapping[str, Raw], now: datetime) -> dict[str, Any]:
+    names = [name for name in ("at", "in", "zone", "zone_of") if name in given]
+    if not names:
+        return {}
+    if "zone" in given:
+        try:
+            zone_named(read.text("zone"))
+        except WhenError as error:
+            raise ContentError("zone", str(error)) from None
+    try:
+        when = read_when(
+            read.text("at") if "at" in given else None,
+            read.text("in") if "in" in given else None,
+            zone=read.text("zone") if "zone" in given else None,
+            of_recipient="zone_of" in given and bool(read.choice("zone_of")),
+            now=now,
+        )
+    except WhenError as error:
+        raise ContentError(names[0], str(error)) from None
+    return {"when": when}
+
+
+class _Reader:
+    """What was given, read as what it should be."""
+
+    def __init__(self, given: Mapping[str, Raw]) -> None:
+        self._given = given
+        for name in given:
+            if name not in _BY_NAME:
+                raise ContentError(name, "is no setting of a message")
+
+    def text(self, name: str) -> str:
+        value = self._given[name]
+        if not isinstance(value, str):
+            raise ContentError(name, "is one text, not several")
+        if not value.strip():
+            raise ContentError(name, "is empty")
+        return value.strip()
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Several texts; one is as good as a list of one."""
+        value = self._given[name]
+        items = (value,) if isinstance(value, str) else value
+        if not items or not all(isinstance(item, str) and item.strip() for item in items):
+            raise ContentError(name, "are texts, and one of them is none")
+        return cast("tuple[str, ...]", items)
+
+    def flag(self, name: str) -> bool:
+        value = self.text(name).lower()
+        if value not in _YES | _NO:
+            raise ContentError(name, f"is yes or no, not {value!r}")
+        return value in _YES
+
+    def choice(self, name: str) -> str:
+        value, choices = self.text(name).lower(), _BY_NAME[name].choices
+        if value not in choices:
+            raise ContentError(name, f"is one of {', '.join(choices)}, not {value!r}")
+        return value
+
+    def whole(self, name: str) -> int:
+        value = self.text(name)
+        if not re.fullmatch(r"[1-9][0-9]{0,18}", value):
+            raise ContentError(name, f"is a number from 1 on, not {value!r}")
+        return int(value)
+
+    def seconds(self, name: str) -> float:
+        try:
+            return seconds_of(self.text(name))
+        except ValueError as error:
+            raise ContentError(name, str(error)) from None
+
+    def peer(self, name: str) -> Peer:
+        try:
+            return parse_peer(self.text(name))
+        except PeerError as error:
+            raise ContentError(name, str(error)) from None
+
+    def as_written(self, name: str) -> str:
+        """A text with all its spaces."""
+        self.text(name)
+        return cast("str", self._given[name])
+
+    def buttons(self, name: str) -> tuple[tuple[Button, ...], ...]:
+        """Rows of buttons; a text instead of a row is a row of one."""
+        value = self._given[name]
+        rows = (value,) if isinstance(value, str) else value
+        found = tuple(
+            tuple(_button(text) for text in ((row,) if isinstance(row, str) else row))
+            for row in rows
+        )
+        longest = max((len(row) for row in found), default=0)
+        if longest == 0:
+            raise ContentError("buttons", "are given, and there is none")
+        if longest > MOST_IN_ROW or sum(map(len, found)) > MOST_BUTTONS:
+            raise ContentError(
+                "buttons", f"are too many: at most {MOST_BUTTONS}, and {MOST_IN_ROW} in a row"
+            )
+        return found
+
+
+def _button(text: str) -> Button:
+    found = _BUTTON.match(text) or _MADE.match(text)
+    if found is None:
+        raise ContentError("buttons", f"{text!r} is no button: expected Text=https://...")
+    return Button(found[1], found[2])
+
+
+def require_button(button: Button) -> None:
+    """Raise ContentError when Telegram shows no such button: it has no text, or leads nowhere."""
+    if not button.text.strip():
+        raise ContentError(
+            "buttons", f"need a text, and the one that leads to {button.url} has none"
+        )
+    if not _LINK.match(button.url):
+        raise ContentError(
+            "buttons",
+            f"lead to links, and {button.text!r} to {button.url!r}: expected https://..., without "
+            "spaces (a template's values go through |urlencode)",
+        )
+
+
+_ALONE: Mapping[str, tuple[str, Callable[[_Reader, str], Any]]] = {
+    "text": ("text", _Reader.as_written),
+    "format": ("format", lambda read, name: Format(read.choice(name))),
+    "link_preview": ("link_preview", lambda read, name: LinkPreview(read.choice(name))),
+    "template": ("template", _Reader.flag),
+    "split": ("split", _Reader.flag),
+    "silent": ("silent", _Reader.flag),
+    "protect": ("protect", _Reader.flag),
+    "pin": ("pin", _Reader.flag),
+    "reply_to": ("reply_to", _Reader.whole),
+    "effect": ("effect", _Reader.whole),
+    "send_as": ("send_as", _Reader.peer),
+    "buttons": ("buttons", _Reader.buttons),
+    "not_later_than": ("late", _Reader.seconds),
+}
+"""The settings that stand alone: the field of `Message`, and how it is read."""
+
+
+def require_whole(message: Message) -> None:
+    """Raise ContentError where the parts of `message` exclude one another."""
+    if message.forward is not None:
+        if message.text or message.files or message.buttons:
+            raise ContentError(
+                "forward", "sends a message as it is: leave out the text, the files and the buttons"
+            )
+        if message.template or message.split or message.reply_to or message.effect:
+            raise ContentError(
+                "forward", "sends a message as it is: nothing can be filled in, split or added"
+            )
+    if not message.template:
+        for row in message.buttons:
+            for button in row:
+                require_button(button)
+    if len(message.files) > 1 and message.buttons:
+        raise ContentError("buttons", "cannot stand under an album: send one file, or no buttons")
+    if message.late is not None and message.when is None:
+        raise ContentError("not_later_than", "is about a time, and there is none: give at or in")
+
+
+# -- as the ledger keeps it --
+
+
+def pack(message: Message) -> dict[str, Any]:
+    """All of `message` that is not as usual, for JSON; text and format stand beside it."""
+    plain = Message("")
+    given = {
+        field.name: value
+        for field in fields(Message)
+        if (value := getattr(message, field.name)) != getattr(plain, field.name)
+    }
+    return pack_overrides(
+        {name: value for name, value in given.items() if name not in ("text", "format", "values")}
+    )
+
+
+def unpack(text: str, format: Format, kept: Mapping[str, Any]) -> Message:  # noqa: A002
+    """The reverse of `pack`."""
+    return replace(Message(text, format), **unpack_overrides(kept))
+
+
+def pack_overrides(overrides: Mapping[str, object]) -> dict[str, Any]:
+    """Some fields of a message, for JSON."""
+    return {name: _packed(value) for name, value in overrides.items()}
+
+
+def unpack_overrides(kept: Mapping[str, Any]) -> Mapping[str, object]:
+    """The reverse of `pack_overrides`."""
+    return MappingProxyType({name: _unpack(name, value) for name, value in kept.items()})
+
+
+def _packed(value: Any) -> Any:
+    match value:
+        case tuple():
+            return [_packed(item) for item in cast("tuple[object, ...]", value)]
+        case Button(text, url):
+            return [text, url]
+        case Attachment():
+            names = [field.name for field in fields(Attachment)]
+            return {name: _packed(getattr(value, name)) for name in names}
+        case Forward(peer, message_id, with_author):
+            return [peer.text, message_id, with_author]
+        case When(at, zone, of_recipient):
+            return [at.isoformat(), zone, of_recipient]
+        case _:
+            return value.text if hasattr(value, "kind") else value
+
+
+def _unpack(name: str, value: Any) -> object:
+    unpack = _UNPACK.get(name)
+    return value if unpack is None or value is None else unpack(value)
+
+
+def _attachment(kept: Mapping[str, Any]) -> Attachment:
+    thumbnail = kept["thumbnail"]
+    return Attachment(
+        kept["path"],
+        Media(kept["media"]),
+        kept["sha256"],
+        kept["size"],
+        kept["spoiler"],
+        None if thumbnail is None else _attachment(thumbnail),
+    )
+
+
+_UNPACK: Mapping[str, Callable[[Any], object]] = {
+    "format": Format,
+    "link_preview": LinkPreview,
+    "files": lambda kept: tuple(_attachment(file) for file in kept),
+    "buttons": lambda kept: tuple(tuple(Button(*button) for button in row) for row in kept),
+    "send_as": parse_peer,
+    "forward": lambda kept: Forward(parse_peer(kept[0]), kept[1], kept[2]),
+    "when": lambda kept: When(datetime.fromisoformat(kept[0]), kept[1], kept[2]),
+}

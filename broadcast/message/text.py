@@ -1,0 +1,286 @@
+"""Reads the markup of a message as Telegram shows it, and counts and cuts as Telegram counts."""
+
+# Telethon ships no type information, so every value of it is unknown to the checker.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from bisect import bisect_left, bisect_right
+from copy import copy
+from functools import lru_cache
+from itertools import accumulate
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from broadcast.core.errors import MessageError
+from broadcast.core.model import Format
+from broadcast.message.placeholders import PLACEHOLDER, fill, number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from broadcast.core.model import Message
+
+TEXT_LIMIT = 4096
+"""UTF-16 units after formatting: https://core.telegram.org/method/messages.sendMessage"""
+
+CAPTION_LIMIT = 1024
+"""The same of the text under files, as every account may send it; Premium accounts may send more:
+`caption_length_limit_default` in https://core.telegram.org/api/config#client-configuration"""
+
+ENTITIES_LIMIT = 100
+"""Pieces of formatting in a message; Telegram leaves out the others without an error.
+https://limits.tginfo.me/en, and Bot API, "Formatting options":
+https://core.telegram.org/bots/api#formatting-options"""
+
+Part = tuple[str, tuple[Any, ...]]
+"""A visible text and its entities, whose offsets count UTF-16 units:
+https://core.telegram.org/api/entities#entity-length"""
+
+_MARKUP = {Format.MARKDOWN: re.compile(r"[*_~`\[|]"), Format.HTML: re.compile(r"[<&]")}
+
+
+def length(text: str) -> int:
+    """How long Telegram finds `text`: in UTF-16 units."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def parse(message: Message) -> Part:
+    """The visible text and its entities; a text is parsed once, however many receive it.
+
+    Without markup it is the text as it was written; else white space at its ends is dropped.
+    """
+    return _parse(message.text, message.format, message.values)
+
+
+def check(message: Message) -> None:
+    """Raise MessageError when Telegram would refuse the text, or show less than was written."""
+    text, entities = parse(message)
+    if not text.strip() and not message.files and message.forward is None:
+        raise MessageError("the message is empty; nothing was sent")
+    for entity in entities:
+        if not getattr(entity, "url", "-").strip():
+            shown = _cut_out(text, entity)
+            raise MessageError(f"the link {shown!r} has an empty address; nothing was sent")
+    if message.split:
+        return
+    limit, what = (CAPTION_LIMIT, "caption") if message.files else (TEXT_LIMIT, "message")
+    if (found := length(text)) > limit:
+        raise MessageError(
+            f"the {what} is too long: {found} characters as Telegram counts them, and it "
+            f"allows {limit}; nothing was sent. Shorten it by {found - limit}, or send it in "
+            "several parts with --split"
+        )
+    if len(entities) > ENTITIES_LIMIT:
+        raise MessageError(
+            f"the {what} has {len(entities)} pieces of formatting, and Telegram would leave out "
+            f"all after the first {ENTITIES_LIMIT}; nothing was sent. Format less of it, or send "
+            "it in several parts with --split"
+        )
+
+
+def parts(message: Message) -> tuple[Part, ...]:
+    """The messages that the text is cut into: one, unless it is to be split and is too long.
+
+    The text is the parts, in order, with nothing but white space before, between and after them.
+    No part is white space alone, longer than it may be (with files, the first is their caption),
+    or begins or ends with white space. With more than 100 entities it is cut, too. It is cut at the
+    last end of a paragraph in the second half of what fits, else at the last end there of a line,
+    a sentence, a word; else at the last of them before; else anywhere, but, where that can be, not
+    inside what is read as one character (https://unicode.org/reports/tr29/, simplified).
+    """
+    if not message.split:
+        return (parse(message),)
+    first = CAPTION_LIMIT if message.files else TEXT_LIMIT
+    return _parts(message.text, message.format, message.values, first)
+
+
+# Parsing.
+
+
+@lru_cache(maxsize=64)
+def _parse(text: str, markup: Format, values: tuple[str, ...]) -> Part:
+    if values:
+        return _fill(*_read(text, markup), values)
+    return _read(text, markup)
+
+
+@lru_cache(maxsize=64)
+def _read(text: str, markup: Format) -> Part:
+    """`text` without its markup. A template's placeholders are letters like all others here."""
+    found = _MARKUP.get(markup)
+    if found is None or not found.search(text):
+        return text, ()  # and Telethon, which is slow to import, is not needed
+    if markup is Format.HTML:
+        return _read_html(text)
+    from telethon.extensions import markdown  # noqa: PLC0415 - see above
+
+    visible, entities = markdown.parse(text)
+    return visible, tuple(entities)
+
+
+def _read_html(text: str) -> Part:
+    """What telethon.extensions.html.parse does, without the faults of it (Telethon 1.45).
+
+    It never closes its parser, so that a text that ends in `AT&T` is lost from the & on, and all of
+    a short one; it counts `&#128663;` as one unit; it lacks some of the tags; a tag inside of its
+    own kind ends both; and what it does not know, or what is never closed, it drops without a word.
+    Here that is a MessageError.
+    """
+    from telethon.helpers import add_surrogate, del_surrogate, strip_text  # noqa: PLC0415 - as above
+
+    from broadcast.message.html import parser_of  # noqa: PLC0415
+
+    parser = parser_of(add_surrogate(_CHARACTER.sub(_astral, text)))
+    visible = strip_text(parser.text, parser.entities)
+    entities = [*reversed(parser.entities)]  # the outer one first
+    entities.sort(key=attrgetter("offset"))
+    return del_surrogate(visible), tuple(entities)
+
+
+_CHARACTER = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z0-9]+;)")
+
+
+def _astral(match: re.Match[str]) -> str:
+    """A reference to a character of two units becomes that character; the parser reads others."""
+    character = html.unescape(match[0])
+    return character if character > "\uffff" else match[0]
+
+
+# The values of a template.
+
+
+def _fill(text: str, entities: Sequence[Any], values: Sequence[str]) -> Part:
+    """Put the values in the place of their placeholders, and move the entities along."""
+    if not entities:
+        return fill(text, values), ()
+    pieces = PLACEHOLDER.split(text)
+    ends: list[int] = []  # of each placeholder, in units of `text`
+    shifts = [0]  # by how much what follows moves
+    at = 0
+    for index in range(1, len(pieces), 2):
+        mark, number = pieces[index], number_of(pieces[index])
+        at += length(pieces[index - 1]) + len(mark)
+        if number < len(values):
+            pieces[index] = values[number]
+        ends.append(at)
+        shifts.append(shifts[-1] + length(pieces[index]) - len(mark))
+
+    def moved(offset: int) -> int:
+        return offset + shifts[bisect_right(ends, offset)]
+
+    visible = "".join(pieces)
+    kept = visible.strip()
+    lead = len(visible) - len(visible.lstrip())  # white space is one unit each
+    spans = [(entity, moved(entity.offset), moved(_end(entity))) for entity in entities]
+    made = [_placed(entity, start - lead, end - lead, length(kept)) for entity, start, end in spans]
+    for entity in filter(None, made):
+        for name in ("url", "language"):
+            if isinstance(held := getattr(entity, name, None), str):
+                setattr(entity, name, fill(held, values))
+    return kept, tuple(filter(None, made))
+
+
+def _end(entity: Any) -> int:
+    return entity.offset + entity.length
+
+
+def _placed(entity: Any, start: int, end: int, limit: int) -> Any | None:
+    """A copy of `entity` from `start` to `end`, within 0 to `limit`; None where that is empty."""
+    start, end = max(start, 0), min(end, limit)
+    if start >= end:
+        return None
+    placed = copy(entity)
+    placed.offset, placed.length = start, end - start
+    return placed
+
+
+def _cut_out(text: str, entity: Any) -> str:
+    units = text.encode("utf-16-le", "surrogatepass")
+    return units[2 * entity.offset : 2 * _end(entity)].decode("utf-16-le", "replace")
+
+
+# Splitting.
+
+
+@lru_cache(maxsize=64)
+def _parts(text: str, markup: Format, values: tuple[str, ...], first: int) -> tuple[Part, ...]:
+    visible, entities = _parse(text, markup, values)
+    at = [0, *accumulate(1 + (character > "\uffff") for character in visible)]
+    made: list[Part] = []
+    for start, end in _slices(visible, at, entities, first):
+        left, units = at[start], at[end] - at[start]
+        placed = [
+            _placed(entity, entity.offset - left, _end(entity) - left, units) for entity in entities
+        ]
+        made.append((visible[start:end], tuple(filter(None, placed))))
+    return tuple(made) or (("", ()),)
+
+
+def _slices(
+    text: str, at: Sequence[int], entities: Sequence[Any], limit: int
+) -> Iterator[tuple[int, int]]:
+    """Where each part starts and ends, in characters; `at` tells their offsets in units."""
+    start, stop = len(text) - len(text.lstrip()), len(text.rstrip())
+    while start < stop:
+        most = min(bisect_right(at, at[start] + limit) - 1, stop)
+        begun = sorted(e.offset for e in entities if _end(e) > at[start] and e.offset < at[most])
+        if len(begun) > ENTITIES_LIMIT and begun[ENTITIES_LIMIT] > at[start]:
+            most = bisect_left(at, begun[ENTITIES_LIMIT])
+        cut = stop if most >= stop else _best_cut(text, start, most)
+        yield start, start + len(text[start:cut].rstrip())
+        start = cut + len(text[cut:stop]) - len(text[cut:stop].lstrip())
+        limit = TEXT_LIMIT
+
+
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n")
+_LINE = re.compile(r"\n")
+_SENTENCE = re.compile(
+    r"(?<![.!?\u2026])[.!?\u2026]++[\"')\]\u00bb\u201d\u2019]*+(?=\s)|[\u3002\uff01\uff1f]"
+)
+_SPACE = re.compile(r"\s")
+
+
+def _best_cut(text: str, start: int, most: int) -> int:
+    """Where to end a part that starts at `start`, and at `most` at the latest."""
+    last = [0]
+    for kind in (_PARAGRAPH, _LINE, _SENTENCE, _SPACE):
+        cuts = (
+            match.end() if kind is _SENTENCE else match.start()
+            for match in kind.finditer(text, start, min(most + 2, len(text)))
+        )
+        last.append(max((cut for cut in cuts if start < cut <= most), default=0))
+        if last[-1] > start + (most - start) // 2:
+            return last[-1]
+    if max(last) > start:
+        return max(last)
+    for cut in range(most, start, -1):
+        if not _is_one(text, cut):
+            return cut
+    return most
+
+
+def _is_one(text: str, cut: int) -> bool:
+    """Whether what stands before and after `cut` is read as one character."""
+    before, after = text[cut - 1], text[cut]
+    if _is_flag(before) and _is_flag(after):
+        run = len(text[:cut]) - len(text[:cut].rstrip(_FLAGS))
+        return run % 2 == 1
+    return (
+        unicodedata.category(after).startswith("M")
+        or "\u200d" in (before, after)
+        or "\U0001f3fb" <= after <= "\U0001f3ff"  # the colour of a skin
+        or "\U000e0020" <= after <= "\U000e007f"  # the tags of a region's flag
+        or ("\u1100" <= before <= "\u11ff" and "\u1160" <= after <= "\u11ff")  # Hangul
+    )
+
+
+_FLAGS = "".join(map(chr, range(0x1F1E6, 0x1F200)))
+
+
+def _is_flag(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"

@@ -1,0 +1,258 @@
+"""Reads when a message is to go out, and says which moment that is for each contact.
+
+A wall clock's time is not always one moment, where the clocks change (PEP 495). A time that they
+skip is refused where one zone is meant; in the zones of recipients it goes out by as much later as
+they skip. A time that comes twice is the first of both. Zones have the names of the IANA database:
+https://www.iana.org/time-zones
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, cast
+from zoneinfo import ZoneInfo, available_timezones
+
+from broadcast.core.duration import seconds_of
+from broadcast.core.model import Action, Failed, When
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import tzinfo
+
+    from broadcast.core.model import Contact, Delivery, Outcome
+
+FIELD = "tz"
+"""Of a contact: the name of their zone."""
+
+FURTHEST = timedelta(days=10 * 366)
+"""Ours: more is a slip of the pen. Telegram itself keeps nothing for longer than a year:
+https://core.telegram.org/api/scheduled-messages (SCHEDULE_DATE_TOO_LATE)."""
+
+_LAST_ZONE = timedelta(hours=12)  # behind UTC: no place on earth has a day for longer
+
+_AT = re.compile(
+    r"(?:(\d{4}-\d{2}-\d{2})[T ]\s*)?(\d{1,2}:\d{2}(?::\d{2})?)\s*(Z|[+-]\d{2}:?\d{2})?\Z",
+    re.IGNORECASE,
+)
+
+
+KEPT_BY_TELEGRAM = timedelta(days=367)
+"""How far ahead Telegram keeps a person's messages: https://core.telegram.org/api/scheduled-messages"""
+
+AT_TELEGRAM = "at Telegram until"
+"""How the note of an outcome begins that lies in Telegram's schedule; the ledger looks for it."""
+
+
+class WhenError(ValueError):
+    """What was said of the time cannot be meant; the message says what is wrong."""
+
+
+def read_when(
+    at: str | None, after: str | None, *, zone: str | None, of_recipient: bool, now: datetime
+) -> When:
+    """What --at, --in, --zone and --zone-of say (message/schema.py calls this). Raises WhenError.
+
+    A time without a date is the next such time. Without `zone` that of `now` counts when it has a
+    name, else that of this machine.
+    """
+    if at is None:
+        if after is None:
+            raise WhenError("there is a zone and no time: say when, such as 2026-12-24 18:00")
+        if zone is not None or of_recipient:
+            raise WhenError(
+                "a time from now is the same everywhere: leave the zone out, or give at"
+            )
+        return _after(after, now)
+    if after is not None:
+        raise WhenError("there are two times: give at or in, not both")
+    found = _AT.match(at.strip())
+    if found is None:
+        raise WhenError(f"{at!r} is not a time: write 2026-12-24 18:00, or 18:00 for the next one")
+    day, time, offset = found.groups()
+    if offset is not None and (zone is not None or of_recipient):
+        raise WhenError(f"{at!r} has its own offset, {offset}: leave that out, or the zone")
+    place = _place(zone, offset, now)
+    local = _local(at, day, time, now.astimezone(place))
+    if day is None and _moment(local, place) <= now:
+        local += timedelta(days=1)
+    if of_recipient:
+        if local + _LAST_ZONE <= now.astimezone(UTC).replace(tzinfo=None):
+            raise WhenError(f"{_shown(local)} is past already, everywhere")
+        return When(local, zone or "UTC", of_recipient=True)
+    moment = _moment(local, place)
+    _require_real(local, moment, place, now)
+    return _in_utc(moment) if zone is None else When(local, zone)
+
+
+def _require_real(local: datetime, moment: datetime, place: tzinfo | None, now: datetime) -> None:
+    """Raise when the clocks of `place` never show `local`, or have shown it before `now`."""
+    shown = moment.astimezone(place)
+    if shown.replace(tzinfo=None) != local:
+        where = place.key if isinstance(place, ZoneInfo) else "the time zone of this machine"
+        raise WhenError(
+            f"{_shown(local)} does not exist in {where}, where the clocks go forward then: the "
+            f"same moment is called {_shown(shown)}"
+        )
+    if moment <= now:
+        raise WhenError(f"{_shown(local)} is past already: it is {_shown(now.astimezone(place))}")
+
+
+def _after(text: str, now: datetime) -> When:
+    try:
+        seconds = seconds_of(text)
+    except ValueError as error:
+        raise WhenError(str(error)) from None
+    if seconds == 0:
+        raise WhenError(f"{text!r} is now: leave it out")
+    if seconds > FURTHEST.total_seconds():
+        raise WhenError(f"{text!r} is more than ten years from now")
+    return _in_utc(now + timedelta(seconds=seconds))
+
+
+def _in_utc(moment: datetime) -> When:
+    return When(moment.astimezone(UTC).replace(tzinfo=None), "UTC")
+
+
+def _place(zone: str | None, offset: str | None, now: datetime) -> tzinfo | None:
+    """The zone that is meant; None is that of this machine."""
+    if zone is not None:
+        return zone_named(zone)
+    if offset is not None:
+        hours = "+00:00" if offset in ("Z", "z") else offset
+        return datetime.strptime(hours, "%z").tzinfo
+    return now.tzinfo if isinstance(now.tzinfo, ZoneInfo) else None
+
+
+def _local(at: str, day: str | None, time: str, now: datetime) -> datetime:
+    try:
+        clock = datetime.strptime(time, "%H:%M:%S" if time.count(":") == 2 else "%H:%M").time()  # noqa: DTZ007 - a wall clock's time
+        date = now.date() if day is None else datetime.fromisoformat(day).date()
+    except ValueError:
+        raise WhenError(f"{at!r} is on no clock or calendar") from None
+    local = datetime.combine(date, clock)
+    if local.year > now.year + FURTHEST.days // 366:
+        raise WhenError(f"{at!r} is more than ten years from now")
+    if local.year < now.year - 1:  # before a calendar has no such day in another zone
+        raise WhenError(f"{_shown(local)} is past already")
+    return local
+
+
+def _moment(local: datetime, place: tzinfo | None) -> datetime:
+    """The UTC moment of a wall clock's time; of two that it has, the first."""
+    if place is None:
+        return local.astimezone(UTC)  # a naive time is that of this machine
+    return local.replace(tzinfo=place).astimezone(UTC)
+
+
+def zone_named(name: str) -> ZoneInfo:
+    """The zone with this IANA name. Raises WhenError, which proposes what may be meant."""
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        raise WhenError(f"{name!r} is no time zone{_close_to(name)}") from None
+
+
+def _close_to(name: str) -> str:
+    zones = sorted(available_timezones())
+    by_city = {zone.rpartition("/")[2].lower(): zone for zone in zones}
+    folded = {zone.lower(): zone for zone in zones}
+    wanted = name.strip().lower().replace(" ", "_")
+    if wanted in folded:
+        return f": is {folded[wanted]} meant?"
+    near = [folded[each] for each in get_close_matches(wanted, folded, n=2, cutoff=0.85)]
+    near += [by_city[each] for each in get_close_matches(wanted, by_city, n=2, cutoff=0.8)]
+    meant = list(dict.fromkeys(near))[:3]
+    return f": is {' or '.join(meant)} meant?" if meant else ", such as Europe/Madrid"
+
+
+def moment_for(when: When, contact: Contact) -> datetime:
+    """The UTC moment for this contact. Raises WhenError."""
+    try:
+        return _moment(when.at, _zone_for(when, contact))
+    except WhenError as error:
+        place = f"line {contact.line}: " if contact.line else ""
+        raise WhenError(f"{place}{error}") from None
+
+
+def misses(
+    when: When | None, contacts: Iterable[Contact], now: datetime
+) -> Iterator[tuple[Contact, str]]:
+    """Whom `when`, or a time of their own, does not fit, and why: before anything is made."""
+    for contact in contacts:
+        own = cast("When | None", contact.overrides.get("when", when))
+        if own is None:
+            continue
+        try:
+            zone = _zone_for(own, contact)
+        except WhenError as error:
+            yield contact, str(error)
+            continue
+        if _moment(own.at, zone) <= now:
+            there = f"in {zone.key}, where it is {_shown(now.astimezone(zone))}"
+            yield contact, f"{_shown(own.at)} is past already {there}: give a later date"
+
+
+def _zone_for(when: When, contact: Contact) -> ZoneInfo:
+    if not when.of_recipient:
+        return zone_named(when.zone)
+    who, name = contact.name or contact.peer.text, contact.fields.get(FIELD, "")
+    if not name:
+        raise WhenError(
+            f"{who} has no field {FIELD}, and is to get it at their own time: add one, such as "
+            f"{FIELD}: Europe/Madrid"
+        )
+    try:
+        return zone_named(name)
+    except WhenError as error:
+        raise WhenError(f"the field {FIELD} of {who}: {error}") from None
+
+
+def _shown(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+
+
+class PunctualGate:
+    """What is later than its message allows is not sent any more.
+
+    Only what was never tried: what has perhaps arrived is never called failed, who has the first
+    part of a message gets the others, and whoever asks for a retry wants it now. `clock` tells an
+    aware time.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+
+    def before(self, delivery: Delivery) -> Delivery | Outcome:
+        """See `Gate.before`."""
+        when, late = delivery.message.when, delivery.message.late
+        if when is not None and late is not None and _is_untouched(delivery):
+            now = self._clock()
+            if now - moment_for(when, delivery.contact) > timedelta(seconds=late):
+                return Failed("TOO_LATE", _reason(when, delivery.contact, now, late))
+        return delivery
+
+    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
+        """See `Gate.after`."""
+        return outcome
+
+
+def _reason(when: When, contact: Contact, now: datetime, late: float) -> str:
+    zone = _zone_for(when, contact)
+    then, today = moment_for(when, contact).astimezone(zone), now.astimezone(zone).date()
+    shown = f"{then:%H:%M}" if then.date() == today else f"{then:%Y-%m-%d %H:%M}"
+    return f"its time was {shown}, more than {_length(late)} ago, so it was not sent"
+
+
+def _is_untouched(delivery: Delivery) -> bool:
+    return delivery.action is Action.SEND and delivery.attempts == 0 and delivery.part == 0
+
+
+def _length(seconds: float) -> str:
+    """A length of time in the largest unit that it is a whole number of."""
+    for unit, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit and seconds % unit == 0:
+            count = int(seconds // unit)
+            return f"{count} {name}{'s' if count > 1 else ''}"
+    return f"{seconds:g} second{'' if seconds == 1 else 's'}"

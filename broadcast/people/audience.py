@@ -1,0 +1,91 @@
+"""The contacts of a broadcast that is not made yet: a file of rows, whatever their number.
+
+They are read once from the list and any number of times from here, so that nobody who edits the
+list in between, and no pipe that can be read only once, makes a difference. It holds no message.
+"""
+
+from __future__ import annotations
+
+import marshal
+import tempfile
+import weakref
+from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from broadcast.core.errors import SettingsError
+from broadcast.people.stored import contact_of, kept_contact
+
+if TYPE_CHECKING:
+    from broadcast.core.model import Contact
+
+CHUNK = 5_000  # contacts that are held in memory at once
+IN_MEMORY = 2**20  # bytes: for less no file is made
+
+Rows = tuple[list[int | str], list[str | None], list[int]]
+"""Some contacts in columns: the peer and the rest, as the ledger keeps them, and the line."""
+
+
+class Contacts(Collection["Contact"]):
+    """Contacts in their order, read from a file of their own that nobody else can open.
+
+    The file is gone when the process ends, or when nobody holds this any more. Raises
+    SettingsError when it cannot be written.
+    """
+
+    def __init__(self, contacts: Iterable[Contact] = ()) -> None:
+        self.have_overrides = False
+        """Whether the message is another one for some of them."""
+        self._count = 0
+        self._sizes: list[int] = []  # of the chunks
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed by the next line
+        weakref.finalize(self, self._file.close)
+        rest = iter(contacts)
+        while self._add(islice(rest, CHUNK)):
+            pass
+
+    def _add(self, contacts: Iterable[Contact]) -> int:
+        """Write some more, none of which is kept in memory, and say how many they were."""
+        peers: list[int | str] = []
+        others: list[str | None] = []
+        lines: list[int] = []
+        for contact in contacts:
+            peer, more = kept_contact(contact)
+            peers.append(peer)
+            others.append(more)
+            lines.append(contact.line)
+            if contact.overrides:
+                self.have_overrides = True
+        if peers:
+            self._write(marshal.dumps((peers, others, lines)))
+        self._count += len(peers)
+        return len(peers)
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise SettingsError(
+                f"the contacts do not fit into {tempfile.gettempdir()} ({error.strerror}). Free "
+                "some space, or name another directory: TMPDIR=/path; nothing was sent"
+            ) from error
+        self._sizes.append(len(data))
+
+    def rows(self) -> Iterator[Rows]:
+        """All of them as they are kept: what does not need the nouns is spared to make them."""
+        at = 0
+        for size in self._sizes:
+            self._file.seek(at)
+            yield marshal.loads(self._file.read(size))  # noqa: S302 - this process wrote it
+            at += size
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Contact]:
+        for peers, others, lines in self.rows():
+            for peer, more, line in zip(peers, others, lines, strict=True):
+                yield contact_of(peer, more, line)
+
+    def __contains__(self, contact: object) -> bool:
+        return any(each == contact for each in self)

@@ -1,0 +1,93 @@
+"""Answers who is meant: reads the contact list and chooses from it; it checks no message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from broadcast.core.errors import (
+    ContactsError,
+    Problem,
+    SelectorError,
+)
+from broadcast.core.model import Contact
+from broadcast.core.peers import parse_peer
+from broadcast.disk.pipes import open_to_read
+from broadcast.people.audience import Contacts
+from broadcast.people.contacts import kind_of, read_contacts
+from broadcast.people.selectors import select
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from pathlib import Path
+
+    from broadcast.people.contacts import ReadMessage
+
+
+@dataclass(frozen=True)
+class Audience:
+    """The contacts of one broadcast, whose number costs no memory, and what was odd in the list."""
+
+    contacts: Contacts
+    warnings: tuple[Problem, ...]
+
+
+def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: str) -> Contact:
+    """A contact made by a program: `contact("@ana", name="Ana", city="Madrid")`.
+
+    Raises core.peers.PeerError, a ValueError, when `peer` names nobody.
+    """
+    return Contact(parse_peer(peer), name, tuple(tags), fields)
+
+
+def find_contacts(chosen: Path | None, here: Path, config_dir: Path) -> Path:
+    """The contact list: `chosen`, else contacts.yaml in `here`, else in `config_dir`."""
+    if chosen is not None:
+        return chosen
+    places = [here / "contacts.yaml", config_dir / "contacts.yaml"]
+    for path in places:
+        if path.exists():
+            return path
+    raise ContactsError(
+        f"no contact list: neither {places[0]} nor {places[1]} exists. Write one (see "
+        "contacts.example.yaml), or name a file: --contacts FILE"
+    )
+
+
+def load_audience(
+    path: Path,
+    to: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    read_message: ReadMessage | None = None,
+) -> Audience:
+    """Read the contact list and choose from it. `read_message` reads what is said for one contact.
+
+    Raises ContactsError with every mistake of the list, or SelectorError.
+    """
+    problems: list[Problem] = []
+
+    def contacts() -> Iterator[Contact]:
+        with open_to_read(path) as stream:
+            source = str(path)
+            kind = "yaml" if path.is_fifo() and not path.suffix else kind_of(source)
+            for entry in read_contacts(stream, source=source, kind=kind, read_message=read_message):
+                if isinstance(entry, Problem):
+                    problems.append(entry)
+                else:
+                    yield entry
+
+    chosen = Contacts()
+    unmatched: SelectorError | None = None
+    try:
+        chosen = Contacts(select(contacts(), to, exclude))
+    except SelectorError as error:
+        unmatched = error  # a list full of mistakes matches nobody: those are what to mend
+    except OSError as error:
+        raise ContactsError(f"{path}: cannot be read: {error.strerror}") from error
+    mistakes = sum(problem.is_error for problem in problems)
+    if mistakes:
+        things = "a mistake" if mistakes == 1 else f"{mistakes} mistakes"
+        raise ContactsError(f"{path}: {things} in the contact list; nothing was sent", problems)
+    if unmatched is not None:
+        raise unmatched
+    return Audience(chosen, tuple(problems))

@@ -1,0 +1,91 @@
+"""The rows of `--json`: their keys are described in README.md, and nothing else makes them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from broadcast.core.model import Broadcast, Record, Sent, State, Status
+from broadcast.engine.gates.paid import stars
+
+if TYPE_CHECKING:
+    from broadcast.app import Report
+
+
+def delivery_row(record: Record) -> dict[str, object]:
+    """A delivery as a row of `--json`; its keys are described in README.md."""
+    delivery, outcome, at = record.delivery, record.outcome, record.at
+    return {
+        "type": "delivery",
+        "broadcast": delivery.broadcast,
+        "peer": delivery.contact.peer.text,
+        "name": delivery.contact.name,
+        "status": Status.PENDING if record.status is Status.SENDING else record.status,
+        "message_id": outcome.message_id if isinstance(outcome, Sent) else None,
+        "error": getattr(outcome, "error", None),
+        "reason": getattr(outcome, "reason", None),
+        "at": None if at is None else at.isoformat(timespec="milliseconds"),
+        **({"note": outcome.note} if isinstance(outcome, Sent) and outcome.note else {}),
+        **({"part": delivery.part + 1} if delivery.part else {}),
+    }
+
+
+def summary_row(report: Report) -> dict[str, object]:
+    """The last row of `--json`."""
+    counts = report.counts
+    return {
+        "type": "summary",
+        "broadcast": report.broadcast,
+        "sent": counts.sent,
+        "failed": counts.failed,
+        "skipped": counts.skipped,
+        "pending": counts.pending,
+        "seconds": round(report.seconds, 3),
+        **({"stars": float(stars(report.paid))} if report.paid else {}),
+    }
+
+
+def broadcast_row(broadcast: Broadcast) -> dict[str, object]:
+    """A broadcast as a row of `--json`."""
+    return {
+        "type": "broadcast",
+        "broadcast": broadcast.id,
+        "action": broadcast.action,
+        "state": state_of(broadcast),
+        "text": broadcast.message.text,
+        "created_at": broadcast.created_at.isoformat(timespec="milliseconds"),
+        **asdict(broadcast.counts),
+        "once": broadcast.once,
+        "owner": broadcast.owner,
+        "note": broadcast.note,
+        **_times(broadcast),
+    }
+
+
+def _times(broadcast: Broadcast) -> dict[str, object]:
+    """When it is due, where that is not at once: first and last, and who keeps it until then."""
+    schedule = broadcast.schedule
+    if schedule is None:
+        return {}
+    return {
+        "due": schedule.first.isoformat(timespec="milliseconds"),
+        "due_last": schedule.last.isoformat(timespec="milliseconds"),
+        "at_telegram": schedule.at_telegram,
+    }
+
+
+def broadcast_summary_row(broadcast: Broadcast) -> dict[str, object]:
+    """The last row of `show --json`."""
+    return {
+        "type": "summary",
+        "broadcast": broadcast.id,
+        **asdict(broadcast.counts),
+        "seconds": None,
+    }
+
+
+def state_of(broadcast: Broadcast) -> str:
+    """The state of a broadcast in one word."""
+    if broadcast.owner is not None:
+        return "running"
+    return "unfinished" if broadcast.state is State.OPEN else str(broadcast.state)

@@ -1,0 +1,1 @@
+"""What goes wrong in the sandbox when it is asked to."""

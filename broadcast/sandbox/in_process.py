@@ -1,0 +1,63 @@
+"""The pretend Telegram called directly: no socket, and only the way there and back takes time.
+
+It stands where Telethon's client stands: a request goes in, and what comes out is the answer or
+Telethon's own exception. What goes wrong with connections is server.py's and is not here.
+"""
+
+# Telethon ships no stubs; pyright reads its source.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from telethon.errors import rpc_message_to_error
+from telethon.tl import functions, types
+
+from broadcast.sandbox.world import accounts
+from broadcast.sandbox.world.state import RpcError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telethon.tl import TLRequest
+
+    from broadcast.sandbox.world.world import World
+
+ROUND_TRIP = 0.1
+"""Seconds from a request to its answer; benchmarks/simulation.py takes 50 to 150 ms."""
+
+_KEY_ID = 1  # of the only login there is
+_BOT_TOKEN = "4242424242:" + "sandbox" * 5
+_PHONE = "34600000000"
+
+
+class DirectClient:
+    """Signed in to `world`, as a bot or as a person. `clock` tells the Unix time."""
+
+    def __init__(self, world: World, clock: Callable[[], float], *, is_bot: bool) -> None:
+        self._world, self._clock = world, clock
+        self.me = self._sign_in(is_bot=is_bot)
+
+    async def __call__(self, request: TLRequest) -> Any:
+        """The answer to `request`, a round trip later. Raises Telethon's RPCError."""
+        await asyncio.sleep(ROUND_TRIP)
+        try:
+            return self._answer(request)
+        except RpcError as error:
+            raise rpc_message_to_error(types.RpcError(error.code, error.name), request) from None
+        finally:
+            self._world.discard()
+
+    def _answer(self, request: TLRequest) -> Any:
+        return self._world.call(_KEY_ID, request, self._clock())
+
+    def _sign_in(self, *, is_bot: bool) -> types.User:
+        if is_bot:
+            token = functions.auth.ImportBotAuthorizationRequest(0, 1, "sandbox", _BOT_TOKEN)
+            return self._answer(token).user
+        code = functions.auth.SendCodeRequest(_PHONE, 1, "sandbox", types.CodeSettings())
+        code_hash = self._answer(code).phone_code_hash
+        return self._answer(functions.auth.SignInRequest(_PHONE, code_hash, accounts.CODE)).user

@@ -1,0 +1,1 @@
+"""What the sandbox allows, and how it counts what comes."""

@@ -1,0 +1,80 @@
+"""Refuses what comes too fast, and who writes to too many strangers; it sends nothing.
+
+The numbers are those of limits.py, the counting is that of lanes.py.
+"""
+
+# Telethon ships no stubs; pyright reads its source.
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from broadcast.sandbox.people.phonebook import Kind
+from broadcast.sandbox.world.state import RpcError
+
+if TYPE_CHECKING:
+    from broadcast.sandbox.world.state import Account, State
+
+
+def pace(
+    state: State,
+    account: Account,
+    now: float,
+    *,
+    chat: int | None = None,
+    skips_floods: bool = False,
+    count: int = 1,
+) -> int:
+    """Let `count` messages of the account pass; how many must be paid for, once that is done.
+
+    All of an album pass when one of them may; the next wait is so much longer, which is ours.
+    `chat` is where new messages go; edits and repeats count for the account alone. With
+    `skips_floods` a bot passes above its free rate, if it can pay. Raises FLOOD_WAIT_x, or
+    FLOOD_SKIP_FAILED_WAIT_x when it cannot. Telegram has no other error for a chat; here that wait
+    is the chat's, because https://core.telegram.org/api/errors speaks of "the given method with the
+    given input parameters", and the account may go on elsewhere.
+    """
+    traffic, limits = state.traffic, state.limits
+    own = traffic.bots if account.is_bot else traffic.people
+    is_paid = False
+    if not own.take(account.id, now, count):
+        is_paid = skips_floods and account.is_bot
+        price = count * limits.paid_stars_per_message
+        if is_paid and account.stars_spent + price > limits.stars:
+            raise RpcError(420, f"FLOOD_SKIP_FAILED_WAIT_{own.wait(account.id, now)}")
+        if not is_paid or not traffic.paid.take(account.id, now, count):
+            too_fast = traffic.paid if is_paid else own
+            raise RpcError(420, f"FLOOD_WAIT_{too_fast.wait(account.id, now)}")
+    if chat is not None:
+        is_group = chat < 0 and state.entry(chat).kind is not Kind.CHANNEL
+        there, key = traffic.groups if is_group else traffic.chats, (account.id, chat)
+        if not there.take(key, now, count):
+            raise RpcError(420, f"FLOOD_WAIT_{there.wait(key, now)}")
+    return count if is_paid else 0
+
+
+def is_new_stranger(state: State, account: Account, peer: int, now: float) -> bool:
+    """Whether a message to this peer would be a person's first to somebody who is no contact.
+
+    Nobody answers in the sandbox, so a stranger stays one. Raises PEER_FLOOD when there have been
+    too many of them.
+    """
+    limits = state.limits
+    if account.is_bot or limits.strangers is None or not _is_stranger(state, account, peer):
+        return False
+    since = now - limits.strangers_seconds
+    if sum(met > since for met in account.strangers.values()) >= limits.strangers:
+        raise RpcError(400, "PEER_FLOOD")
+    return True
+
+
+def _is_stranger(state: State, account: Account, peer: int) -> bool:
+    return (
+        peer > 0
+        and peer != account.id
+        and peer not in account.strangers  # written to before
+        and peer not in account.contacts
+        and peer not in state.given()
+        and not state.is_bot(peer)
+    )

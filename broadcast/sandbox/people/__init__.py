@@ -1,0 +1,1 @@
+"""Who exists in the sandbox, and what becomes of a message to them."""

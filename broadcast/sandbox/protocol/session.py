@@ -1,0 +1,463 @@
+"""One session of one client: which messages are new, what answers them, what goes out together.
+
+Pure, and past the encryption already: protocol.py opens and seals. Refuses to know what a request
+asks for. The sections in the comments are those of https://core.telegram.org/mtproto.
+"""
+
+# Telethon ships no types.
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+
+from telethon.tl import TLObject, TLRequest
+from telethon.tl.functions import (
+    DestroySessionRequest,
+    GetFutureSaltsRequest,
+    InitConnectionRequest,
+    InvokeAfterMsgRequest,
+    InvokeAfterMsgsRequest,
+    InvokeWithLayerRequest,
+    InvokeWithoutUpdatesRequest,
+    PingDelayDisconnectRequest,
+    PingRequest,
+    RpcDropAnswerRequest,
+)
+from telethon.tl.types import (
+    BadMsgNotification,
+    BadServerSalt,
+    DestroySessionNone,
+    DestroySessionOk,
+    FutureSalt,
+    FutureSalts,
+    HttpWait,
+    MsgResendReq,
+    MsgsAck,
+    MsgsAllInfo,
+    MsgsStateInfo,
+    MsgsStateReq,
+    NewSessionCreated,
+    Pong,
+    RpcAnswerUnknown,
+    RpcError,
+)
+
+from broadcast.sandbox.protocol import tl
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, MutableMapping
+
+# Seconds by which a message may be old or early: description#message-identifier-msg-id.
+TOO_OLD: Final = 300
+TOO_NEW: Final = 30
+
+# The codes of service_messages_about_messages#notice-of-ignored-error-message.
+_MSG_ID_TOO_LOW = 16
+_MSG_ID_TOO_HIGH = 17
+_MSG_ID_NOT_OF_A_CLIENT = 18
+_CANNOT_TELL_IF_DOUBLE = 20
+_WRONG_SALT = 48
+_INVALID_CONTAINER = 64
+
+# Telegram takes more from a client than Telethon packs (100): service_messages#simple-container.
+_MOST_TAKEN = 1020
+_MOST_SENT = 100
+_LARGEST_SENT = 2**20 - 2**12
+
+_CONTAINER = struct.Struct("<Ii")
+_MESSAGE = struct.Struct("<qii")
+_ENVELOPE = struct.Struct("<qqqii")
+_RESULT = struct.Struct("<Iq")
+_CONSTRUCTOR = struct.Struct("<I")
+_MSG_CONTAINER = 0x73F1F8DC
+_RPC_RESULT = 0xF35C6D01
+_MSGS_ACK = MsgsAck.CONSTRUCTOR_ID
+
+# What only says how a request is to be run, around the request itself. invokeAfterMsg needs no
+# more than its query: messages are handled in the order in which they came.
+_WRAPPERS = (
+    InvokeWithLayerRequest,
+    InitConnectionRequest,
+    InvokeWithoutUpdatesRequest,
+    InvokeAfterMsgRequest,
+    InvokeAfterMsgsRequest,
+)
+
+# A server's message answers one of the client's, or not: description#message-identifier-msg-id.
+_ANSWER, _NOTICE = 1, 3
+
+
+class Request(NamedTuple):
+    """A client asks for something. Whoever answers gives this back with the answer."""
+
+    key_id: int
+    session_id: int
+    msg_id: int
+    body: TLRequest
+
+
+class Message(NamedTuple):
+    """A message as it travels: with its envelope off, and outside of any container."""
+
+    msg_id: int
+    seq_no: int
+    body: bytes
+
+
+class Salts:
+    """The server salts of one key: description#server-salt.
+
+    Computed from the key and the half hour, so that nothing about them must be kept: every
+    connection, and a sandbox that was started again, agrees on them.
+    """
+
+    PERIOD: Final = 1800
+
+    def __init__(self, auth_key: bytes) -> None:
+        self._auth_key = auth_key
+        self._period = -1
+        self._valid: tuple[int, int] = (0, 0)
+
+    def current(self, now: float) -> int:
+        """Give the salt that a client should use now."""
+        return self._at(now)[0]
+
+    def accepts(self, salt: int, now: float) -> bool:
+        """Tell whether a message may carry this salt: for a half hour the last one still may."""
+        return salt in self._at(now)
+
+    def coming(self, now: float, count: int) -> list[FutureSalt]:
+        """List the current salt and those after it, with the times of their validity."""
+        first = int(now) // self.PERIOD
+        return [
+            FutureSalt(
+                datetime.fromtimestamp(period * self.PERIOD, UTC),
+                datetime.fromtimestamp((period + 2) * self.PERIOD, UTC),
+                self._of(period),
+            )
+            for period in range(first, first + count)
+        ]
+
+    def _at(self, now: float) -> tuple[int, int]:
+        period = int(now) // self.PERIOD
+        if period != self._period:
+            self._period, self._valid = period, (self._of(period), self._of(period - 1))
+        return self._valid
+
+    def _of(self, period: int) -> int:
+        digest = hashlib.sha256(self._auth_key + struct.pack("<q", period)).digest()
+        return int.from_bytes(digest[:8], "little", signed=True)
+
+
+class SeenIds:
+    """The last message ids of a session, at least `keep` of them, so that none is taken twice.
+
+    Two generations instead of a queue: adding costs one look-up, whatever `keep` is.
+    """
+
+    def __init__(self, keep: int = 2**15) -> None:
+        self._keep = keep
+        self._young: set[int] = set()
+        self._old: set[int] = set()
+        self._forgotten_up_to = 0
+
+    def add(self, msg_id: int) -> None:
+        """Remember an id."""
+        self._young.add(msg_id)
+        if len(self._young) >= self._keep:
+            if self._old:
+                self._forgotten_up_to = max(self._forgotten_up_to, *self._old)
+            self._old, self._young = self._young, set()
+
+    def __contains__(self, msg_id: int) -> bool:
+        return msg_id in self._young or msg_id in self._old
+
+    def is_forgotten(self, msg_id: int) -> bool:
+        """Tell whether the id is so old that nobody knows whether it came before."""
+        return msg_id <= self._forgotten_up_to
+
+
+class Session:
+    """A session: description#session. It lives as long as its connection.
+
+    The protocol lets a server forget a session at any time, new_session_created tells the client;
+    Telethon starts a new one with every connection anyway. `siblings` are the sessions of the same
+    key, this one included, for destroy_session.
+    """
+
+    def __init__(
+        self,
+        key_id: int,
+        session_id: int,
+        salts: Salts,
+        siblings: MutableMapping[int, Session],
+        randomness: Callable[[int], bytes],
+    ) -> None:
+        self.key_id = key_id
+        self.session_id = session_id
+        self._salts = salts
+        self._siblings = siblings
+        self._randomness = randomness
+        self._seen = SeenIds()
+        self._is_new = True
+        self._now = 0.0
+        self._last_msg_id = 0
+        self._content_messages = 0
+        # What waits to be sent: answer or notice, whether the client must acknowledge it, bytes.
+        self._queue: list[tuple[int, bool, bytes]] = []
+
+    # What comes in
+
+    def receive(self, salt: int, message: Message, now: float) -> list[Request]:
+        """Take one decrypted message, maybe a container; answer what the protocol itself asks.
+
+        Returns the requests that are left for others to answer, in order and each only once.
+        """
+        self._now = now
+        msg_id = message.msg_id
+        refusal = self._refusal(msg_id, now)
+        if refusal is not None:
+            self._refuse(message, refusal)
+            return []
+        if not self._salts.accepts(salt, now):
+            current = self._salts.current(now)
+            self._say(BadServerSalt(msg_id, message.seq_no, _WRONG_SALT, current))
+            return []
+        message = _unpacked(message)
+        is_container = _constructor(message.body) == _MSG_CONTAINER
+        try:
+            contents = list(_contained(message.body)) if is_container else [message]
+        except _BadContainerError:
+            self._refuse(message, _INVALID_CONTAINER)
+            return []
+        if self._is_new:
+            self._is_new = False
+            self._announce(min(inner.msg_id for inner in contents))
+        if is_container and not self._is_first_time(message):
+            return []
+        requests: list[Request] = []
+        for inner in contents:
+            if self._is_first_time(inner):
+                request = self._handle(inner)
+                if request is not None:
+                    requests.append(request)
+        return requests
+
+    def _refusal(self, msg_id: int, now: float) -> int | None:
+        """description#message-identifier-msg-id: which bad_msg_notification the id earns."""
+        if msg_id < int((now - TOO_OLD) * 2**32):
+            return _MSG_ID_TOO_LOW
+        if msg_id > int((now + TOO_NEW) * 2**32):
+            return _MSG_ID_TOO_HIGH
+        if msg_id % 4:
+            return _MSG_ID_NOT_OF_A_CLIENT
+        return None
+
+    def _refuse(self, message: Message, code: int) -> None:
+        self._say(BadMsgNotification(message.msg_id, message.seq_no, code))
+
+    def _announce(self, first_msg_id: int) -> None:
+        """service_messages#new-session-creation-notification."""
+        unique_id = int.from_bytes(self._randomness(8), "little", signed=True)
+        created = NewSessionCreated(first_msg_id, unique_id, self._salts.current(self._now))
+        self._queue.append((_NOTICE, True, tl.write(created)))
+
+    def _is_first_time(self, message: Message) -> bool:
+        """Remember the message. One that comes again is acknowledged again, and no more."""
+        if message.msg_id in self._seen:
+            self._say(MsgsAck([message.msg_id]))
+            return False
+        if self._seen.is_forgotten(message.msg_id):
+            self._refuse(message, _CANNOT_TELL_IF_DOUBLE)
+            return False
+        self._seen.add(message.msg_id)
+        return True
+
+    def _handle(self, message: Message) -> Request | None:
+        msg_id = message.msg_id
+        if _constructor(message.body) == _MSGS_ACK:  # the most frequent one; nothing is sent twice
+            return None
+        try:
+            body = _read_request(message.body)
+        except tl.UnknownConstructorError as error:
+            self.fail(msg_id, 400, f"INPUT_METHOD_INVALID_{error.constructor}")
+            return None
+        except tl.UnreadableError:
+            self.fail(msg_id, 400, "INPUT_FETCH_ERROR")
+            return None
+        if self._serve(msg_id, body):
+            return None
+        if not isinstance(body, TLRequest):
+            self.fail(msg_id, 400, f"INPUT_METHOD_INVALID_{body.CONSTRUCTOR_ID}")
+            return None
+        return Request(self.key_id, self.session_id, msg_id, body)
+
+    def _serve(self, msg_id: int, body: TLObject) -> bool:
+        """Answer the protocol's own messages; False when `body` is none of them."""
+        match body:
+            case PingRequest() | PingDelayDisconnectRequest():
+                # The delay is not kept: on loopback a client that is gone has closed its socket.
+                self._say(Pong(msg_id, body.ping_id))
+            case GetFutureSaltsRequest():
+                salts: Any = self._salts.coming(self._now, max(1, min(body.num, 64)))
+                self._say(FutureSalts(msg_id, int(self._now), salts))
+            case DestroySessionRequest():
+                self._say(self._destroy(body.session_id))
+            case RpcDropAnswerRequest():
+                # Requests are answered at once: an answer has always left before it is dropped.
+                self.answer(msg_id, RpcAnswerUnknown())
+            case MsgsStateReq():
+                states = "".join(map(self._state_of, body.msg_ids))
+                self._say(MsgsStateInfo(msg_id, states))
+            case MsgResendReq():
+                # What is gone is answered with its state; TCP lost nothing, so nothing is kept.
+                # service_messages_about_messages#explicit-request-to-re-send-messages
+                self._say(MsgsStateInfo(msg_id, "\x01" * len(body.msg_ids)))
+            case MsgsAck() | MsgsStateInfo() | MsgsAllInfo() | HttpWait():
+                pass
+            case _:
+                return False
+        return True
+
+    def _destroy(self, session_id: int) -> DestroySessionOk | DestroySessionNone:
+        """service_messages#request-to-destroy-session: any of the key's, but not itself."""
+        if session_id != self.session_id and self._siblings.pop(session_id, None):
+            return DestroySessionOk(session_id)
+        return DestroySessionNone(session_id)
+
+    def _state_of(self, msg_id: int) -> str:
+        """service_messages_about_messages#informational-message-regarding-status-of-messages."""
+        if msg_id in self._seen:
+            return "\x04"
+        if self._seen.is_forgotten(msg_id):
+            return "\x01"
+        return "\x03" if msg_id > int((self._now + TOO_NEW) * 2**32) else "\x02"
+
+    # What goes out
+
+    def answer(self, msg_id: int, result: object) -> None:
+        """Queue the result of the request with this id; a big one is packed."""
+        body = tl.pack_if_smaller(tl.write(result))
+        self._queue.append((_ANSWER, True, _RESULT.pack(_RPC_RESULT, msg_id) + body))
+
+    def fail(self, msg_id: int, code: int, name: str) -> None:
+        """Queue an rpc_error for the request with this id."""
+        body = tl.write(RpcError(code, name))
+        self._queue.append((_ANSWER, True, _RESULT.pack(_RPC_RESULT, msg_id) + body))
+
+    def push(self, update: TLObject) -> None:
+        """Queue what the client did not ask for."""
+        self._queue.append((_NOTICE, True, tl.pack_if_smaller(tl.write(update))))
+
+    def _say(self, service: TLObject) -> None:
+        """Queue an answer of the protocol itself, which needs no acknowledgement."""
+        self._queue.append((_ANSWER, False, tl.write(service)))
+
+    def outgoing(self, now: float) -> Iterator[bytes]:
+        """Empty the queue into as few unpadded plaintexts as the limits of a container allow."""
+        if not self._queue:
+            return
+        queue, self._queue = self._queue, []
+        salt = self._salts.current(now)
+        for batch in _batches(queue):
+            messages = [
+                (self._next_msg_id(kind, now), self._next_seq_no(is_content=is_content), body)
+                for kind, is_content, body in batch
+            ]
+            if len(messages) > 1:
+                body = _CONTAINER.pack(_MSG_CONTAINER, len(messages)) + b"".join(
+                    _MESSAGE.pack(msg_id, seq_no, len(body)) + body
+                    for msg_id, seq_no, body in messages
+                )
+                container = (
+                    self._next_msg_id(_ANSWER, now),
+                    self._next_seq_no(is_content=False),
+                    body,
+                )
+            else:
+                container = messages[0]
+            msg_id, seq_no, body = container
+            yield _ENVELOPE.pack(salt, self.session_id, msg_id, seq_no, len(body)) + body
+
+    def _next_msg_id(self, kind: int, now: float) -> int:
+        """description#message-identifier-msg-id: the time, growing, and what kind it is."""
+        earliest = (self._last_msg_id & ~3) + 4
+        self._last_msg_id = max(earliest, int(now * 2**32) & ~3) | kind
+        return self._last_msg_id
+
+    def _next_seq_no(self, *, is_content: bool) -> int:
+        """description#message-sequence-number-msg-seqno."""
+        seq_no = self._content_messages * 2 + is_content
+        self._content_messages += is_content
+        return seq_no
+
+
+class _BadContainerError(Exception):
+    """A container that lies about its contents, or holds another container."""
+
+
+def _constructor(body: bytes) -> int | None:
+    return _CONSTRUCTOR.unpack_from(body)[0] if len(body) >= 4 else None
+
+
+def _unpacked(message: Message) -> Message:
+    """Unpack what is gzipped as a whole; what cannot be is answered as any unreadable request."""
+    if _constructor(message.body) == tl.GZIP_PACKED:
+        with suppress(tl.UnreadableError):
+            return message._replace(body=tl.unpack(message.body))
+    return message
+
+
+def _contained(body: bytes) -> Iterator[Message]:
+    """service_messages#simple-container: `body` starts with the container's constructor."""
+    if len(body) < 8:
+        raise _BadContainerError
+    count = _CONTAINER.unpack_from(body)[1]
+    if not 0 < count <= _MOST_TAKEN:
+        raise _BadContainerError
+    position = 8
+    for _ in range(count):
+        start = position + 16
+        if len(body) < start:
+            raise _BadContainerError
+        msg_id, seq_no, length = _MESSAGE.unpack_from(body, position)
+        position = start + length
+        inner = body[start:position]
+        if length < 4 or len(inner) != length or msg_id % 4:
+            raise _BadContainerError
+        if _constructor(inner) == _MSG_CONTAINER:
+            raise _BadContainerError
+        yield Message(msg_id, seq_no, inner)
+
+
+def _read_request(body: bytes) -> TLObject:
+    """Take off whatever is wrapped around a request. Raises tl.UnreadableError."""
+    if _constructor(body) == tl.GZIP_PACKED:
+        body = tl.unpack(body)
+    request, _ = tl.read(body)
+    while isinstance(request, _WRAPPERS):
+        query: object = cast("object", request.query)
+        if not isinstance(query, TLObject):
+            raise tl.UnreadableError("a wrapper around no request")
+        request = query
+    return request
+
+
+def _batches(queue: list[tuple[int, bool, bytes]]) -> Iterator[list[tuple[int, bool, bytes]]]:
+    """Cut the queue where a container would have too many messages or bytes."""
+    batch: list[tuple[int, bool, bytes]] = []
+    size = 0
+    for entry in queue:
+        length = len(entry[2]) + _MESSAGE.size
+        if batch and (len(batch) == _MOST_SENT or size + length > _LARGEST_SENT):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += length
+    if batch:
+        yield batch

@@ -1,0 +1,78 @@
+"""The buttons below a message: links of bots; everything else is refused."""
+
+# Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from telethon.tl import types
+
+from broadcast.sandbox.world.values import RpcError
+
+if TYPE_CHECKING:
+    from broadcast.sandbox.world.values import Account, Buttons
+
+_SCHEMES = ("http", "https", "tg", "ton", "tonsite")
+
+
+def checked_buttons(account: Account, markup: object, *, most: int, in_row: int) -> Buttons:
+    """The buttons of a reply markup; those of a person are ignored, as on Telegram.
+
+    Raises RpcError: https://core.telegram.org/api/bots/buttons has the kinds, and
+    https://core.telegram.org/method/messages.sendMessage the errors.
+    """
+    if markup is None or not account.is_bot:
+        return ()
+    if not isinstance(markup, types.ReplyInlineMarkup):
+        raise RpcError(400, "REPLY_MARKUP_INVALID")  # not kept: ignoring it would be a lie
+    rows = tuple(tuple(_checked(button) for button in row.buttons) for row in markup.rows)
+    if not rows or not all(rows):
+        raise RpcError(400, "REPLY_MARKUP_INVALID")
+    if sum(map(len, rows)) > most or max(map(len, rows)) > in_row:
+        raise RpcError(400, "REPLY_MARKUP_TOO_LONG")
+    return rows
+
+
+def markup_of(buttons: Buttons) -> types.ReplyInlineMarkup | None:
+    """The buttons as Telegram shows them."""
+    if not buttons:
+        return None
+    return types.ReplyInlineMarkup(
+        [
+            types.KeyboardInlineButtonRow(
+                [
+                    types.KeyboardInlineButton(text, types.InlineButtonTypeUrl(url))
+                    for text, url in row
+                ]
+            )
+            for row in buttons
+        ]
+    )
+
+
+def _checked(button: types.TypeKeyboardInlineButton) -> tuple[str, str]:
+    if not isinstance(button.type, types.InlineButtonTypeUrl):
+        raise RpcError(400, "BUTTON_TYPE_INVALID")
+    if not button.text.strip():
+        raise RpcError(400, "BUTTON_TEXT_INVALID")
+    if not _is_link(button.type.url):
+        raise RpcError(400, "BUTTON_URL_INVALID")
+    return button.text, button.type.url
+
+
+def _is_link(url: str) -> bool:
+    """With a scheme that Telegram opens, or none, and a host: how it tells is not published."""
+    if any(character.isspace() for character in url):
+        return False
+    try:
+        parts = urlsplit(url if "://" in url else f"https://{url}")
+        host = parts.hostname
+    except ValueError:
+        return False
+    if parts.scheme == "tg":
+        return bool(host)
+    return parts.scheme in _SCHEMES and bool(host) and ("." in host or host == "localhost")

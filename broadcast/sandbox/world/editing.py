@@ -1,0 +1,189 @@
+"""Changes what was sent and takes it back, within Telegram's time limits; it sends nothing new.
+
+A deleted message stays known to the rule of the random_id (messages.py): whoever repeats it makes
+no second message.
+"""
+
+# Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportArgumentType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from telethon.tl import functions, types
+
+from broadcast.sandbox.limits.floods import pace
+from broadcast.sandbox.world.buttons import checked_buttons
+from broadcast.sandbox.world.extras import or_none
+from broadcast.sandbox.world.input_peers import address, administers
+from broadcast.sandbox.world.media import album_kind, prepare
+from broadcast.sandbox.world.messages import channel_box, message_of, scheduled_message, updates_of
+from broadcast.sandbox.world.scheduled import time_of
+from broadcast.sandbox.world.texts import checked_caption, checked_text, written
+from broadcast.sandbox.world.values import NO_EXTRA, Body, RpcError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from broadcast.sandbox.world.media import Prepared
+    from broadcast.sandbox.world.message_log import Box
+    from broadcast.sandbox.world.state import State
+    from broadcast.sandbox.world.values import Account, Extra
+
+
+def edit_message(
+    state: State, account: Account, request: functions.messages.EditMessageRequest, now: float
+) -> types.Updates:
+    """messages.editMessage: one's own messages; in a channel that one administers, all.
+
+    With a date it is a scheduled message, which may be put off by it.
+    """
+    peer, number = address(account, request.peer), request.id
+    pace(state, account, now)
+    if request.schedule_date and request.schedule_date.timestamp() > 0:
+        return _edit_scheduled(state, account, peer, request, now)
+    box = state.box_of(account, peer)
+    if not box.shows(number) or not (box.is_channel or box.others[number - 1] == peer):
+        raise RpcError(400, "MESSAGE_ID_INVALID")
+    is_free = administers(state, peer)
+    if box.is_channel and not is_free and box.others[number - 1] != account.id:
+        raise RpcError(403, "MESSAGE_AUTHOR_REQUIRED")
+    limits = state.limits
+    limit = limits.bot_edit_seconds if account.is_bot else limits.edit_seconds
+    if not (is_free or peer == account.id) and _is_over(box, number, limit, now):
+        raise RpcError(400, "MESSAGE_EDIT_TIME_EXPIRED")
+    body = _edited(state, account, request, state.body(box, number), now)
+    state.edit(box, number, body, now)
+    edited = types.UpdateEditChannelMessage if box.is_channel else types.UpdateEditMessage
+    update = edited(message_of(state, account, box, number), pts=box.pts, pts_count=1)
+    return updates_of(state, account, peer, [update], now)
+
+
+def _edit_scheduled(
+    state: State,
+    account: Account,
+    peer: int,
+    request: functions.messages.EditMessageRequest,
+    now: float,
+) -> types.Updates:
+    waiting = state.queue.get(account.id, peer, request.id)
+    if waiting is None:
+        raise RpcError(400, "MESSAGE_ID_INVALID")
+    at = time_of(state, account, peer, request.schedule_date, count=0, now=now)
+    if at is None:
+        raise RpcError(400, "SCHEDULE_DATE_INVALID")
+    is_text_new = request.message is not None or request.media is not None
+    if not is_text_new and at == waiting.at:
+        raise RpcError(400, "MESSAGE_NOT_MODIFIED")
+    body = waiting.body
+    if is_text_new:
+        body = _edited(state, account, request, body, now, may_be_same=at != waiting.at)
+    waiting = replace(waiting, body=body, at=at)
+    state.schedule(waiting)
+    update = types.UpdateNewScheduledMessage(scheduled_message(state, account, waiting))
+    return updates_of(state, account, peer, [update], now)
+
+
+def _edited(
+    state: State,
+    account: Account,
+    request: functions.messages.EditMessageRequest,
+    old: Body,
+    now: float,
+    *,
+    may_be_same: bool = False,
+) -> Body:
+    """What a message says after the edit; the text stays where the request has none.
+
+    A bot's buttons go when it names none: https://core.telegram.org/bots/api#editmessagetext.
+    Raises RpcError, MESSAGE_NOT_MODIFIED among them.
+    """
+    limits, kept = state.limits, old.extra or NO_EXTRA
+    if kept.topic_title:
+        raise RpcError(400, "MESSAGE_ID_INVALID")
+    prepared = prepare(state, account, request.media, now) if request.media else None
+    text, entities, extra = old.text, old.entities, kept
+    if request.message is not None:
+        has_file = prepared is not None or kept.file is not None
+        check = checked_caption if has_file else checked_text
+        text = request.message
+        entities = written(check(limits, account, text, request.entities))
+        no_webpage, inverted = bool(request.no_webpage), bool(request.invert_media)
+        extra = replace(extra, no_webpage=no_webpage, invert_media=inverted)
+    elif prepared is None and request.reply_markup is None:
+        raise RpcError(400, "MESSAGE_EMPTY")
+    if account.is_bot:
+        buttons = checked_buttons(
+            account, request.reply_markup, most=limits.buttons, in_row=limits.buttons_in_row
+        )
+        extra = replace(extra, buttons=buttons)
+    if prepared is not None:
+        extra = _with_file(state, extra, prepared)
+    body = Body(text, entities, or_none(extra))
+    if body == old and not (prepared and prepared.number is None) and not may_be_same:
+        raise RpcError(400, "MESSAGE_NOT_MODIFIED")
+    if prepared is not None and prepared.number is None:
+        extra = replace(extra, file=state.add_file(prepared.file))
+        body = Body(text, entities, extra)
+    return body
+
+
+def _with_file(state: State, extra: Extra, prepared: Prepared) -> Extra:
+    """With another file; in an album it must be of the same sort."""
+    if extra.album is not None and extra.file is not None:
+        kinds = {album_kind(state.files[extra.file]), album_kind(prepared.file)}
+        if len(kinds) > 1:
+            raise RpcError(400, "MEDIA_GROUPED_INVALID")
+    return replace(extra, spoiler=prepared.spoiler, file=prepared.number)
+
+
+def delete_messages(
+    state: State, account: Account, request: functions.messages.DeleteMessagesRequest, now: float
+) -> types.messages.AffectedMessages:
+    """messages.deleteMessages, of private chats and basic groups.
+
+    Without `revoke` the recipients keep what they have. A bot always revokes.
+    """
+    box, limits = account.box, state.limits
+    limit = limits.bot_delete_seconds if account.is_bot else limits.delete_seconds
+    numbers = _asked_for(state, box, request.id)
+    for_all = account.is_bot or bool(request.revoke)
+    if for_all and any(_is_over(box, number, limit, now) for number in numbers):
+        raise RpcError(403, "MESSAGE_DELETE_FORBIDDEN")
+    for number in numbers:
+        is_note = box.others[number - 1] == account.id
+        state.delete(box, number, now, for_all=for_all or is_note)
+    return types.messages.AffectedMessages(pts=box.pts, pts_count=len(numbers))
+
+
+def delete_channel_messages(
+    state: State, account: Account, request: functions.channels.DeleteMessagesRequest, now: float
+) -> types.messages.AffectedMessages:
+    """channels.deleteMessages, for everybody: one's own, or all where one administers."""
+    box = channel_box(state, account, request.channel)
+    numbers = _asked_for(state, box, request.id)
+    if not administers(state, box.owner):
+        limit = state.limits.bot_delete_seconds if account.is_bot else None
+        if any(
+            box.others[number - 1] != account.id or _is_over(box, number, limit, now)
+            for number in numbers
+        ):
+            raise RpcError(403, "MESSAGE_DELETE_FORBIDDEN")
+    for number in numbers:
+        state.delete(box, number, now, for_all=True)
+    return types.messages.AffectedMessages(pts=box.pts, pts_count=len(numbers))
+
+
+def _asked_for(state: State, box: Box, ids: Iterable[int]) -> list[int]:
+    """Those that are there, each once: deleting what is not there is no error."""
+    numbers = list(dict.fromkeys(ids))
+    if len(numbers) > state.limits.delete_at_once:
+        raise RpcError(400, "LIMIT_INVALID")
+    return [number for number in numbers if box.shows(number)]
+
+
+def _is_over(box: Box, number: int, limit: float | None, now: float) -> bool:
+    return limit is not None and now - box.dates[number - 1] > limit

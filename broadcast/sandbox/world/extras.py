@@ -1,0 +1,131 @@
+"""What goes with a message beside its text and its file: silent, a topic, buttons; all checked."""
+
+# Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportArgumentType=false
+# pyright: reportUnknownArgumentType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from telethon.tl import functions, types
+
+from broadcast.sandbox.people.phonebook import CHANNEL_MARK, Kind
+from broadcast.sandbox.world.buttons import checked_buttons
+from broadcast.sandbox.world.input_peers import address, administers
+from broadcast.sandbox.world.topics import opens_topic, topic_of
+from broadcast.sandbox.world.values import NO_EXTRA, Extra, RpcError
+
+if TYPE_CHECKING:
+    from broadcast.sandbox.world.message_log import Box
+    from broadcast.sandbox.world.state import State
+    from broadcast.sandbox.world.values import Account
+
+EFFECTS = frozenset(
+    {
+        5104841245755180586,  # fire
+        5107584321108051014,  # thumbs up
+        5104858069142078462,  # thumbs down
+        5159385139981059251,  # heart
+        5046509860389126442,  # party
+        5046589136895476101,  # poo
+    }
+)
+"""The effects that anybody may use, out of those that messages.getAvailableEffects tells."""
+
+Request = (
+    functions.messages.SendMessageRequest
+    | functions.messages.SendMediaRequest
+    | functions.messages.SendMultiMediaRequest
+    | functions.messages.ForwardMessagesRequest
+)
+
+
+class _Place(NamedTuple):
+    """Where in a chat a message goes."""
+
+    reply_to: int | None = None
+    topic: int | None = None
+    quote: str = ""
+
+
+def extra_of(state: State, account: Account, peer: int, box: Box, request: Request) -> Extra:
+    """Everything that the request says of how it is sent. Raises RpcError."""
+    place = _place(state, account, peer, box, request)
+    limits = state.limits
+    markup = getattr(request, "reply_markup", None)
+    return Extra(
+        silent=bool(request.silent),
+        # "Only for bots": https://core.telegram.org/method/messages.sendMessage
+        protected=bool(request.noforwards) and account.is_bot,
+        no_webpage=bool(getattr(request, "no_webpage", None)),
+        invert_media=bool(getattr(request, "invert_media", None)),
+        reply_to=place.reply_to,
+        quote=place.quote,
+        topic=place.topic,
+        send_as=_send_as(state, account, peer, request.send_as),
+        effect=_effect(peer, request.effect),
+        buttons=checked_buttons(account, markup, most=limits.buttons, in_row=limits.buttons_in_row),
+    )
+
+
+def or_none(extra: Extra) -> Extra | None:
+    """None for what goes with a plain message."""
+    return None if extra == NO_EXTRA else extra
+
+
+def _place(state: State, account: Account, peer: int, box: Box, request: Request) -> _Place:
+    asked = request.reply_to
+    top = getattr(request, "top_msg_id", None)
+    reply, quote = None, ""
+    if isinstance(asked, types.InputReplyToMessage):
+        other_chat = asked.reply_to_peer_id
+        if other_chat and address(account, other_chat) != peer:
+            raise RpcError(400, "REPLY_TO_INVALID")  # known to Telegram, and not kept here
+        reply, quote = asked.reply_to_msg_id or None, asked.quote_text or ""
+        top = asked.top_msg_id or top
+    elif asked is not None:
+        raise RpcError(400, "REPLY_TO_INVALID")
+    topic = None
+    if peer < -CHANNEL_MARK and state.is_forum(peer):
+        topic = topic_of(state, box, reply, top)
+        if opens_topic(reply):
+            reply = None
+    elif top and not box.shows(top):  # the first of a thread, in other groups
+        raise RpcError(400, "TOPIC_ID_INVALID")
+    if reply is not None:
+        _check_reply(state, peer, box, reply, quote)
+    return _Place(reply, topic, quote)
+
+
+def _check_reply(state: State, peer: int, box: Box, reply: int, quote: str) -> None:
+    """https://core.telegram.org/method/messages.sendMessage: REPLY_MESSAGE_ID_INVALID."""
+    if not box.shows(reply) or not (box.is_channel or box.others[reply - 1] == peer):
+        raise RpcError(400, "REPLY_MESSAGE_ID_INVALID")
+    if quote not in state.body(box, reply).text:
+        raise RpcError(400, "QUOTE_TEXT_INVALID")
+
+
+def _send_as(state: State, account: Account, peer: int, asked: object) -> int | None:
+    """Oneself, or a channel of one's own, which are those that let one post.
+
+    https://core.telegram.org/api/send-as: in supergroups; a channel posts as itself.
+    """
+    if asked is None:
+        return None
+    author = address(account, asked)
+    if peer < -CHANNEL_MARK:
+        is_group = state.entry(peer).kind is Kind.SUPERGROUP
+        is_own = author < -CHANNEL_MARK and administers(state, author) and not account.is_bot
+        if author in (account.id, peer):
+            return None
+        if is_group and is_own:
+            return author
+    raise RpcError(400, "SEND_AS_PEER_INVALID")
+
+
+def _effect(peer: int, effect: int | None) -> int | None:
+    """https://core.telegram.org/api/effects: in private chats only."""
+    if effect and (peer < 0 or effect not in EFFECTS):
+        raise RpcError(400, "EFFECT_ID_INVALID")
+    return effect or None

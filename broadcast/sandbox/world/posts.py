@@ -1,0 +1,80 @@
+"""What was in a chat before anybody sent anything: a channel's posts, and the topics of a forum.
+
+They are the same in every run. A public channel has its posts from the moment when somebody reads
+it, unless somebody has posted there first; a forum always has its topics.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, NamedTuple
+
+from broadcast.sandbox.people.phonebook import Kind
+from broadcast.sandbox.world.values import Body, Extra, File
+
+if TYPE_CHECKING:
+    from broadcast.sandbox.world.message_log import Box
+    from broadcast.sandbox.world.state import State
+
+FOUNDED = 1_704_067_200.0  # 2024-01-01
+
+
+class Topic(NamedTuple):
+    """A topic, known by the number of the message that has opened it; 1 is General, always."""
+
+    number: int
+    title: str
+    is_closed: bool = False
+    is_deleted: bool = False
+
+
+TOPICS = (
+    Topic(1, "General"),
+    Topic(2, "News"),
+    Topic(3, "Offers"),
+    Topic(4, "Archive", is_closed=True),
+    Topic(5, "Gone", is_deleted=True),
+)
+"""Of every forum."""
+
+_TEXTS = ("Welcome to {title}!", "We are open every day.", "A picture of today.")
+
+
+def has_posts(state: State, peer: int) -> bool:
+    """Whether posts are to be found here: in channels that have a username."""
+    entry = state.entry(peer)
+    return entry.kind is Kind.CHANNEL and entry.username is not None
+
+
+def publish(state: State, box: Box) -> None:
+    """Put the posts into a channel that has none: three, the last with a photo."""
+    title = state.entry(box.owner).title
+    for number, text in enumerate(_TEXTS, start=1):
+        extra = None
+        if number == len(_TEXTS):
+            stored = state.contents.add(_picture())
+            file = File("photo", "photo.png", "image/png", stored.size, stored.sha256, FOUNDED)
+            extra = Extra(file=state.add_file(file))
+        body = Body(text.format(title=title), (), extra)
+        state.store(box, box.owner, number, body, FOUNDED + number)
+
+
+def open_topics(state: State, box: Box) -> None:
+    """Put the messages into a forum that have opened its topics."""
+    for topic in TOPICS:
+        extra = Extra(topic=topic.number, topic_title=topic.title)
+        state.store(box, box.owner, topic.number, Body("", (), extra), FOUNDED)
+    for topic in TOPICS:
+        if topic.is_deleted:
+            state.delete(box, topic.number, FOUNDED, for_all=True)
+
+
+def _picture() -> bytes:
+    """A PNG of one green pixel: https://www.w3.org/TR/png-3/#11Chunks."""
+    header = struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(b"\0\0\x80\0", 9)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )

@@ -1,0 +1,317 @@
+"""Answers where to reach a peer; it never hands Telethon a string, which guesses by display name.
+
+What was looked up is kept in one small file for all accounts, keyed by (account, peer): an access
+hash is worth something only to the account that received it, and look-ups flood soon.
+"""
+
+# Telethon ships no type information, so every value of it is unknown to the checker.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+# pyright: reportUnknownParameterType=false, reportUnknownLambdaType=false
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from telethon import errors
+from telethon.tl import functions, types
+
+from broadcast.core.classify import finding
+from broadcast.core.errors import SettingsError
+from broadcast.core.model import Deferred, Outcome, Peer, PeerKind
+from broadcast.disk.private import cannot_write, make_private
+from broadcast.telegram.errors import outcome_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from broadcast.telegram.account import Account
+
+Call = Callable[[Any], Awaitable[Any]]
+"""Makes one request to Telegram, with our own time limit around it."""
+
+DIALOGS_PAGE = 100
+DIALOGS_LIMIT = 5000  # enough for a person; a list longer than this is looked up one by one
+CHANNEL_OFFSET = 1_000_000_000_000  # https://core.telegram.org/api/bots/ids: -100 and the id
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where Telegram reaches somebody: `kind` is user, chat, channel or me."""
+
+    kind: str
+    id: int
+    access_hash: int = 0
+
+    @property
+    def key(self) -> str:
+        """The recipient, however the contact list names it: the peer in `random_id`."""
+        return f"{'user' if self.kind == 'me' else self.kind}:{self.id}"
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it is not one person: a group or, where nothing else is published, a channel."""
+        return self.kind in ("chat", "channel")
+
+    def input_peer(self) -> Any:
+        """The address as requests take it."""
+        match self.kind:
+            case "user":
+                return types.InputPeerUser(self.id, self.access_hash)
+            case "channel":
+                return types.InputPeerChannel(self.id, self.access_hash)
+            case "chat":
+                return types.InputPeerChat(self.id)
+            case _:
+                return types.InputPeerSelf()
+
+
+class AddressCache:
+    """Addresses on disk, keyed by (account, peer)."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            make_private(path.parent)
+            path.touch(mode=0o600)
+            self._file = sqlite3.connect(path, isolation_level=None)
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=NORMAL")
+            self._file.execute(
+                "CREATE TABLE IF NOT EXISTS address (account INTEGER, peer TEXT, kind TEXT, "
+                "id INTEGER, access_hash INTEGER, PRIMARY KEY (account, peer)) WITHOUT ROWID"
+            )
+        except OSError as error:
+            raise SettingsError(cannot_write(path.parent, error)) from error
+        except sqlite3.Error as error:
+            raise SettingsError(
+                f"{path}: cannot be used ({error}). It only keeps what was looked up: move it away"
+            ) from error
+
+    def get(self, account: int, peer: str) -> Address | None:
+        """The address that was kept for `peer`, if any."""
+        row = self._execute(
+            "SELECT kind, id, access_hash FROM address WHERE account = ? AND peer = ?",
+            (account, peer),
+        )
+        return Address(*row) if row else None
+
+    def put(self, account: int, peer: str, address: Address) -> None:
+        """Keep `address` for `peer`."""
+        self._execute(
+            "INSERT OR REPLACE INTO address VALUES (?, ?, ?, ?, ?)",
+            (account, peer, address.kind, address.id, address.access_hash),
+        )
+
+    def forget(self, account: int, peer: str) -> None:
+        """Drop what was kept for `peer`: it has turned out to be stale."""
+        self._execute("DELETE FROM address WHERE account = ? AND peer = ?", (account, peer))
+
+    def _execute(self, statement: str, values: tuple[object, ...]) -> Any | None:
+        """The first row. A file that fails in mid-run costs a look-up and never the run."""
+        with suppress(sqlite3.Error):
+            return self._file.execute(statement, values).fetchone()
+        return None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class Addresses:
+    """Finds the address of a peer for one account: kept, known, or looked up."""
+
+    def __init__(self, account: Account, cache: AddressCache) -> None:
+        self._account = account
+        self._cache = cache
+        self._contacts: dict[str, Address] | None = None  # a user's own, asked once when needed
+        self._chats: dict[str, Address] | None = None
+        self._groups: set[str] = set()  # peers that turned out to be groups
+        self._asking = asyncio.Lock()
+        self._found_now: set[str] = set()  # by this run, so not stale
+        self._lookups_held: Deferred | None = None
+        self._lookups_held_until = 0.0
+
+    def at_hand(self, peer: Peer) -> Address | None:
+        """The address of `peer` when it needs neither Telegram nor the cache.
+
+        Basic groups have no access hash, and a bot needs none for anybody who started it:
+        https://core.telegram.org/api/peers#access-hash
+        """
+        if peer.kind is PeerKind.ID:
+            number = int(peer.value)
+            if -CHANNEL_OFFSET < number < 0:
+                return Address("chat", -number)
+            if self._account.is_bot:
+                return _address_of_id(number)
+            return Address("me", number) if number == self._account.id else None
+        return Address("me", self._account.id) if peer.kind is PeerKind.ME else None
+
+    async def find(self, call: Call, peer: Peer) -> Address | Outcome:
+        """The address of `peer`, or the outcome when there is none or it cannot be known now."""
+        peer = peer.chat
+        at_hand = self.at_hand(peer)
+        if at_hand is not None:
+            return at_hand
+        found = self._cache.get(self._account.id, peer.key)
+        if found is None:
+            found = await self._ask(call, peer)
+            if isinstance(found, Address):
+                self._cache.put(self._account.id, peer.key, found)
+                self._found_now.add(peer.key)
+        if isinstance(found, Address) and found.is_group:
+            self._groups.add(peer.key)
+        return found
+
+    def is_group(self, peer: Peer) -> bool:
+        """Whether `peer` is known by now to be no single person: a group, or a channel."""
+        if peer.kind is PeerKind.ID:  # https://core.telegram.org/api/bots/ids
+            return peer.value.startswith("-")
+        return peer.chat.key in self._groups
+
+    def forget(self, peer: Peer) -> bool:
+        """Drop an address that was refused; False when there is no reason to call it stale."""
+        peer = peer.chat
+        if peer.key in self._found_now or self._cache.get(self._account.id, peer.key) is None:
+            return False
+        self._cache.forget(self._account.id, peer.key)
+        return True
+
+    async def _ask(self, call: Call, peer: Peer) -> Address | Outcome:
+        if not self._account.is_bot and peer.kind is not PeerKind.INVITE:
+            async with self._asking:
+                if self._contacts is None:
+                    contacts = await call(functions.contacts.GetContactsRequest(hash=0))
+                    self._contacts = _by_keys(contacts.users)
+                if peer.key in self._contacts:
+                    return self._contacts[peer.key]
+                if peer.kind is PeerKind.ID:
+                    if self._chats is None:
+                        self._chats = _by_keys(await _dialogs(call))
+                    if peer.key in self._chats:
+                        return self._chats[peer.key]
+        if peer.kind is PeerKind.ID:
+            return finding("PEER_UNKNOWN")
+        return await self._look_up(call, peer)
+
+    async def _look_up(self, call: Call, peer: Peer) -> Address | Outcome:
+        now = asyncio.get_running_loop().time()
+        if self._lookups_held is not None and now < self._lookups_held_until:
+            return Deferred(
+                self._lookups_held.error,
+                self._lookups_held.reason,
+                self._lookups_held_until - now,
+            )
+        try:
+            found = await call(_QUESTIONS[peer.kind](peer.value))
+        except errors.RPCError as error:
+            outcome = outcome_of(error)
+            if isinstance(outcome, Deferred) and outcome.retry_after is not None:
+                # A flood of look-ups says nothing about sending: only look-ups wait.
+                self._lookups_held = Deferred(
+                    outcome.error, "Telegram asks to look up names more slowly", outcome.retry_after
+                )
+                self._lookups_held_until = now + outcome.retry_after
+                return self._lookups_held
+            return outcome
+        address = _answer(found)
+        if address is None:
+            return finding("INVITE_NOT_JOINED" if peer.kind is PeerKind.INVITE else "PEER_UNKNOWN")
+        return address
+
+
+_QUESTIONS: dict[PeerKind, Callable[[str], Any]] = {
+    PeerKind.USERNAME: functions.contacts.ResolveUsernameRequest,
+    PeerKind.PHONE: lambda phone: functions.contacts.ResolvePhoneRequest(phone.lstrip("+")),
+    PeerKind.INVITE: functions.messages.CheckChatInviteRequest,
+}
+
+
+def _answer(found: Any) -> Address | None:
+    if isinstance(found, types.contacts.ResolvedPeer):
+        for entity in (*found.users, *found.chats):
+            if entity.id == _bare_id(found.peer):
+                return _address(entity)
+        return None
+    chat = getattr(found, "chat", None)  # ChatInviteAlready, ChatInvitePeek; else not a member
+    return None if chat is None or isinstance(found, types.ChatInvite) else _address(chat)
+
+
+def _bare_id(peer: Any) -> int:
+    for name in ("user_id", "chat_id", "channel_id"):
+        if hasattr(peer, name):
+            return getattr(peer, name)
+    raise TypeError(type(peer).__name__)
+
+
+def _address_of_id(number: int) -> Address:
+    return Address("user", number) if number > 0 else Address("channel", -number - CHANNEL_OFFSET)
+
+
+def _address(entity: Any) -> Address | None:
+    """The address of a full entity. A min entity's hash is not valid for sending: never kept."""
+    match entity:
+        case types.User(min=True) | types.Channel(min=True):
+            return None
+        case types.User():
+            return Address("user", entity.id, entity.access_hash or 0)
+        case types.Channel():
+            return Address("channel", entity.id, entity.access_hash or 0)
+        case types.Chat():
+            return Address("chat", entity.id)
+        case _:
+            return None
+
+
+def _by_keys(entities: Iterable[Any]) -> dict[str, Address]:
+    """The addresses of `entities`, under every peer key that names them."""
+    found: dict[str, Address] = {}
+    for entity in entities:
+        address = _address(entity)
+        if address is None:
+            continue
+        marked = {"user": entity.id, "chat": -entity.id, "channel": -entity.id - CHANNEL_OFFSET}
+        found[f"{PeerKind.ID}:{marked[address.kind]}"] = address
+        names = [getattr(entity, "username", None)]
+        names += [name.username for name in getattr(entity, "usernames", None) or ()]
+        for name in filter(None, names):
+            found[f"{PeerKind.USERNAME}:{name.lower()}"] = address
+        if phone := getattr(entity, "phone", None):
+            found[f"{PeerKind.PHONE}:+{phone}"] = address
+    return found
+
+
+async def _dialogs(call: Call) -> list[Any]:
+    """The users and chats of the account's dialogs, newest first.
+
+    https://core.telegram.org/api/offsets: the next page starts at the last dialog's top message.
+    """
+    entities: list[Any] = []
+    offset_date, offset_id, offset_peer = None, 0, types.InputPeerEmpty()
+    seen = 0
+    while seen < DIALOGS_LIMIT:
+        page = await call(
+            functions.messages.GetDialogsRequest(
+                offset_date=offset_date,
+                offset_id=offset_id,
+                offset_peer=offset_peer,
+                limit=DIALOGS_PAGE,
+                hash=0,
+            )
+        )
+        entities += [*page.users, *page.chats]
+        seen += len(page.dialogs)
+        if isinstance(page, types.messages.Dialogs) or len(page.dialogs) < DIALOGS_PAGE:
+            break
+        last = page.dialogs[-1]
+        dates = {(_bare_id(message.peer_id), message.id): message.date for message in page.messages}
+        addresses = {e.id: _address(e) for e in (*page.users, *page.chats)}
+        address = addresses.get(_bare_id(last.peer))
+        offset_peer = address.input_peer() if address else types.InputPeerEmpty()
+        offset_date = dates.get((_bare_id(last.peer), last.top_message))
+        offset_id = last.top_message
+    return entities

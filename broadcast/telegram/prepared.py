@@ -1,0 +1,162 @@
+"""Makes messages ready to be sent: files uploaded, channels looked up, the request serialised.
+
+All that stays the same from one delivery of a message to the next is done once, here.
+"""
+
+# Telethon ships no type information, so every value of it is unknown to the checker.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from broadcast.core.model import Failed, Halted
+from broadcast.message.when import moment_for
+from broadcast.telegram.addresses import Address
+from broadcast.telegram.requests import PLAIN, Around, request_of
+from broadcast.telegram.serialised import Template
+from broadcast.telegram.uploads import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from broadcast.core.model import Delivery, Message, Outcome, Peer, When
+    from broadcast.telegram.account import Account
+    from broadcast.telegram.uploads import Stored, Uploads
+
+MOST_READY = 64
+"""Messages kept ready: one text, and each zone or topic in which it is sent."""
+
+LEAST_AHEAD = timedelta(seconds=10)
+"""What is scheduled for sooner is sent at once: https://core.telegram.org/api/scheduled-messages"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A message made ready: everything about its request but the peer and the random_ids."""
+
+    message: Message
+    part: int
+    around: Around
+    stored: tuple[Stored, ...]
+
+    def request(self, peer: Any, numbers: Sequence[int]) -> Any:
+        """The request to an input peer."""
+        return request_of(self.message, self.part, self.around, peer, numbers)
+
+
+class Desk:
+    """Where one account makes its messages ready. `find` looks an address up."""
+
+    def __init__(
+        self,
+        account: Account,
+        find: Callable[[Peer], Awaitable[Address | Outcome]],
+        uploads: Uploads,
+    ) -> None:
+        self._account, self._find, self._uploads = account, find, uploads
+        self._kept: dict[tuple[int, int, int | None, datetime | None], Ready] = {}
+        self._templates: dict[tuple[int, str, int, int | None], Template] = {}
+
+    def at_hand(self, delivery: Delivery, *, pays: bool) -> Template | None:
+        """The request that sends `delivery`; None when that is not all there is to do.
+
+        All whose message was made from the same one, and has the same text around its values,
+        share a template.
+        """
+        message, part, topic = delivery.message, delivery.part, delivery.contact.peer.topic
+        origin = message if message.origin is None else message.origin
+        key = id(origin), message.text, part, topic
+        found = self._templates.get(key)
+        if found is None and self._is_plain(message):
+            around = Around(topic=topic, pays=pays) if topic or pays else PLAIN
+            if len(self._templates) >= MOST_READY:
+                self._templates.clear()
+            found = Template(
+                message,
+                lambda message, peer, number: request_of(message, part, around, peer, [number]),
+            )
+            self._templates[key] = found
+        return found
+
+    def _is_plain(self, message: Message) -> bool:
+        """Whether nothing must be looked up or uploaded, can be stale by then, or follows."""
+        if message.files or message.forward or message.send_as or message.pin:
+            return False
+        if message.when is not None and not self._account.is_bot:
+            return False
+        if message.origin is not None:  # buttons have no placeholders, and parts cut through them
+            return not (message.buttons or message.split)
+        return not message.values
+
+    async def ready(self, delivery: Delivery, *, pays: bool) -> Ready:
+        """The message of `delivery`, ready.
+
+        Raises RefusedError where it cannot be made so, and what the requests for it raise.
+        """
+        message, part, topic = delivery.message, delivery.part, delivery.contact.peer.topic
+        at = None if message.when is None else self.scheduled(delivery)
+        key = id(message), part, topic, at
+        found = self._kept.get(key)
+        if found is None:
+            stored, around = await self._around(message, topic, at, pays=pays)
+            found = Ready(message, part, around, stored)
+            if len(self._kept) >= MOST_READY:
+                self._kept.clear()
+            self._kept[key] = found  # it holds the message, so that its id stays its own
+        return found
+
+    async def renew(self, ready: Ready) -> None:
+        """Telegram has refused the files of `ready`: ask for them anew, or upload them again."""
+        for file, stored in zip(ready.message.files, ready.stored, strict=True):
+            await self._uploads.renew(file, stored)
+        self._kept.clear()
+
+    def scheduled(self, delivery: Delivery) -> datetime | None:
+        """The moment for which Telegram keeps it: it does so for people, and not for bots."""
+        if delivery.message.when is None or self._account.is_bot:
+            return None
+        moment = self.moment(delivery)
+        return moment if moment > datetime.now(UTC) + LEAST_AHEAD else None
+
+    def moment(self, delivery: Delivery) -> datetime:
+        """When the message of `delivery`, which has a time, is to go out.
+
+        A recall says the time of all; a contact may have one of their own.
+        """
+        when = cast("When", delivery.contact.overrides.get("when", delivery.message.when))
+        return moment_for(when, delivery.contact)
+
+    async def _around(
+        self, message: Message, topic: int | None, at: datetime | None, *, pays: bool
+    ) -> tuple[tuple[Stored, ...], Around]:
+        send_as, forward = message.send_as, message.forward
+        if not (message.files or send_as or forward or topic or at or pays):
+            return (), PLAIN
+        stored = tuple([await self._uploads.stored(file) for file in message.files])
+        media = [
+            place.input_media(spoiler=file.spoiler)
+            for place, file in zip(stored, message.files, strict=True)
+        ]
+        return stored, Around(
+            tuple(media),
+            send_as=send_as and await self._named(send_as, "SEND_AS_INVALID", "to send as"),
+            source=forward
+            and await self._named(forward.peer, "FORWARD_CHAT_INVALID", "to forward from"),
+            topic=topic,
+            at=at,
+            pays=pays,
+        )
+
+    async def _named(self, peer: Peer, error: str, what: str) -> Any:
+        """The input peer of somebody whom the message names; `error` is for when there is none."""
+        found = await self._find(peer)
+        if isinstance(found, Address):
+            return found.input_peer()
+        if isinstance(found, Failed):
+            reason = f"the chat {what}, {peer.text}: {found.reason} ({found.error})"
+            raise RefusedError(Halted(error, reason, resumable=False))
+        raise RefusedError(found)

@@ -1,0 +1,71 @@
+"""One line per broadcast, and one broadcast as it is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from broadcast.core.model import Action
+from broadcast.report.rows import broadcast_row
+from broadcast.terminal.deliveries import counted
+from broadcast.terminal.preview import headline
+from broadcast.terminal.scheduled import state_in_words
+from broadcast.terminal.streams import json_line, reader_may_leave, say
+from broadcast.terminal.tables import new_table, stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from broadcast.core.model import Broadcast
+
+
+def show_broadcasts(
+    broadcasts: Sequence[Broadcast], *, as_json: bool, none: str = "nothing was sent yet"
+) -> None:
+    """One line per broadcast, in the order that they come in; `none` is said of an empty list."""
+    with reader_may_leave():
+        if as_json:
+            for broadcast in broadcasts:
+                print(json_line(broadcast_row(broadcast)))
+            return
+        if not broadcasts:
+            say(none)
+            return
+        out = stdout()
+        table = new_table(out, "id", "made", "what", "state", "sent", "failed", "left", "text")
+        recalled = {each.target for each in broadcasts if each.action is Action.RECALL}
+        for broadcast in broadcasts:
+            counts = broadcast.counts
+            table.add_row(
+                broadcast.id,
+                f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M}",
+                broadcast.action,
+                state_in_words(broadcast, recalled=broadcast.number in recalled),
+                *(str(n) for n in (counts.sent, counts.failed, counts.pending + counts.skipped)),
+                Text(headline(broadcast.message)),
+            )
+        out.print(table)
+
+
+def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: bool) -> None:
+    """One broadcast: what it says, how far it is, who runs it, why it stopped."""
+    with reader_may_leave():
+        if as_json:
+            print(json_line(broadcast_row(broadcast)))
+            return
+        out = stdout()
+        rows = [
+            ("id", broadcast.id),
+            ("what", f"{broadcast.action}: {headline(broadcast.message)}"),
+            ("made", f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M:%S}"),
+            ("state", state_in_words(broadcast, recalled=recall is not None)),
+            ("so far", counted(broadcast.counts, broadcast.action)),
+            ("runs in", broadcast.owner),
+            ("stopped", broadcast.note),
+            ("key", broadcast.once),
+            ("recalled", recall and f"by {recall.id}"),
+        ]
+        for name, value in rows:
+            if value:
+                out.print(Text(f"{name:<9} {value}"))

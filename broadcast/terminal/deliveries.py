@@ -1,0 +1,189 @@
+"""One line per recipient, and what to do next."""
+
+from __future__ import annotations
+
+import csv
+from heapq import nlargest
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from broadcast.core.classify import may_help_to_retry
+from broadcast.core.duration import duration
+from broadcast.core.errors import InputError
+from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, State, Status
+from broadcast.engine.gates.paid import stars
+from broadcast.report.rows import broadcast_summary_row, delivery_row, summary_row
+from broadcast.terminal.scheduled import show_scheduled_rest
+from broadcast.terminal.streams import Output, json_line, reader_may_leave, say
+from broadcast.terminal.tables import new_table, stdout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from broadcast.app import Report
+
+CANARY_LIMIT = 10  # failures that are shown before the others follow
+ROWS_LIMIT = 50  # recipients shown one by one; more are folded to counts and the failures
+RECORDS_LIMIT = 200  # lines of a table; there are files for more
+SUCCESS = {Action.SEND: "sent", Action.EDIT: "edited", Action.RECALL: "deleted"}
+CSV_COLUMNS = ("peer", "name", "status", "message_id", "error", "reason", "at")
+
+
+def show_result(
+    report: Report, output: Output, *, as_json: bool, quiet: bool, place: str, retried: bool
+) -> None:
+    """What became of everybody, why it stopped when it did, and the one command that fits now.
+
+    `place` are the options that lead that command to the same ledger; `retried` tells that this
+    run was a retry, so that another one is not what fits.
+    """
+    if as_json:
+        if not quiet:
+            for record in report.records(Status.PENDING, Status.SENDING, Status.SKIPPED):
+                output.line(json_line(delivery_row(record)))
+        output.line(json_line(summary_row(report)))
+    else:
+        with reader_may_leave():
+            _show_table(report, quiet=quiet)
+    counts = report.counts
+    if report.halted is not None:
+        say(f"stopped: {report.halted.reason} ({report.halted.error}); {counts.pending} not sent")
+    elif output.closed:
+        say(f"stopped: stdout cannot be written any more; {counts.pending} not sent")
+    elif report.is_unfinished or counts.skipped:
+        word = "interrupted" if report.state is State.OPEN else str(report.state)
+        say(f"{word}; {counts.pending + counts.skipped} not sent")
+    elif report.scheduled:
+        show_scheduled_rest(report.scheduled, place)
+    command = next_command(report, retried=retried)
+    if command is not None and not (quiet and command.startswith("show")):
+        say(f"next: broadcast {command}{place}")
+
+
+def show_canary(report: Report) -> None:
+    """What became of the first, before the others follow: on stderr, where a question follows."""
+    say(f"canary: {counted(report.of_this_run, report.action)}")
+    count = min(report.of_this_run.failed, CANARY_LIMIT)
+    failed = report.records(Status.FAILED) if count else ()
+    for record in nlargest(count, failed, key=_when):  # earlier runs had failures of their own
+        name, peer, _, (told, _) = _cells(record)
+        say(f"  {' '.join(part for part in (name[0], peer[0]) if part)}: {told}")
+
+
+def _when(record: Record) -> float:
+    return record.at.timestamp() if record.at else 0.0
+
+
+def next_command(report: Report, *, retried: bool = False) -> str | None:
+    """What a person would do now: resume, retry, or look; None when there is nothing to do."""
+    if report.state is State.CANCELLED:
+        return f"show {report.broadcast}"
+    if report.is_unfinished:
+        return f"resume {report.broadcast}" if _is_resumable(report) else None
+    if not retried and any(
+        isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error)
+        for record in (report.records(Status.FAILED) if report.counts.failed else ())
+    ):
+        return f"retry {report.broadcast}"
+    return f"show {report.broadcast}"
+
+
+def _is_resumable(report: Report) -> bool:
+    return report.halted is None or report.halted.resumable
+
+
+def _show_table(report: Report, *, quiet: bool) -> None:
+    """The recipients one by one, or only the failures when there are many; and the summary."""
+    if quiet or report.counts.total > ROWS_LIMIT:
+        show_failures(report)
+    else:
+        _show_records(report.records(), report.counts.total)
+    if not quiet:
+        stdout().print(Text(summary(report)))
+
+
+def show_failures(report: Report) -> None:
+    """The recipients that failed, one by one."""
+    if report.counts.failed:
+        _show_records(report.records(Status.FAILED), report.counts.failed)
+
+
+def show_records(
+    broadcast: Broadcast, records: Iterable[Record], count: int = 0, *, as_json: bool
+) -> None:
+    """One line per recipient, `count` of them, and the counts of the whole broadcast."""
+    with reader_may_leave():
+        if as_json:
+            for record in records:
+                print(json_line(delivery_row(record)))
+            print(json_line(broadcast_summary_row(broadcast)))
+        else:
+            _show_records(records, count)
+            stdout().print(Text(counted(broadcast.counts, broadcast.action)))
+
+
+def _show_records(records: Iterable[Record], count: int) -> None:
+    """The first of `count` records; the others are not even read, as there may be a million."""
+    out = stdout()
+    table = new_table(out, "name", "peer", "outcome", "")
+    for record in islice(records, RECORDS_LIMIT):
+        table.add_row(*(Text(part, style=style) for part, style in _cells(record)))
+    if table.row_count:
+        out.print(table)
+    if count > RECORDS_LIMIT:
+        more = f"{count - RECORDS_LIMIT} more"
+        out.print(f"... and {more}; --json or `broadcast show --csv FILE` names them all")
+
+
+def _cells(record: Record) -> Iterable[tuple[str, str]]:
+    row = delivery_row(record)
+    status = row["status"]
+    word = SUCCESS[record.delivery.action] if status is Status.SENT else str(status)
+    style = {Status.SENT: "green", Status.FAILED: "red"}.get(Status(str(status)), "yellow")
+    if status is Status.SENT:
+        number = row["message_id"]
+        told = "message id not told" if number is None else f"message {number}"
+        told = "; ".join([told, str(row["note"])] if "note" in row else [told])
+    elif row["reason"]:
+        told = f"{row['reason']} ({row['error']})"
+    else:
+        told = "" if status is Status.SKIPPED else "not sent yet"
+    return (
+        (str(row["name"]), ""),
+        (str(row["peer"]), "cyan"),
+        (word, style),
+        (told, "" if status is Status.SENT else style),
+    )
+
+
+def summary(report: Report) -> str:
+    """One line: how many of each, and how long it took."""
+    cost = f", {float(stars(report.paid)):,.1f} Stars" if report.paid else ""
+    return f"{counted(report.counts, report.action)} in {duration(report.seconds)}{cost}"
+
+
+def counted(counts: Counts, action: Action) -> str:
+    """How many of each, leaving out what there is none of."""
+    parts = [f"{counts.sent} {SUCCESS[action]}", f"{counts.failed} failed"]
+    parts += [f"{counts.skipped} skipped"] if counts.skipped else []
+    parts += [f"{counts.pending} pending"] if counts.pending else []
+    return ", ".join(parts)
+
+
+def write_csv(path: Path, records: Iterable[Record]) -> int:
+    """Write one line per recipient; the number of them. Raises InputError when it cannot."""
+    count = 0
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(CSV_COLUMNS)
+            for record in records:
+                count += 1
+                row = delivery_row(record)
+                writer.writerow([row[column] for column in CSV_COLUMNS])
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+    return count

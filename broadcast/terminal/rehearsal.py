@@ -1,0 +1,93 @@
+"""What is seen of a rehearsal: how far it is, and how the broadcast would go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from broadcast.core.duration import duration
+from broadcast.core.model import Failed, Sent
+from broadcast.engine.gates.paid import stars
+from broadcast.report.rows import delivery_row, summary_row
+from broadcast.terminal.deliveries import counted, show_failures
+from broadcast.terminal.progress import Quiet
+from broadcast.terminal.streams import json_line, reader_may_leave, say, stderr_is_terminal
+from broadcast.terminal.tables import stdout
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from broadcast.core.model import Delivery, Outcome
+    from broadcast.rehearsal import Rehearsal
+
+
+class Rehearsing(Quiet):
+    """A progress bar over a rehearsal, at a terminal; its time left is that of the rehearsal."""
+
+    def __init__(self, total: int) -> None:
+        self._progress = Progress(
+            TextColumn("rehearsing"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not stderr_is_terminal(),
+        )
+        self._task = self._progress.add_task("", total=total)
+        self._done = 0
+
+    def __enter__(self) -> None:
+        self._progress.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
+        """See `Watcher`."""
+        self._done += isinstance(outcome, (Sent, Failed))
+        if self._done % 100 == 0:
+            self._progress.update(self._task, completed=self._done)
+
+
+def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool, quiet: bool) -> None:
+    """How long it would take, how often Telegram would ask to wait, who would fail, the price."""
+    with reader_may_leave():
+        if as_json:
+            _print(rehearsal, quiet=quiet)
+        else:
+            _show(rehearsal, quiet=quiet)
+    halted = rehearsal.report.halted
+    if halted is not None and (as_json or quiet):
+        say(f"it would stop: {halted.reason} ({halted.error})")
+
+
+def _print(rehearsal: Rehearsal, *, quiet: bool) -> None:
+    if not quiet:
+        for record in rehearsal.report.records():
+            print(json_line(delivery_row(record) | {"broadcast": None}))
+    report = rehearsal.report
+    row = summary_row(report) | {"broadcast": None}
+    print(json_line(row | {"floods": rehearsal.floods, "stars": float(stars(report.paid))}))
+
+
+def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
+    report, out = rehearsal.report, stdout()
+    show_failures(report)
+    if quiet:
+        return
+    floods = "once" if rehearsal.floods == 1 else f"{rehearsal.floods} times"
+    lines = [
+        f"It would take {duration(report.seconds)}: {counted(report.counts, report.action)}",
+        f"Telegram would ask to wait {floods if rehearsal.floods else 'never'}",
+    ]
+    if report.paid:
+        lines.append(f"It would cost {float(stars(report.paid)):,.1f} Stars")
+    if report.halted is not None:
+        lines.append(f"It would stop: {report.halted.reason} ({report.halted.error})")
+    lines.append("nothing was sent (rehearsal); what it cannot know: docs/rehearsal.md")
+    for line in lines:
+        out.print(Text(line))

@@ -1,1 +1,0 @@
-"""Sends one delivery and answers with its outcome, behind the port in core/ports.py."""

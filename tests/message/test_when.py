@@ -1,0 +1,302 @@
+"""When a message goes out: what people write, zones, changing clocks, and what is too late."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast.core.classify import may_help_to_retry, reason_of
+from broadcast.core.model import Action, Contact, Delivery, Failed, Message, Sent, When
+from broadcast.core.peers import parse_peer
+from broadcast.engine.fake import FakeTransport
+from broadcast.message.when import PunctualGate, WhenError, misses, moment_for, read_when
+from tests.gated import Gated
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+MADRID, AUCKLAND = "Europe/Madrid", "Pacific/Auckland"
+
+
+def contact(tz: str | None = None, name: str = "Ana", line: int = 7) -> Contact:
+    fields = {} if tz is None else {"tz": tz}
+    return Contact(parse_peer("@ana"), name, (), fields, line)
+
+
+def read(at: str | None = None, after: str | None = None, **options: Any) -> When:
+    given = {"zone": None, "of_recipient": False, "now": NOW} | options
+    return read_when(at, after, **given)
+
+
+def moment(at: str | None = None, after: str | None = None, **options: Any) -> str:
+    return f"{moment_for(read(at, after, **options), contact()):%Y-%m-%d %H:%M:%S}"
+
+
+@pytest.fixture
+def machine_in_new_york(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setitem(os.environ, "TZ", "America/New_York")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("2026-12-24 18:00", "2026-12-24 17:00:00"),
+        ("2026-12-24T18:00", "2026-12-24 17:00:00"),
+        ("2026-12-24 18:00:30", "2026-12-24 17:00:30"),
+        (" 2027-07-24 8:05 ", "2027-07-24 06:05:00"),
+        ("18:00", "2026-11-23 17:00:00"),
+        ("13:00:01", "2026-11-23 12:00:01"),
+        ("13:00", "2026-11-24 12:00:00"),
+        ("0:30", "2026-11-23 23:30:00"),
+    ],
+)
+def test_a_time_is_that_of_the_zone(at: str, expected: str) -> None:
+    assert moment(at, zone=MADRID) == expected
+    assert read(at, zone=MADRID).zone == MADRID
+
+
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("2026-12-24 18:00Z", "2026-12-24 18:00:00"),
+        ("2026-12-24 18:00 +05:30", "2026-12-24 12:30:00"),
+        ("2026-12-24T18:00:00-0800", "2026-12-25 02:00:00"),
+        ("18:00z", "2026-11-23 18:00:00"),
+        ("10:00+02:00", "2026-11-24 08:00:00"),
+    ],
+)
+def test_an_offset_says_it_all(at: str, expected: str) -> None:
+    assert moment(at) == expected
+
+
+@pytest.mark.usefixtures("machine_in_new_york")
+def test_without_a_zone_that_of_the_machine_counts() -> None:
+    assert moment("2026-12-24 18:00") == "2026-12-24 23:00:00"
+    assert moment("2027-07-24 18:00") == "2027-07-24 22:00:00"  # and its summer time
+    assert moment("18:00") == "2026-11-23 23:00:00"
+    assert moment("7:00") == "2026-11-24 12:00:00"
+    with pytest.raises(WhenError, match="does not exist in the time zone of this machine"):
+        read("2027-03-14 02:30")
+
+
+def test_the_zone_of_the_clock_counts_before_that_of_the_machine() -> None:
+    assert moment("18:00", now=NOW.astimezone(ZoneInfo(AUCKLAND))) == "2026-11-24 05:00:00"
+
+
+@pytest.mark.parametrize(
+    ("after", "seconds"),
+    [("2h", 7200), ("90m", 5400), ("1d12h", 129_600), ("45s", 45), ("600", 600)],
+)
+def test_a_time_from_now(after: str, seconds: int) -> None:
+    assert moment_for(read(after=after), contact()) == NOW + timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize(
+    ("at", "why"),
+    [
+        ("tomorrow", r"'tomorrow' is not a time: write 2026-12-24 18:00, or 18:00"),
+        ("2026-12-24", "is not a time"),
+        ("24.12.2026 18:00", "is not a time"),
+        ("", "is not a time"),
+        ("2026-02-30 18:00", "is on no clock or calendar"),
+        ("2026-12-24 25:00", "is on no clock or calendar"),
+        ("2026-12-24 18:61", "is on no clock or calendar"),
+        ("2026-11-23 13:00", r"2026-11-23 13:00 is past already: it is 2026-11-23 13:00"),
+        ("2025-12-24 18:00", r"2025-12-24 18:00 is past already: it is 2026-11-23 13:00"),
+        ("0001-01-01 00:00", "is past already"),
+        ("9999-12-31 23:59", "more than ten years"),
+        ("2027-03-28 02:30", r"does not exist in Europe/Madrid.*is called 2027-03-28 03:30"),
+    ],
+)
+def test_what_is_no_time_or_past_is_told(at: str, why: str) -> None:
+    with pytest.raises(WhenError, match=why):
+        read(at, zone=MADRID)
+
+
+def test_a_time_that_comes_twice_is_the_first_of_both() -> None:
+    assert moment("2027-10-31 02:30", zone=MADRID) == "2027-10-31 00:30:00"
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        ({"zone": MADRID}, "a zone and no time"),
+        ({"at": "18:00", "after": "2h"}, "two times"),
+        ({"after": "2h", "zone": MADRID}, "the same everywhere"),
+        ({"after": "2h", "of_recipient": True}, "the same everywhere"),
+        ({"at": "18:00Z", "zone": MADRID}, "has its own offset"),
+        ({"at": "18:00+01:00", "of_recipient": True}, "has its own offset"),
+        ({"after": "soon"}, "'soon' is not a time"),
+        ({"after": "0m"}, "is now"),
+        ({"after": "999999999d"}, "more than ten years"),
+    ],
+)
+def test_what_contradicts_itself_is_told(options: dict[str, Any], why: str) -> None:
+    with pytest.raises(WhenError, match=why):
+        read(**options)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("Europe/Madird", "is Europe/Madrid meant"),
+        ("Madrid", "Europe/Madrid"),
+        ("europe/madrid", "is Europe/Madrid meant"),
+        ("new york", "America/New_York"),
+        ("Atlantis", "is no time zone"),
+        ("", "such as Europe/Madrid"),
+        ("../../etc/passwd", "is no time zone"),
+        ("/etc/localtime", "is no time zone"),
+        ("Europe", "is no time zone"),
+        ("\0", "is no time zone"),
+    ],
+)
+def test_a_wrong_zone_is_named_and_what_may_be_meant(name: str, meant: str) -> None:
+    with pytest.raises(WhenError, match=meant):
+        read("18:00", zone=name)
+
+
+# --- at each recipient's own time
+
+
+def test_everybody_has_their_own_moment() -> None:
+    when = read("2026-12-24 18:00", of_recipient=True)
+    moments = [moment_for(when, contact(tz)) for tz in (MADRID, AUCKLAND, "America/New_York")]
+    assert [f"{each:%d %H:%M}" for each in moments] == ["24 17:00", "24 05:00", "24 23:00"]
+
+
+@pytest.mark.parametrize(
+    ("who", "why"),
+    [
+        (contact(), r"^line 7: Ana has no field tz.*tz: Europe/Madrid"),
+        (contact("", name="", line=0), r"^@ana has no field tz"),
+        (contact("Europe/Madird"), r"^line 7: the field tz of Ana: .*Europe/Madrid meant"),
+    ],
+)
+def test_who_has_no_zone_is_named_with_the_line(who: Contact, why: str) -> None:
+    with pytest.raises(WhenError, match=why):
+        moment_for(read("2026-12-24 18:00", of_recipient=True), who)
+
+
+def test_a_time_that_the_clocks_of_a_recipient_skip_goes_out_after_the_gap() -> None:
+    when = read("2027-03-28 02:30", of_recipient=True)
+    assert moment_for(when, contact(MADRID)) == datetime(2027, 3, 28, 1, 30, tzinfo=UTC)
+
+
+def test_all_whom_it_does_not_fit_are_told_at_once() -> None:
+    when = read("2026-11-23 22:00", of_recipient=True)
+    people = [contact(MADRID), contact(), contact(AUCKLAND), contact("Mars")]
+    told = [(who.fields.get("tz"), why) for who, why in misses(when, people, NOW)]
+    assert [tz for tz, _ in told] == [None, AUCKLAND, "Mars"]
+    assert told[1][1] == (
+        "2026-11-23 22:00 is past already in Pacific/Auckland, where it is 2026-11-24 01:00: give "
+        "a later date"
+    )
+    assert list(misses(read("18:00", zone=MADRID), people, NOW)) == []
+
+
+def test_a_time_that_is_past_in_every_zone_is_refused() -> None:
+    assert read("2026-11-23 00:30", of_recipient=True)  # it is not yet in Hawaii
+    with pytest.raises(WhenError, match="is past already, everywhere"):
+        read("2026-11-23 00:00", of_recipient=True)
+
+
+SECONDS = st.integers(86_400, 3 * 366 * 86_400)
+
+
+@given(SECONDS, st.sampled_from([MADRID, "UTC", "Australia/Lord_Howe"]))
+def test_a_moment_that_is_accepted_is_shown_by_the_clocks_of_the_zone(
+    seconds: int, zone: str
+) -> None:
+    local = (NOW + timedelta(seconds=seconds)).replace(tzinfo=None)
+    try:
+        when = read(f"{local:%Y-%m-%d %H:%M:%S}", zone=zone)
+    except WhenError:  # the clocks skip it
+        there = local.replace(tzinfo=ZoneInfo(zone))
+        assert there.astimezone(UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None) != local
+        return
+    found = moment_for(when, contact())
+    assert found.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0) == local
+
+
+# --- what is too late
+
+
+def delivery(**changes: Any) -> Delivery:
+    return replace(Delivery("b1", 0, contact(MADRID), Message("I bought a car!")), **changes)
+
+
+SIX = NOW.replace(tzinfo=None, hour=18)
+
+
+def sent_at(
+    now: datetime, late: float | None = 1800.0, *, when: When | None = None, **changes: Any
+) -> object:
+    message = Message("I bought a car!", when=when or When(SIX, MADRID), late=late)
+    transport = Gated(PunctualGate(lambda: now), FakeTransport())
+    return asyncio.run(transport.send(replace(delivery(**changes), message=message)))
+
+
+def utc(hour: int, minute: int = 0, second: int = 0, day: int = 23) -> datetime:
+    return datetime(2026, 11, day, hour, minute, second, tzinfo=UTC)
+
+
+def test_what_is_late_by_too_much_is_not_sent() -> None:
+    assert sent_at(utc(17, 30)) == Sent(1)
+    late = sent_at(utc(17, 30, 1))
+    assert late == Failed(
+        "TOO_LATE", "its time was 18:00, more than 30 minutes ago, so it was not sent"
+    )
+    assert "too much" in reason_of("TOO_LATE")
+    assert may_help_to_retry("TOO_LATE")
+
+
+@pytest.mark.parametrize(
+    ("late", "words"),
+    [
+        (1.0, "1 second"),
+        (3600.0, "1 hour"),
+        (7200.0, "2 hours"),
+        (90.0, "90 seconds"),
+        (86_400.0, "1 day"),
+    ],
+)
+def test_how_late_is_told_in_words_and_with_the_day(late: float, words: str) -> None:
+    outcome = sent_at(utc(12, day=25), late)
+    assert isinstance(outcome, Failed)
+    assert outcome.reason.startswith(f"its time was 2026-11-23 18:00, more than {words} ago")
+
+
+def test_what_is_early_or_may_be_late_by_any_time_is_sent() -> None:
+    assert sent_at(utc(9)) == Sent(1)
+    assert sent_at(utc(9, day=30), None) == Sent(1)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"attempts": 1}, {"part": 1}, {"action": Action.RECALL, "message_id": 7}]
+)
+def test_what_has_begun_is_never_too_late(changes: dict[str, Any]) -> None:
+    assert sent_at(utc(9, day=30), **changes) == Sent(1)
+
+
+def test_each_is_late_by_their_own_clock() -> None:
+    when = When(SIX, "UTC", of_recipient=True)
+    now = utc(17, 10)  # 18:10 in Madrid
+    assert sent_at(now, when=when) == Sent(1)
+    outcome = sent_at(now, when=when, contact=contact(AUCKLAND))
+    assert isinstance(outcome, Failed)
+    assert "2026-11-23 18:00" in outcome.reason
