@@ -142,9 +142,9 @@ class Message:
     """What is sent: the text as written, how to read it, and all that goes with it.
 
     `values` are what the template's expressions have made: the text has a placeholder for each
-    (message/templates.py), so that no value is ever read as markup. `origin` is the message that was
-    the template of all who have no other one. `late` is in seconds: later than that after its time
-    it is not sent any more.
+    (message/templates.py), so that no value is ever read as markup. `origin` is the message that
+    was the template of all who have no other one. `late` is in seconds: later than that after its
+    time it is not sent any more.
     """
 
     text: str = field(repr=False)  # a message's text never reaches a log

@@ -61,8 +61,8 @@ def _moment_at_telegram(when: When | None, contact: Contact) -> datetime | None:
 
 
 GOES_ON_BY_ITSELF = (None, "OFFLINE", "WAIT_TOO_LONG")
-"""What may have stopped a run that goes on unattended: its end was foreseen, and time mends it. The
-engine gives it these names (engine/dispatch.py). Another stop, such as PEER_FLOOD, is for a person."""
+"""What may have stopped a run that goes on unattended: its end was foreseen, and time fixes it.
+The engine gives it these names (engine/dispatch.py). Another stop is for a person to look at."""
 
 
 def _to_retry(failed: list[Any], *, insist: bool) -> tuple[list[int], list[int]]:
