@@ -49,12 +49,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from broadcast.core.access import Access
-    from broadcast.core.model import Broadcast, Delivery, Outcome
+    from broadcast.core.model import Account, Broadcast, Delivery, Outcome
     from broadcast.engine.ports import Gate, Run, Transport, Watcher
     from broadcast.ledger.sqlite.ledger import SqliteLedger
     from broadcast.people.audience import Contacts
     from broadcast.settings import Settings
-    from broadcast.telegram.account import Account, Prompts
+    from broadcast.telegram.account import Prompts
     from broadcast.telegram.sender import TelethonTransport
 
 CONCURRENCY, FULL_CONCURRENCY = 20, 300

@@ -27,9 +27,8 @@ from broadcast.people.contacts import MOST_MISTAKES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from broadcast.core.model import Broadcast, Message, When
+    from broadcast.core.model import Account, Broadcast, Message, When
     from broadcast.ledger.sqlite.ledger import SqliteLedger
-    from broadcast.telegram.account import Account
 
 ONLY_BOTS_PAY = (
     "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot with "

@@ -98,7 +98,7 @@ async def test_disconnecting_does_not_take_the_place_of_what_is_on_its_way() -> 
     client = cast("TelegramClient", FullSession())
     with pytest.raises(HaltedError):  # noqa: PT012
         try:
-            raise HaltedError
+            raise HaltedError("halted")
         finally:
             await disconnect(client)
     with pytest.raises(sqlite3.OperationalError):

@@ -1,7 +1,7 @@
 """What can go wrong in words for a person; it refuses to know about exit codes.
 
     BroadcastError
-    ├── InputError             something the person wrote must be mended; nothing was sent
+    ├── InputError             something the person wrote must be fixed; nothing was sent
     │   ├── SettingsError      options, environment, .env, files of the account
     │   ├── ContactsError      the contact list, with every complaint at once
     │   ├── SelectorError      --to or --exclude matches nobody
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +39,63 @@ class Problem:
         return f"{place}: {self.message}"
 
 
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """What helps, as a value: each front end words it, with what leads to the same ledger.
+
+    `command` is one of the command line (`resume`, `show`), `id` a broadcast's, `options` follow
+    it. `purpose` says what it does: "goes on with it".
+    """
+
+    command: str
+    id: str | None = None
+    options: tuple[str, ...] = ()
+    purpose: str = ""
+
+    def __str__(self) -> str:
+        return " ".join(
+            part for part in ("broadcast", self.command, self.id, *self.options) if part
+        )
+
+
 class BroadcastError(Exception):
-    """Something failed in a way that a person can understand and mend."""
+    """Something failed in a way that a person can understand and fix.
+
+    `code` names the kind of it for programs, `steps` are what helps.
+    """
+
+    default_code = "ERROR"
+
+    def __init__(self, message: str, *steps: NextStep, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message, self.steps = message, steps
+        self.code = code or self.default_code
+
+    def told(self, worded: Callable[[NextStep], str] = str) -> str:
+        """The message, and what helps; `worded` says how this front end calls a step."""
+        steps = [f"`{worded(step)}` {step.purpose}".rstrip() for step in self.steps]
+        return ". ".join([self.message, *(["; ".join(steps)] if steps else [])])
+
+    def __str__(self) -> str:
+        return self.told()
 
 
 class InputError(BroadcastError):
-    """Something that the person wrote must be mended first; nothing was sent."""
+    """Something that the person wrote must be fixed first; nothing was sent."""
+
+    default_code = "INPUT"
 
 
 class SettingsError(InputError):
     """A setting is missing or wrong: an option, the environment, `.env` or a file they name."""
 
+    default_code = "SETTINGS"
+
 
 class ContactsError(InputError):
     """The contact list cannot be used. `problems` holds every complaint, in file order."""
+
+    default_code = "CONTACTS"
 
     def __init__(self, message: str, problems: Sequence[Problem] = ()) -> None:
         super().__init__(message)
@@ -62,18 +105,28 @@ class ContactsError(InputError):
 class SelectorError(InputError):
     """A selector of `--to` or `--exclude` matches nobody."""
 
+    default_code = "SELECTOR"
+
 
 class MessageError(InputError):
     """The message cannot be sent as it is: empty, too long, or badly formatted."""
 
+    default_code = "MESSAGE"
+
 
 class LoginRequiredError(BroadcastError):
-    """Nobody is signed in, and there is no terminal to ask on: run `broadcast login` once."""
+    """Nobody is signed in, and there is nobody to ask: `broadcast login` once in a terminal."""
+
+    default_code = "LOGIN_REQUIRED"
 
 
 class LockedError(BroadcastError):
     """Another process holds what this run needs; the message says which."""
 
+    default_code = "LOCKED"
+
 
 class HaltedError(BroadcastError):
     """The run cannot go on now. What was not sent stays pending."""
+
+    default_code = "HALTED"

@@ -167,6 +167,16 @@ class Message:
     origin: Message | None = field(default=None, repr=False, compare=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who is signed in. `name` is for a person; the id is Telegram's."""
+
+    id: int
+    is_bot: bool
+    name: str
+    is_premium: bool = False
+
+
 class Status(StrEnum):
     """The states of a delivery. Only pending and sending are not final."""
 

@@ -2,17 +2,44 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
-    from broadcast.core.model import Delivery, Outcome
+    from broadcast.core.model import Account, Attachment, Delivery, Halted, Outcome, Peer
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a transport must know of the run that it works for.
+
+    With `pays` a bot's messages above the free rate cost Stars instead of a wait. `held` tells for
+    how many seconds nobody may send: after a look-up or an upload it is asked again. `uploaded` is
+    told how many bytes of a file have arrived.
+    """
+
+    pays: bool = False
+    held: Callable[[], float] = lambda: 0.0
+    uploaded: Callable[[Attachment, int], None] = lambda _file, _bytes: None
 
 
 class Transport(Protocol):
-    """Sends one delivery."""
+    """Sends one delivery, as one account."""
+
+    @property
+    def account(self) -> Account | None:
+        """Who sends; None for a fake, to which no limit applies."""
+        return None
+
+    def begin(self, terms: Terms) -> None:
+        """A run begins: until the next one these are its terms."""
+
+    def is_group(self, peer: Peer) -> bool:
+        """Whether `peer` is known by now to be no single person: a group, or a channel."""
+        return False
 
     def send(self, delivery: Delivery) -> Awaitable[Outcome]:
         """Try once, and say what became of it. Expected trouble is a value; only bugs raise.
@@ -23,6 +50,32 @@ class Transport(Protocol):
         An `async def` will do. Where nothing is to be waited for but an answer, an asyncio.Future
         of it spares a task. Whoever cancels either does not know whether the message arrives.
         """
+        ...
+
+
+class Recovery(Protocol):
+    """Finds out what became of messages whose answer was lost."""
+
+    async def update_state(self) -> str | None:
+        """Where the account's updates stand now; None when Telegram does not tell."""
+        ...
+
+    async def find_ids(
+        self, since: str, deliveries: Iterable[Delivery]
+    ) -> Mapping[int, Sequence[int]]:
+        """The message ids, by position, of `deliveries` that arrived; `since` is an update state.
+
+        What is not found is left out.
+        """
+        ...
+
+
+class Connection(Transport, Recovery, Protocol):
+    """An account that is signed in."""
+
+    @property
+    def account(self) -> Account:
+        """Who is signed in."""
         ...
 
 
@@ -52,10 +105,13 @@ class Run(Protocol):
         """
         ...
 
-    async def settle(self, results: Sequence[tuple[Delivery, Outcome]], now: datetime) -> None:
+    async def settle(
+        self, results: Sequence[tuple[Delivery, Outcome]], now: datetime
+    ) -> Sequence[tuple[Delivery, Outcome]]:
         """Record what became of claimed deliveries, in one commit.
 
         A deferred one is pending again from `now` + `retry_after` on, a halted one at once.
+        Returns what was recorded beside them: the parts that failed with the part before them.
         """
         ...
 
@@ -75,6 +131,10 @@ class Run(Protocol):
         """When the next deferred delivery may be tried; None when none is deferred."""
         ...
 
+    def stopped_by(self, halted: Halted) -> None:
+        """Why the run ends early by itself: it is recorded when the run ends."""
+        ...
+
 
 class Watcher(Protocol):
     """Somebody who looks on while a broadcast runs."""
@@ -85,4 +145,8 @@ class Watcher(Protocol):
 
     def held(self, seconds: float, reason: str) -> None:
         """Nothing is sent for `seconds`, because of `reason`."""
+        ...
+
+    def uploaded(self, file: Attachment, done: int) -> None:
+        """`done` bytes of a file have arrived."""
         ...

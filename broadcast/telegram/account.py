@@ -12,7 +12,6 @@ import sqlite3
 import struct
 import sys
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,6 +21,7 @@ from telethon.sessions import SQLiteSession, StringSession
 from telethon.tl import functions, types
 
 from broadcast.core.errors import HaltedError, LoginRequiredError, SettingsError
+from broadcast.core.model import Account
 from broadcast.disk.private import cannot_write, only_process
 from broadcast.telegram.errors import LOST, refusal
 
@@ -62,16 +62,6 @@ class Prompts(Protocol):
     def complain(self, message: str) -> None:
         """The last answer was wrong."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who is signed in. `name` is for a person; the id is Telegram's."""
-
-    id: int
-    is_bot: bool
-    name: str
-    is_premium: bool = False
 
 
 class AccountOpener:

@@ -30,7 +30,7 @@ from broadcast.telegram.errors import outcome_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from broadcast.telegram.account import Account
+    from broadcast.core.model import Account
 
 Call = Callable[[Any], Awaitable[Any]]
 """Makes one request to Telegram, with our own time limit around it."""

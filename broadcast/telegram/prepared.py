@@ -23,8 +23,7 @@ from broadcast.telegram.uploads import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from broadcast.core.model import Delivery, Message, Outcome, Peer, When
-    from broadcast.telegram.account import Account
+    from broadcast.core.model import Account, Delivery, Message, Outcome, Peer, When
     from broadcast.telegram.uploads import Stored, Uploads
 
 MOST_READY = 64

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
 
     from broadcast.core.access import Access
-    from broadcast.core.model import Delivery, Forward, Message, Peer
-    from broadcast.telegram.account import Account, AccountOpener, Prompts
+    from broadcast.core.model import Account, Delivery, Forward, Message, Peer
+    from broadcast.telegram.account import AccountOpener, Prompts
 
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request. Telethon has no limit of its own, and some requests wait for ever."""
@@ -315,7 +315,7 @@ class TelethonTransport:
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
             self._discard(client)
-            raise ConnectionLostError from error
+            raise ConnectionLostError("the connection was lost") from error
 
     async def _connected(self) -> TelegramClient:
         if self._client is not None:
@@ -324,7 +324,7 @@ class TelethonTransport:
         async with self._connecting:
             if self._client is None:
                 if self._tries != tries:
-                    raise ConnectionLostError  # somebody else has just tried in vain
+                    raise ConnectionLostError("no connection")  # as another call has found
                 self._tries += 1
                 await self._disconnect_lost()
                 self._client = await self._opener.connect()

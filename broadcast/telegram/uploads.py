@@ -34,8 +34,7 @@ from broadcast.telegram.errors import telegram_error
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from broadcast.core.model import Outcome
-    from broadcast.telegram.account import Account
+    from broadcast.core.model import Account, Outcome
     from broadcast.telegram.addresses import Call
 
 PART = 512 * 1024

@@ -12,9 +12,8 @@ from telethon import errors
 from telethon.tl import functions, types
 
 from broadcast.core.errors import SettingsError
-from broadcast.core.model import Deferred, Failed, Scope
+from broadcast.core.model import Account, Deferred, Failed, Scope
 from broadcast.core.peers import parse_peer
-from broadcast.telegram.account import Account
 from broadcast.telegram.addresses import Address, AddressCache, Addresses
 from tests import virtual
 

@@ -12,10 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import functions
 
-from broadcast.core.model import Attachment, Button, Delivery, Format, LinkPreview, Media, Message
+from broadcast.core.model import (
+    Account,
+    Attachment,
+    Button,
+    Delivery,
+    Format,
+    LinkPreview,
+    Media,
+    Message,
+)
 from broadcast.message.personal import personal
 from broadcast.people.lists import contact
-from broadcast.telegram.account import Account
 from broadcast.telegram.addresses import Address
 from broadcast.telegram.prepared import Desk
 from broadcast.telegram.requests import PLAIN, Around, request_of
