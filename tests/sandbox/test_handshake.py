@@ -10,15 +10,9 @@ from telethon.errors import SecurityError
 from telethon.network.authenticator import do_authentication
 from telethon.tl import functions, types
 
+from broadcast.mtproto.encryption import auth_key_id, encrypt_ige, sha1
 from broadcast.sandbox.protocol import tl
-from broadcast.sandbox.protocol.crypto import (
-    DH_PRIME,
-    ServerKey,
-    auth_key_id,
-    encrypt_ige,
-    exchange_key_iv,
-    sha1,
-)
+from broadcast.sandbox.protocol.crypto import DH_PRIME, ServerKey, exchange_key_iv
 from broadcast.sandbox.protocol.handshake import (
     Agreed,
     HandshakeError,

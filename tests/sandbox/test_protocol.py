@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import TLObject, functions, types
 
+from broadcast.mtproto.encryption import CLIENT, SERVER, auth_key_id, seal, unseal
+from broadcast.mtproto.received import SeenIds
 from broadcast.sandbox.protocol import tl
 from broadcast.sandbox.protocol.connection import Closed, Connection, KeyCreated
-from broadcast.sandbox.protocol.crypto import CLIENT, SERVER, ServerKey, auth_key_id, seal, unseal
-from broadcast.sandbox.protocol.session import Request, Salts, SeenIds
+from broadcast.sandbox.protocol.crypto import ServerKey
+from broadcast.sandbox.protocol.session import Request, Salts
 
 NOW = 1_800_000_000.5
 AUTH_KEY = random.Random(1).randbytes(256)

@@ -14,34 +14,32 @@ import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from broadcast.sandbox.protocol import handshake, tl
-from broadcast.sandbox.protocol.crypto import (
+from broadcast.mtproto.containers import Message
+from broadcast.mtproto.encryption import (
     BLOCK,
     CLIENT,
     SERVER,
-    CryptoError,
-    ServerKey,
-    seal,
-    unseal,
+    EncryptionError,
+    opened_message,
+    sealed_message,
 )
-from broadcast.sandbox.protocol.framing import FramingError, PacketStream
-from broadcast.sandbox.protocol.session import Message, Request, Salts, Session
+from broadcast.mtproto.framing import FramingError, PacketStream
+from broadcast.sandbox.protocol import handshake, tl
+from broadcast.sandbox.protocol.session import Request, Salts, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
 
     from telethon.tl import TLObject
 
+    from broadcast.sandbox.protocol.crypto import ServerKey
+
 # The key is unknown, or the key exchange went wrong: mtproto-transports#transport-errors.
 AUTH_KEY_NOT_FOUND = 404
 
 _KEY_ID = struct.Struct("<Q")
 _PLAIN = struct.Struct("<Qqi")
-_ENVELOPE = struct.Struct("<qqqii")
 _TRANSPORT_ERROR = struct.Struct("<i")
-
-# description#encrypted-message-encrypted-data
-_LEAST_PADDING, _MOST_PADDING = 12, 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +136,8 @@ class Connection:
             auth_key = self._keys[key_id]
             for session in sessions.values():
                 for plain in session.outgoing(now):
-                    padding = self._randomness(
-                        -(len(plain) + _LEAST_PADDING) % BLOCK + _LEAST_PADDING
-                    )
-                    packets.append(_KEY_ID.pack(key_id) + seal(auth_key, plain + padding, SERVER))
+                    sealed = sealed_message(auth_key, plain, SERVER, self._randomness)
+                    packets.append(_KEY_ID.pack(key_id) + sealed)
         if self._last_words is not None:
             packets.append(self._last_words)
             self._last_words = None
@@ -195,18 +191,10 @@ class Connection:
             raise ProtocolError("the auth key is unknown", transport_error=AUTH_KEY_NOT_FOUND)
         # What is left of a block is the padding of the padded intermediate transport.
         sealed = packet[8 : len(packet) - (len(packet) - 24) % BLOCK]
-        if len(sealed) < BLOCK + _ENVELOPE.size + _LEAST_PADDING:
-            raise ProtocolError("the encrypted message is cut off")
         try:
-            plain = unseal(auth_key, sealed, CLIENT)
-        except CryptoError as error:
+            salt, session_id, msg_id, seq_no, body = opened_message(auth_key, sealed, CLIENT)
+        except EncryptionError as error:
             raise ProtocolError(str(error)) from None
-        salt, session_id, msg_id, seq_no, length = _ENVELOPE.unpack_from(plain)
-        padding = len(plain) - _ENVELOPE.size - length
-        # security_guidelines#checking-message-length
-        if length < 0 or length % 4 or not _LEAST_PADDING <= padding <= _MOST_PADDING:
-            raise ProtocolError("the encrypted message has an impossible length")
-        body = plain[_ENVELOPE.size : _ENVELOPE.size + length]
         session = self._session(key_id, auth_key, session_id)
         events += session.receive(salt, Message(msg_id, seq_no, body), now)
 

@@ -1,11 +1,8 @@
-"""The arithmetic of MTProto's encryption, as a server needs it; refuses to know any message.
+"""The arithmetic of a key exchange that only a server does: RSA and its numbers for Diffie-Hellman.
 
 Pure: no sockets, no clock, no randomness of its own. The sections named in the comments are those
 of https://core.telegram.org/mtproto.
 """
-
-# Telethon ships no types.
-# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
 
 from __future__ import annotations
 
@@ -16,13 +13,8 @@ from functools import cache, cached_property
 from typing import Final
 
 import rsa
-from telethon.crypto import AES
 
-# The "x" of description#defining-aes-key-and-initialization-vector: who wrote the packet.
-CLIENT: Final = 0
-SERVER: Final = 8
-
-BLOCK: Final = 16
+from broadcast.mtproto.encryption import EncryptionError, decrypt_ige, sha1
 
 # A 2048-bit safe prime (security_guidelines#validation-of-dh-parameters). This one is Telegram's
 # own, which every client has on its list of primes that need no further test; with it g = 3.
@@ -38,62 +30,6 @@ DH_PRIME: Final = int(
     16,
 )
 DH_GENERATOR: Final = 3
-
-
-class CryptoError(Exception):
-    """What was received does not decrypt: a wrong key, or not MTProto at all."""
-
-
-def sha1(data: bytes) -> bytes:
-    """SHA-1, where the protocol's text names it (fingerprints, key ids, the key exchange)."""
-    return hashlib.sha1(data, usedforsecurity=False).digest()
-
-
-def encrypt_ige(plain: bytes, key: bytes, iv: bytes) -> bytes:
-    """AES-256-IGE. `plain` must be whole blocks of 16 bytes."""
-    return AES.encrypt_ige(plain, key, iv)
-
-
-def decrypt_ige(cipher: bytes, key: bytes, iv: bytes) -> bytes:
-    """Undo `encrypt_ige`. Raises CryptoError when `cipher` is not whole blocks."""
-    if len(cipher) % BLOCK:
-        raise CryptoError("the encrypted data is not whole AES blocks")
-    return AES.decrypt_ige(cipher, key, iv)
-
-
-def auth_key_id(auth_key: bytes) -> int:
-    """How packets name the key: the low 64 bits of its SHA-1, unsigned (auth_key, step 9)."""
-    return int.from_bytes(sha1(auth_key)[-8:], "little")
-
-
-def message_key_iv(auth_key: bytes, msg_key: bytes, sender: int) -> tuple[bytes, bytes]:
-    """MTProto 2.0's AES key and iv for one packet of `sender`, which is CLIENT or SERVER.
-
-    description#defining-aes-key-and-initialization-vector
-    """
-    a = hashlib.sha256(msg_key + auth_key[sender : sender + 36]).digest()
-    b = hashlib.sha256(auth_key[sender + 40 : sender + 76] + msg_key).digest()
-    return a[:8] + b[8:24] + a[24:], b[:8] + a[8:24] + b[24:]
-
-
-def seal(auth_key: bytes, padded: bytes, sender: int) -> bytes:
-    """Encrypt one padded message: the message key, then the encrypted data."""
-    msg_key = hashlib.sha256(auth_key[88 + sender : 120 + sender] + padded).digest()[8:24]
-    key, iv = message_key_iv(auth_key, msg_key, sender)
-    return msg_key + encrypt_ige(padded, key, iv)
-
-
-def unseal(auth_key: bytes, sealed: bytes, sender: int) -> bytes:
-    """Undo `seal`. Raises CryptoError when the message key is not that of the data.
-
-    security_guidelines#checking-sha256-hash-value-of-msg-key
-    """
-    msg_key = sealed[:BLOCK]
-    key, iv = message_key_iv(auth_key, msg_key, sender)
-    padded = decrypt_ige(sealed[BLOCK:], key, iv)
-    if hashlib.sha256(auth_key[88 + sender : 120 + sender] + padded).digest()[8:24] != msg_key:
-        raise CryptoError("the message key does not match the data")
-    return padded
 
 
 def exchange_key_iv(server_nonce: bytes, new_nonce: bytes) -> tuple[bytes, bytes]:
@@ -158,10 +94,10 @@ class ServerKey:
         return rsa.PublicKey(self.n, self.e).save_pkcs1().decode("ascii")
 
     def decrypt(self, block: bytes) -> bytes:
-        """RSA without any padding: 256 bytes in, 256 bytes out. Raises CryptoError."""
+        """RSA without any padding: 256 bytes in, 256 bytes out. Raises EncryptionError."""
         cipher = int.from_bytes(block, "big")
         if len(block) != 256 or cipher >= self.n:
-            raise CryptoError("the RSA block is not of this key")
+            raise EncryptionError("the RSA block is not of this key")
         # The Chinese remainder theorem: four times faster than one power modulo n.
         p, q, d_p, d_q, q_inverse = self._crt
         by_q = pow(cipher, d_q, q)

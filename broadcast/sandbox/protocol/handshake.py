@@ -29,19 +29,21 @@ from telethon.tl.types import (
     ServerDHParamsOk,
 )
 
-from broadcast.sandbox.protocol import tl
-from broadcast.sandbox.protocol.crypto import (
+from broadcast.mtproto.encryption import (
     BLOCK,
-    DH_GENERATOR,
-    DH_PRIME,
-    CryptoError,
-    ServerKey,
+    EncryptionError,
     auth_key_id,
     decrypt_ige,
     encrypt_ige,
+    sha1,
+)
+from broadcast.sandbox.protocol import tl
+from broadcast.sandbox.protocol.crypto import (
+    DH_GENERATOR,
+    DH_PRIME,
+    ServerKey,
     exchange_key_iv,
     open_rsa_pad,
-    sha1,
 )
 
 if TYPE_CHECKING:
@@ -180,7 +182,7 @@ def agree(state: ParamsSent, request: SetClientDHParamsRequest) -> tuple[DhGenOk
 def _open_pq_inner_data(encrypted: bytes, key: ServerKey) -> PQInnerData | PQInnerDataDc:
     try:
         block = key.decrypt(encrypted)
-    except CryptoError as error:
+    except EncryptionError as error:
         raise HandshakeError(str(error)) from None
     padded = open_rsa_pad(block)
     # Before RSA_PAD there was sha1(data) + data + random, 255 bytes; Telethon 1.45 still does that.
@@ -202,7 +204,7 @@ def _open_hashed(data: bytes) -> TLObject:
 def _decrypted(cipher: bytes, key: bytes, iv: bytes) -> bytes:
     try:
         return decrypt_ige(cipher, key, iv)
-    except CryptoError as error:
+    except EncryptionError as error:
         raise HandshakeError(str(error)) from None
 
 

@@ -47,14 +47,22 @@ from telethon.tl.types import (
     RpcError,
 )
 
+from broadcast.mtproto.containers import (
+    OVERHEAD,
+    RPC_RESULT,
+    ContainerError,
+    Message,
+    constructor_of,
+    contained,
+    container_of,
+    is_container,
+)
+from broadcast.mtproto.encryption import Envelope
+from broadcast.mtproto.received import TOO_NEW, TOO_OLD, SeenIds
 from broadcast.sandbox.protocol import tl
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping
-
-# Seconds by which a message may be old or early: description#message-identifier-msg-id.
-TOO_OLD: Final = 300
-TOO_NEW: Final = 30
 
 # The codes of service_messages_about_messages#notice-of-ignored-error-message.
 _MSG_ID_TOO_LOW = 16
@@ -64,18 +72,10 @@ _CANNOT_TELL_IF_DOUBLE = 20
 _WRONG_SALT = 48
 _INVALID_CONTAINER = 64
 
-# Telegram takes more from a client than Telethon packs (100): service_messages#simple-container.
-_MOST_TAKEN = 1020
 _MOST_SENT = 100
 _LARGEST_SENT = 2**20 - 2**12
 
-_CONTAINER = struct.Struct("<Ii")
-_MESSAGE = struct.Struct("<qii")
-_ENVELOPE = struct.Struct("<qqqii")
 _RESULT = struct.Struct("<Iq")
-_CONSTRUCTOR = struct.Struct("<I")
-_MSG_CONTAINER = 0x73F1F8DC
-_RPC_RESULT = 0xF35C6D01
 _MSGS_ACK = MsgsAck.CONSTRUCTOR_ID
 
 # What only says how a request is to be run, around the request itself. invokeAfterMsg needs no
@@ -99,14 +99,6 @@ class Request(NamedTuple):
     session_id: int
     msg_id: int
     body: TLRequest
-
-
-class Message(NamedTuple):
-    """A message as it travels: with its envelope off, and outside of any container."""
-
-    msg_id: int
-    seq_no: int
-    body: bytes
 
 
 class Salts:
@@ -152,34 +144,6 @@ class Salts:
     def _of(self, period: int) -> int:
         digest = hashlib.sha256(self._auth_key + struct.pack("<q", period)).digest()
         return int.from_bytes(digest[:8], "little", signed=True)
-
-
-class SeenIds:
-    """The last message ids of a session, at least `keep` of them, so that none is taken twice.
-
-    Two generations instead of a queue: adding costs one look-up, whatever `keep` is.
-    """
-
-    def __init__(self, keep: int = 2**15) -> None:
-        self._keep = keep
-        self._young: set[int] = set()
-        self._old: set[int] = set()
-        self._forgotten_up_to = 0
-
-    def add(self, msg_id: int) -> None:
-        """Remember an id."""
-        self._young.add(msg_id)
-        if len(self._young) >= self._keep:
-            if self._old:
-                self._forgotten_up_to = max(self._forgotten_up_to, *self._old)
-            self._old, self._young = self._young, set()
-
-    def __contains__(self, msg_id: int) -> bool:
-        return msg_id in self._young or msg_id in self._old
-
-    def is_forgotten(self, msg_id: int) -> bool:
-        """Tell whether the id is so old that nobody knows whether it came before."""
-        return msg_id <= self._forgotten_up_to
 
 
 class Session:
@@ -229,16 +193,16 @@ class Session:
             self._say(BadServerSalt(msg_id, message.seq_no, _WRONG_SALT, current))
             return []
         message = _unpacked(message)
-        is_container = _constructor(message.body) == _MSG_CONTAINER
+        is_many = is_container(message.body)
         try:
-            contents = list(_contained(message.body)) if is_container else [message]
-        except _BadContainerError:
+            contents = _contained(message.body) if is_many else [message]
+        except ContainerError:
             self._refuse(message, _INVALID_CONTAINER)
             return []
         if self._is_new:
             self._is_new = False
             self._announce(min(inner.msg_id for inner in contents))
-        if is_container and not self._is_first_time(message):
+        if is_many and not self._is_first_time(message):
             return []
         requests: list[Request] = []
         for inner in contents:
@@ -280,7 +244,7 @@ class Session:
 
     def _handle(self, message: Message) -> Request | None:
         msg_id = message.msg_id
-        if _constructor(message.body) == _MSGS_ACK:  # the most frequent one; nothing is sent twice
+        if constructor_of(message.body) == _MSGS_ACK:  # the most frequent; nothing is sent twice
             return None
         try:
             body = _read_request(message.body)
@@ -343,12 +307,12 @@ class Session:
     def answer(self, msg_id: int, result: object) -> None:
         """Queue the result of the request with this id; a big one is packed."""
         body = tl.pack_if_smaller(tl.write(result))
-        self._queue.append((_ANSWER, True, _RESULT.pack(_RPC_RESULT, msg_id) + body))
+        self._queue.append((_ANSWER, True, _RESULT.pack(RPC_RESULT, msg_id) + body))
 
     def fail(self, msg_id: int, code: int, name: str) -> None:
         """Queue an rpc_error for the request with this id."""
         body = tl.write(RpcError(code, name))
-        self._queue.append((_ANSWER, True, _RESULT.pack(_RPC_RESULT, msg_id) + body))
+        self._queue.append((_ANSWER, True, _RESULT.pack(RPC_RESULT, msg_id) + body))
 
     def push(self, update: TLObject) -> None:
         """Queue what the client did not ask for."""
@@ -366,23 +330,19 @@ class Session:
         salt = self._salts.current(now)
         for batch in _batches(queue):
             messages = [
-                (self._next_msg_id(kind, now), self._next_seq_no(is_content=is_content), body)
+                Message(
+                    self._next_msg_id(kind, now), self._next_seq_no(is_content=is_content), body
+                )
                 for kind, is_content, body in batch
             ]
+            whole = messages[0]
             if len(messages) > 1:
-                body = _CONTAINER.pack(_MSG_CONTAINER, len(messages)) + b"".join(
-                    _MESSAGE.pack(msg_id, seq_no, len(body)) + body
-                    for msg_id, seq_no, body in messages
-                )
-                container = (
+                whole = Message(
                     self._next_msg_id(_ANSWER, now),
                     self._next_seq_no(is_content=False),
-                    body,
+                    container_of(messages),
                 )
-            else:
-                container = messages[0]
-            msg_id, seq_no, body = container
-            yield _ENVELOPE.pack(salt, self.session_id, msg_id, seq_no, len(body)) + body
+            yield Envelope(salt, self.session_id, *whole).packed()
 
     def _next_msg_id(self, kind: int, now: float) -> int:
         """description#message-identifier-msg-id: the time, growing, and what kind it is."""
@@ -397,47 +357,25 @@ class Session:
         return seq_no
 
 
-class _BadContainerError(Exception):
-    """A container that lies about its contents, or holds another container."""
-
-
-def _constructor(body: bytes) -> int | None:
-    return _CONSTRUCTOR.unpack_from(body)[0] if len(body) >= 4 else None
+def _contained(body: bytes) -> list[Message]:
+    """The messages of a client in a container. Raises ContainerError."""
+    messages = list(contained(body))
+    if any(message.msg_id % 4 for message in messages):
+        raise ContainerError("an id in the container is not one of a client's")
+    return messages
 
 
 def _unpacked(message: Message) -> Message:
     """Unpack what is gzipped as a whole; what cannot be is answered as any unreadable request."""
-    if _constructor(message.body) == tl.GZIP_PACKED:
+    if constructor_of(message.body) == tl.GZIP_PACKED:
         with suppress(tl.UnreadableError):
             return message._replace(body=tl.unpack(message.body))
     return message
 
 
-def _contained(body: bytes) -> Iterator[Message]:
-    """service_messages#simple-container: `body` starts with the container's constructor."""
-    if len(body) < 8:
-        raise _BadContainerError
-    count = _CONTAINER.unpack_from(body)[1]
-    if not 0 < count <= _MOST_TAKEN:
-        raise _BadContainerError
-    position = 8
-    for _ in range(count):
-        start = position + 16
-        if len(body) < start:
-            raise _BadContainerError
-        msg_id, seq_no, length = _MESSAGE.unpack_from(body, position)
-        position = start + length
-        inner = body[start:position]
-        if length < 4 or len(inner) != length or msg_id % 4:
-            raise _BadContainerError
-        if _constructor(inner) == _MSG_CONTAINER:
-            raise _BadContainerError
-        yield Message(msg_id, seq_no, inner)
-
-
 def _read_request(body: bytes) -> TLObject:
     """Take off whatever is wrapped around a request. Raises tl.UnreadableError."""
-    if _constructor(body) == tl.GZIP_PACKED:
+    if constructor_of(body) == tl.GZIP_PACKED:
         body = tl.unpack(body)
     request, _ = tl.read(body)
     while isinstance(request, _WRAPPERS):
@@ -453,7 +391,7 @@ def _batches(queue: list[tuple[int, bool, bytes]]) -> Iterator[list[tuple[int, b
     batch: list[tuple[int, bool, bytes]] = []
     size = 0
     for entry in queue:
-        length = len(entry[2]) + _MESSAGE.size
+        length = len(entry[2]) + OVERHEAD
         if batch and (len(batch) == _MOST_SENT or size + length > _LARGEST_SENT):
             yield batch
             batch, size = [], 0

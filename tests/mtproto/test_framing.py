@@ -13,7 +13,7 @@ from telethon.network.connection.tcpintermediate import (
     RandomizedIntermediatePacketCodec,
 )
 
-from broadcast.sandbox.protocol.framing import MAX_PACKET, FramingError, PacketStream
+from broadcast.mtproto.framing import MAX_PACKET, FramingError, PacketStream
 
 CODECS = {
     "full": (b"", FullPacketCodec),
