@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from broadcast.core.model import Account, Broadcast, Delivery, Outcome
     from broadcast.engine.ports import Gate, Run, Transport, Watcher
     from broadcast.ledger.sqlite.ledger import SqliteLedger
-    from broadcast.people.audience import Contacts
+    from broadcast.people.audience import Audience
     from broadcast.settings import Settings
     from broadcast.telegram.account import Prompts
     from broadcast.telegram.sender import TelethonTransport
@@ -210,7 +210,7 @@ class Report:
 async def make(
     ledger: SqliteLedger,
     message: Message,
-    audience: Contacts,
+    audience: Audience,
     transport: TelethonTransport,
     *,
     once: str | None = None,

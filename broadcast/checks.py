@@ -21,7 +21,7 @@ from broadcast.core.model import Contact, Status
 from broadcast.message.personal import personal, problems
 from broadcast.message.schema import ContentError, require_whole
 from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for
-from broadcast.people.audience import Contacts
+from broadcast.people.audience import Audience
 from broadcast.people.contacts import MOST_MISTAKES
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def require_sendable(message: Message, audience: Collection[Contact], source: st
     of each one who cannot get it.
     """
     check = _checked(message)
-    may_have_times = message.when is not None or _have_overrides(audience)
+    may_have_times = message.when is not None or _any_overrides(audience)
     if not (message.template or may_have_times):
         return  # who they are makes no difference
     now = datetime.now(UTC)
@@ -124,14 +124,14 @@ def _require_kept(message: Message, audience: Iterable[Contact], now: datetime) 
 def _forms(message: Message, audience: Collection[Contact], now: datetime) -> Iterator[Message]:
     """The message, and what it is for those who get another one."""
     yield message
-    if _have_overrides(audience):
+    if _any_overrides(audience):
         yield from (personal(message, each, now) for each in audience if each.overrides)
 
 
-def _have_overrides(audience: Collection[Contact]) -> bool:
+def _any_overrides(audience: Collection[Contact]) -> bool:
     """Whether the message is another one for some of them."""
-    if isinstance(audience, Contacts):
-        return audience.have_overrides
+    if isinstance(audience, Audience):
+        return audience.any_overrides
     return any(contact.overrides for contact in audience)
 
 

@@ -507,7 +507,7 @@ def test_a_million_contacts_take_little_memory(shell: Shell) -> None:
     path = shell.write("people.csv", "\n".join(["peer,name,city", *rows]))
     code = (
         "import resource, sys; from pathlib import Path; from broadcast import load_audience\n"
-        "contacts = load_audience(Path(sys.argv[1])).contacts\n"
+        "contacts = load_audience(Path(sys.argv[1]))\n"
         "print(len(contacts), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
     environment = shell.clean_environment({})

@@ -38,7 +38,7 @@ def preview(message: tuple[str, ...], **given: Any) -> int:
     from broadcast import app  # noqa: PLC0415 - `--help` needs neither
     from broadcast import terminal as console  # noqa: PLC0415 - `--help` needs neither
     from broadcast.message.personal import personal  # noqa: PLC0415
-    from broadcast.people.audience import Contacts  # noqa: PLC0415
+    from broadcast.people.audience import Audience  # noqa: PLC0415
 
     console.require_reader()
     body = message_of(message, given)
@@ -54,7 +54,7 @@ def preview(message: tuple[str, ...], **given: Any) -> int:
         return DONE
     body, tester = _for_tester(body, contacts, given["test_peer"] or "me")
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
-        make = partial(app.make, ledger, body, Contacts([tester]))
+        make = partial(app.make, ledger, body, Audience([tester]))
         return run(settings, ledger, given, make, contacts=[tester])
 
 

@@ -53,7 +53,7 @@ def serve(
     from broadcast.sandbox.limits.published import named_limits  # noqa: PLC0415
 
     settings = settings_of(home)
-    known = load_audience(user_path(contacts)).contacts if contacts else ()
+    known = load_audience(user_path(contacts)) if contacts else ()
     faults_file = user_path(faults) if faults else None
     allowed = named_limits(limits)
     wait_for(

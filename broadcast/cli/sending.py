@@ -27,7 +27,7 @@ from broadcast.settings import user_path
 if TYPE_CHECKING:
     from broadcast.core.model import Broadcast
     from broadcast.ledger.sqlite.ledger import SqliteLedger
-    from broadcast.people.audience import Contacts
+    from broadcast.people.audience import Audience
     from broadcast.settings import Settings
     from broadcast.telegram.sender import TelethonTransport
 
@@ -115,7 +115,7 @@ def send(message: tuple[str, ...], **given: Any) -> int:
         return run(settings, ledger, given, make, contacts=contacts)
 
 
-def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Contacts:
+def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Audience:
     """Those who are to get `body`, each of whom can get it as it is."""
     from broadcast import checks  # noqa: PLC0415
     from broadcast import terminal as console  # noqa: PLC0415
@@ -126,8 +126,8 @@ def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Con
     read_message = contact_message(path.parent)
     audience = load_audience(path, given["to"], given["exclude"], read_message)
     console.show_problems(audience.warnings)
-    checks.require_sendable(body, audience.contacts, str(path))
-    return audience.contacts
+    checks.require_sendable(body, audience, str(path))
+    return audience
 
 
 @cli.command()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     )
     from broadcast.engine.pacer import Known, Learned
     from broadcast.engine.ports import Run
-    from broadcast.people.audience import Contacts
+    from broadcast.people.audience import Audience
 
 
 class Store(Protocol):
@@ -38,7 +38,7 @@ class Store(Protocol):
         self,
         identity: str,
         message: Message,
-        audience: Contacts,
+        audience: Audience,
         *,
         once: str | None = None,
         parts: Callable[[Contact], int] | None = None,

@@ -1,7 +1,7 @@
-"""The contacts of a broadcast that is not made yet: a file of rows, whatever their number.
+"""The contacts that were chosen for one broadcast, in a temporary file, whatever their number.
 
-They are read once from the list and any number of times from here, so that nobody who edits the
-list in between, and no pipe that can be read only once, makes a difference. It holds no message.
+They are read once from the list and any number of times from here. So it makes no difference when
+somebody edits the list in between, or when the list is a pipe, which can be read only once.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from broadcast.core.errors import SettingsError
 from broadcast.people.stored import contact_of, kept_contact
 
 if TYPE_CHECKING:
+    from broadcast.core.errors import Problem
     from broadcast.core.model import Contact
 
 CHUNK = 5_000  # contacts that are held in memory at once
@@ -26,16 +27,18 @@ Rows = tuple[list[int | str], list[str | None], list[int]]
 """Some contacts in columns: the peer and the rest, as the ledger keeps them, and the line."""
 
 
-class Contacts(Collection["Contact"]):
-    """Contacts in their order, read from a file of their own that nobody else can open.
+class Audience(Collection["Contact"]):
+    """Contacts in their order, kept in a file that nobody else can open.
 
-    The file is gone when the process ends, or when nobody holds this any more. Raises
-    SettingsError when it cannot be written.
+    The file is gone when the process ends, or when nobody holds this any more. `warnings` are
+    looked at when the last contact was read. Raises SettingsError when the file cannot be written.
     """
 
-    def __init__(self, contacts: Iterable[Contact] = ()) -> None:
-        self.have_overrides = False
-        """Whether the message is another one for some of them."""
+    def __init__(
+        self, contacts: Iterable[Contact] = (), *, warnings: Iterable[Problem] = ()
+    ) -> None:
+        self.any_overrides = False
+        """Whether some of them get another message than the rest."""
         self._count = 0
         self._sizes: list[int] = []  # of the chunks
         self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 - closed by the next line
@@ -43,6 +46,8 @@ class Contacts(Collection["Contact"]):
         rest = iter(contacts)
         while self._add(islice(rest, CHUNK)):
             pass
+        self.warnings = tuple(warnings)
+        """What is odd in the list, and forbids nothing."""
 
     def _add(self, contacts: Iterable[Contact]) -> int:
         """Write some more, none of which is kept in memory, and say how many they were."""
@@ -55,7 +60,7 @@ class Contacts(Collection["Contact"]):
             others.append(more)
             lines.append(contact.line)
             if contact.overrides:
-                self.have_overrides = True
+                self.any_overrides = True
         if peers:
             self._write(marshal.dumps((peers, others, lines)))
         self._count += len(peers)
@@ -72,7 +77,7 @@ class Contacts(Collection["Contact"]):
         self._sizes.append(len(data))
 
     def rows(self) -> Iterator[Rows]:
-        """All of them as they are kept: what does not need the nouns is spared to make them."""
+        """All of them as they are kept, for those who need no `Contact` objects."""
         at = 0
         for size in self._sizes:
             self._file.seek(at)

@@ -1,19 +1,14 @@
-"""Answers who is meant: reads the contact list and chooses from it; it checks no message."""
+"""Opens a contact list and chooses an audience from it; it checks no message."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import (
-    ContactsError,
-    Problem,
-    SelectorError,
-)
+from broadcast.core.errors import ContactsError, Problem, SelectorError
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 from broadcast.disk.pipes import open_to_read
-from broadcast.people.audience import Contacts
+from broadcast.people.audience import Audience
 from broadcast.people.contacts import kind_of, read_contacts
 from broadcast.people.selectors import select
 
@@ -22,14 +17,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broadcast.people.contacts import ReadMessage
-
-
-@dataclass(frozen=True)
-class Audience:
-    """The contacts of one broadcast, whose number costs no memory, and what was odd in the list."""
-
-    contacts: Contacts
-    warnings: tuple[Problem, ...]
 
 
 def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: str) -> Contact:
@@ -76,12 +63,12 @@ def load_audience(
                 else:
                     yield entry
 
-    chosen = Contacts()
+    chosen = Audience()
     unmatched: SelectorError | None = None
     try:
-        chosen = Contacts(select(contacts(), to, exclude))
+        chosen = Audience(select(contacts(), to, exclude), warnings=problems)
     except SelectorError as error:
-        unmatched = error  # a list full of mistakes matches nobody: those are what to mend
+        unmatched = error  # a list full of mistakes matches nobody: those must be fixed first
     except OSError as error:
         raise ContactsError(f"{path}: cannot be read: {error.strerror}") from error
     mistakes = sum(problem.is_error for problem in problems)
@@ -90,4 +77,4 @@ def load_audience(
         raise ContactsError(f"{path}: {things} in the contact list; nothing was sent", problems)
     if unmatched is not None:
         raise unmatched
-    return Audience(chosen, tuple(problems))
+    return chosen

@@ -17,7 +17,7 @@ from broadcast.core.errors import SettingsError
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 from broadcast.people import audience as spool
-from broadcast.people.audience import Contacts
+from broadcast.people.audience import Audience
 from broadcast.people.stored import kept_contact
 
 if TYPE_CHECKING:
@@ -29,27 +29,27 @@ BARE = Contact(parse_peer("123456789"), line=9)
 
 
 def test_they_are_what_was_put_in_and_can_be_read_again_and_again() -> None:
-    contacts = Contacts(iter([ANA, BARE]))
+    contacts = Audience(iter([ANA, BARE]))
     assert len(contacts) == 2
     assert list(contacts) == list(contacts) == [ANA, BARE]
     assert ANA in contacts
     assert replace(ANA, line=8) not in contacts
     assert list(zip(contacts, contacts, strict=True)) == [(ANA, ANA), (BARE, BARE)]
-    assert list(Contacts()) == []
+    assert list(Audience()) == []
 
 
 @pytest.mark.parametrize("at", [0, 3, 6])
 def test_whether_somebody_gets_another_message_is_known_without_looking(at: int) -> None:
     people = [replace(BARE, line=line) for line in range(7)]
-    assert not Contacts(people).have_overrides
+    assert not Audience(people).any_overrides
     people[at] = ANA
-    assert Contacts(people).have_overrides
+    assert Audience(people).any_overrides
 
 
 def test_a_long_list_lies_in_a_file_and_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "CHUNK", 3)
     monkeypatch.setattr(spool, "IN_MEMORY", 10)
-    contacts = Contacts(replace(BARE, line=line) for line in range(100))
+    contacts = Audience(replace(BARE, line=line) for line in range(100))
     assert [contact.line for contact in contacts] == list(range(100))
 
 
@@ -61,7 +61,7 @@ def test_their_number_costs_next_to_no_memory() -> None:
     def peak(count: int) -> int:
         gc.collect()
         tracemalloc.start()
-        contacts = Contacts(people(count))
+        contacts = Audience(people(count))
         assert sum(1 for _ in contacts) == count
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -77,7 +77,7 @@ def test_a_full_disk_is_told_with_what_to_do(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))  # as good as a full one
     monkeypatch.setattr(spool, "IN_MEMORY", 10)
     with pytest.raises(SettingsError, match=r"do not fit into .*gone .*TMPDIR=.*nothing was sent"):
-        Contacts([ANA])
+        Audience([ANA])
 
 
 texts = st.text(max_size=20)

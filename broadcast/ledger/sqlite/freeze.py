@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from broadcast.core.model import Contact
     from broadcast.ledger.sqlite.database import Statements
-    from broadcast.people.audience import Contacts
+    from broadcast.people.audience import Audience
 
 AT_ONCE = -1  # instead of a moment
 
@@ -36,7 +36,7 @@ class Shares:
     @classmethod
     def of(
         cls,
-        audience: Contacts,
+        audience: Audience,
         parts: Callable[[Contact], int] | None,
         due: Callable[[Contact], datetime | None] | None,
     ) -> Shares:
@@ -53,7 +53,7 @@ class Shares:
 
 
 def freeze(
-    sql: Statements, number: int, audience: Contacts, shares: Shares, *, at_telegram: bool
+    sql: Statements, number: int, audience: Audience, shares: Shares, *, at_telegram: bool
 ) -> None:
     """Write `audience` as the recipients of the broadcast `number`, and count them.
 

@@ -42,7 +42,7 @@ from broadcast.ledger.sqlite.rules import (
 )
 from broadcast.ledger.sqlite.run import LEASE, SqliteRun
 from broadcast.message.when import moment_for
-from broadcast.people.audience import Contacts
+from broadcast.people.audience import Audience
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
@@ -129,9 +129,9 @@ class SqliteLedger:
         When another process has just used the key `once` for the same message, that broadcast.
         Raises InputError where the moment of a contact is not known.
         """
-        contacts = audience if isinstance(audience, Contacts) else Contacts(audience)
+        contacts = audience if isinstance(audience, Audience) else Audience(audience)
         at_telegram = due is None
-        if at_telegram and (message.when is not None or contacts.have_overrides):
+        if at_telegram and (message.when is not None or contacts.any_overrides):
             due = partial(_moment_at_telegram, message.when)
         shares = await asyncio.to_thread(Shares.of, contacts, parts, due)
 
