@@ -14,10 +14,9 @@ from contextlib import (
     nullcontext,
     suppress,
 )
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from json import dumps
 from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.checks import (
@@ -32,7 +31,7 @@ from broadcast.core.errors import (
     InputError,
     LockedError,
 )
-from broadcast.core.ids import broadcast_id, once_id
+from broadcast.core.ids import broadcast_id
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.engine.breaker import SHARE, Breaker
 from broadcast.engine.dispatch import MAX_WAIT, PATIENCE, Engine
@@ -42,7 +41,7 @@ from broadcast.engine.gates.paid import PaidGate
 from broadcast.engine.pacer import Known, Pacer
 from broadcast.ledger.memory import MemoryLedger
 from broadcast.message.personal import PersonalGate
-from broadcast.message.schema import pack
+from broadcast.message.stored import once_identity
 from broadcast.message.when import PunctualGate
 
 if TYPE_CHECKING:
@@ -243,8 +242,7 @@ def new_id(once: str | None = None, message: Message | None = None) -> str:
     """
     if once is None or message is None:
         return broadcast_id(time.time(), secrets.randbits(20))
-    more = pack(replace(message, when=None, late=None))  # `--in 2h` is another moment each time
-    return once_id(once, f"{message.format}\0{message.text}" + (dumps(more) if more else ""))
+    return once_identity(once, message)
 
 
 async def send(

@@ -8,8 +8,7 @@ It opens no file: `look` does, which the caller passes in.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -22,16 +21,15 @@ from broadcast.core.model import (
     Forward,
     LinkPreview,
     Media,
-    Message,
-    When,
 )
 from broadcast.core.peers import PeerError, parse_peer
 from broadcast.message.when import WhenError, read_when, zone_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
-    from broadcast.core.model import Peer
+    from broadcast.core.model import Message, Peer
 
 MOST_FILES = 10
 """In one album: https://core.telegram.org/method/messages.sendMultiMedia"""
@@ -388,79 +386,3 @@ def require_whole(message: Message) -> None:
         raise ContentError("buttons", "cannot stand under an album: send one file, or no buttons")
     if message.late is not None and message.when is None:
         raise ContentError("not_later_than", "is about a time, and there is none: give at or in")
-
-
-# -- as the ledger keeps it --
-
-
-def pack(message: Message) -> dict[str, Any]:
-    """All of `message` that is not as usual, for JSON; text and format stand beside it."""
-    plain = Message("")
-    given = {
-        field.name: value
-        for field in fields(Message)
-        if (value := getattr(message, field.name)) != getattr(plain, field.name)
-    }
-    return pack_overrides(
-        {name: value for name, value in given.items() if name not in ("text", "format", "values")}
-    )
-
-
-def unpack(text: str, format: Format, kept: Mapping[str, Any]) -> Message:  # noqa: A002
-    """The reverse of `pack`."""
-    return replace(Message(text, format), **unpack_overrides(kept))
-
-
-def pack_overrides(overrides: Mapping[str, object]) -> dict[str, Any]:
-    """Some fields of a message, for JSON."""
-    return {name: _packed(value) for name, value in overrides.items()}
-
-
-def unpack_overrides(kept: Mapping[str, Any]) -> Mapping[str, object]:
-    """The reverse of `pack_overrides`."""
-    return MappingProxyType({name: _unpack(name, value) for name, value in kept.items()})
-
-
-def _packed(value: Any) -> Any:
-    match value:
-        case tuple():
-            return [_packed(item) for item in cast("tuple[object, ...]", value)]
-        case Button(text, url):
-            return [text, url]
-        case Attachment():
-            names = [field.name for field in fields(Attachment)]
-            return {name: _packed(getattr(value, name)) for name in names}
-        case Forward(peer, message_id, with_author):
-            return [peer.text, message_id, with_author]
-        case When(at, zone, of_recipient):
-            return [at.isoformat(), zone, of_recipient]
-        case _:
-            return value.text if hasattr(value, "kind") else value
-
-
-def _unpack(name: str, value: Any) -> object:
-    unpack = _UNPACK.get(name)
-    return value if unpack is None or value is None else unpack(value)
-
-
-def _attachment(kept: Mapping[str, Any]) -> Attachment:
-    thumbnail = kept["thumbnail"]
-    return Attachment(
-        kept["path"],
-        Media(kept["media"]),
-        kept["sha256"],
-        kept["size"],
-        kept["spoiler"],
-        None if thumbnail is None else _attachment(thumbnail),
-    )
-
-
-_UNPACK: Mapping[str, Callable[[Any], object]] = {
-    "format": Format,
-    "link_preview": LinkPreview,
-    "files": lambda kept: tuple(_attachment(file) for file in kept),
-    "buttons": lambda kept: tuple(tuple(Button(*button) for button in row) for row in kept),
-    "send_as": parse_peer,
-    "forward": lambda kept: Forward(parse_peer(kept[0]), kept[1], kept[2]),
-    "when": lambda kept: When(datetime.fromisoformat(kept[0]), kept[1], kept[2]),
-}

@@ -7,7 +7,7 @@ from json.encoder import encode_basestring as _quoted
 
 from broadcast.core.model import NO_FIELDS, NO_OVERRIDES, Contact, Peer, PeerKind
 from broadcast.core.peers import parse_peer
-from broadcast.message.schema import pack_overrides, unpack_overrides
+from broadcast.message.stored import pack_overrides, unpack_overrides
 
 
 def as_json(value: object) -> str:

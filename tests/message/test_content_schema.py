@@ -27,12 +27,9 @@ from broadcast.message.schema import (
     ContentError,
     Kind,
     fields_of,
-    pack,
-    pack_overrides,
     require_whole,
-    unpack,
-    unpack_overrides,
 )
+from broadcast.message.stored import pack, pack_overrides, unpack, unpack_overrides
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUFFIXES = {"jpg": Media.PHOTO, "mp4": Media.VIDEO, "mp3": Media.AUDIO, "ogg": Media.VOICE}

@@ -24,7 +24,7 @@ from broadcast.core.model import (
 )
 from broadcast.engine.pacer import Known, Learned
 from broadcast.ledger.process import in_words, is_dead
-from broadcast.message.schema import pack, unpack
+from broadcast.message.stored import pack, unpack
 from broadcast.people.stored import as_json, contact_of
 
 if TYPE_CHECKING:
