@@ -27,6 +27,7 @@ from broadcast.checks import (
     require_bot,
     require_sendable,
 )
+from broadcast.core.clock import SystemClock
 from broadcast.core.errors import (
     InputError,
     LockedError,
@@ -34,20 +35,22 @@ from broadcast.core.errors import (
 from broadcast.core.ids import broadcast_id
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.engine.breaker import SHARE, Breaker
-from broadcast.engine.dispatch import MAX_WAIT, PATIENCE, Engine
+from broadcast.engine.dispatch import MAX_WAIT, Engine
 from broadcast.engine.first_rate import pacer_for
 from broadcast.engine.gates.chat import ChatGate
 from broadcast.engine.gates.paid import PaidGate
+from broadcast.engine.gates.personal import PersonalGate
+from broadcast.engine.gates.punctual import PunctualGate
+from broadcast.engine.outage import PATIENCE
 from broadcast.engine.pacer import Known, Pacer
 from broadcast.ledger.memory import MemoryLedger
-from broadcast.message.personal import PersonalGate
 from broadcast.message.stored import once_identity
-from broadcast.message.when import PunctualGate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from broadcast.core.access import Access
+    from broadcast.core.clock import Clock
     from broadcast.core.model import Account, Broadcast, Delivery, Outcome
     from broadcast.engine.ports import Gate, Run, Transport, Watcher
     from broadcast.ledger.sqlite.ledger import SqliteLedger
@@ -98,7 +101,7 @@ class Options:
         self,
         transport: TelethonTransport,
         pacer: Pacer,
-        now: Callable[[], float],
+        clock: Clock,
         *,
         spent: int = 0,
         in_doubt: Iterable[Delivery] = (),
@@ -108,14 +111,14 @@ class Options:
         `spent` counts messages that were paid before, and those `in_doubt` perhaps were. Raises
         InputError when a person is to pay.
         """
-        transport.held = lambda: pacer.held(now())
-        chats = ChatGate(transport.is_group, now)
+        transport.held = lambda: pacer.held(clock.monotonic())
+        chats = ChatGate(transport.is_group, clock)
         if self.budget is None:
             return chats, None
         require_bot(transport.account)
         transport.pays = True
         positions = {delivery.position for delivery in in_doubt}
-        return chats, PaidGate(self.budget, spent, now, positions)
+        return chats, PaidGate(self.budget, spent, clock, positions)
 
     def engine(
         self,
@@ -124,9 +127,11 @@ class Options:
         pacer: Pacer,
         watcher: Watcher | None,
         gates: Iterable[Gate | None],
-        **clockwork: Any,
+        *,
+        clock: Clock,
+        **jitter: Any,
     ) -> Engine:
-        """The engine of one run; `clockwork` are its clock and jitter, where they are not real."""
+        """The engine of one run; `jitter` is passed on, where it is not real."""
         return Engine(
             work,
             transport,
@@ -137,7 +142,8 @@ class Options:
             breaker=Breaker(1.0 if self.first else self.max_failures),  # a canary is looked at
             max_wait=self.max_wait,
             patience=self.patience,
-            **clockwork,
+            clock=clock,
+            **jitter,
         )
 
 
@@ -226,12 +232,12 @@ async def make(
     return await ledger.create(identity, message, audience, once=once, parts=parts, due=due)
 
 
-def as_meant(made_at: datetime) -> tuple[PersonalGate, PunctualGate]:
+def as_meant(made_at: datetime, clock: Clock) -> tuple[PersonalGate, PunctualGate]:
     """Everybody gets their own form of the message, and nobody too late.
 
     Templates are filled in as of `made_at`, so that a run that goes on says the same.
     """
-    return PersonalGate(made_at), PunctualGate(partial(datetime.now, UTC))
+    return PersonalGate(made_at), PunctualGate(clock)
 
 
 def new_id(once: str | None = None, message: Message | None = None) -> str:
@@ -277,11 +283,12 @@ async def send(
     options = Options(concurrency=concurrency)
     if pacer is None:
         pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
-    gates: list[Gate | None] = [*as_meant(now)]
-    if hasattr(transport, "is_group"):  # the real one, and not a fake or somebody's own
+    clock = SystemClock()
+    gates: list[Gate | None] = [*as_meant(now, clock)]
+    if account:  # the real one, and not a fake or somebody's own
         real = cast("TelethonTransport", transport)
-        gates += options.limits(real, pacer, asyncio.get_running_loop().time)
-    engine = options.engine(ledger, transport, pacer, watcher, gates)
+        gates += options.limits(real, pacer, clock)
+    engine = options.engine(ledger, transport, pacer, watcher, gates, clock=clock)
     seconds = await _timed(engine)
     counts = ledger.counts()
     return Report(
@@ -319,13 +326,13 @@ async def run(
         raise InputError(
             f"--paid is for sending: to {broadcast.action} costs nothing. Leave --paid out"
         )
-    account, now = transport.account, asyncio.get_running_loop().time
+    account, clock = transport.account, SystemClock()
     known = ledger.known(account.id, server)
     pacer = pacer or options.pacer(known, is_bot=account.is_bot)
     watcher = watcher or Nobody()
     in_doubt = () if options.budget is None else ledger.in_doubt(broadcast)
-    chats, budget = options.limits(transport, pacer, now, spent=broadcast.paid, in_doubt=in_doubt)
-    gates = (*as_meant(broadcast.created_at), chats, budget)
+    chats, budget = options.limits(transport, pacer, clock, spent=broadcast.paid, in_doubt=in_doubt)
+    gates = (*as_meant(broadcast.created_at, clock), chats, budget)
     engines: list[Engine] = []
     asked = False
 
@@ -340,13 +347,13 @@ async def run(
         work.ended = watcher.settled
         if options.budget is None:
             work.learned = pacer.learned
-        engine = options.engine(work, transport, pacer, watcher, gates)
+        engine = options.engine(work, transport, pacer, watcher, gates, clock=clock)
         engines.append(engine)
         state = await transport.update_state()
         if state is not None:
             await ledger.keep_update_state(broadcast, state)
         if (held := _seconds_held(known)) > 0:
-            pacer.hold(now() + held)
+            pacer.hold(clock.monotonic() + held)
             if held <= options.max_wait:
                 watcher.held(held, "Telegram has asked this account to wait")
         with stopping(stop) if stopping else nullcontext():

@@ -5,11 +5,10 @@ And what follows from the message for each one: in how many parts they get it, a
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from broadcast.core.errors import (
     ContactsError,
@@ -18,6 +17,7 @@ from broadcast.core.errors import (
     Problem,
 )
 from broadcast.core.model import Contact, Status
+from broadcast.message.own import as_edited, own_when
 from broadcast.message.personal import personal, problems
 from broadcast.message.schema import ContentError, require_whole
 from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for
@@ -27,7 +27,7 @@ from broadcast.people.contacts import MOST_MISTAKES
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator
 
-    from broadcast.core.model import Account, Broadcast, Message, When
+    from broadcast.core.model import Account, Broadcast, Message
     from broadcast.ledger.sqlite.ledger import SqliteLedger
 
 ONLY_BOTS_PAY = (
@@ -67,10 +67,7 @@ def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) 
     """
     check = _checked(message)
     source = f"broadcast {target.id}"
-    people = (
-        replace(contact, overrides={k: v for k, v in contact.overrides.items() if k == "files"})
-        for contact in (r.delivery.contact for r in ledger.records(target, Status.SENT))
-    )
+    people = (as_edited(r.delivery.contact) for r in ledger.records(target, Status.SENT))
     _require_none(problems(message, people, datetime.now(UTC), check, source), source)
 
 
@@ -158,7 +155,7 @@ def _parts_for(message: Message, now: datetime, contact: Contact) -> int:
 
 def due_for(message: Message, now: datetime, contact: Contact) -> datetime:
     """When `contact` is to get it: at `now` where no time is given."""
-    when = cast("When | None", contact.overrides.get("when", message.when))
+    when = own_when(message.when, contact)
     return now if when is None else moment_for(when, contact)
 
 

@@ -88,8 +88,8 @@ def rehearse(
             transport,
             pacer,
             watcher,
-            (*as_meant(loop.utc()), *options.limits(transport, pacer, loop.time)),
-            clock=loop.utc,
+            (*as_meant(loop.utc(), loop), *options.limits(transport, pacer, loop)),
+            clock=loop,
             jitter=lambda: chance.uniform(JITTER / 2, JITTER),
         )
         held = known.held_until and (known.held_until - loop.utc()).total_seconds()

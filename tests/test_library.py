@@ -13,7 +13,7 @@ import pytest
 from broadcast import FakeTransport, Format, Message, contact, send
 from broadcast.checks import require_all_able
 from broadcast.core.errors import ContactsError, InputError
-from broadcast.core.model import Button, When
+from broadcast.core.model import Account, Button, When
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,9 +25,18 @@ BEN = contact("@ben", name="Ben")
 LATER = When(datetime(2126, 1, 1, 18, tzinfo=UTC).replace(tzinfo=None), "UTC")
 
 
+class SignedIn(FakeTransport):
+    def __init__(self, *, is_bot: bool) -> None:
+        super().__init__()
+        self._signed_in = Account(1, is_bot, "Anybody")
+
+    @property
+    def account(self) -> Account:
+        return self._signed_in
+
+
 def refused(message: Message, people: Sequence[Contact], *, is_bot: bool) -> InputError:
-    transport = FakeTransport()
-    transport.account = SimpleNamespace(id=1, is_bot=is_bot, is_premium=False)  # pyright: ignore[reportAttributeAccessIssue]
+    transport = SignedIn(is_bot=is_bot)
     with pytest.raises(InputError) as caught:
         asyncio.run(send(message, people, transport))
     assert transport.attempts == []
@@ -76,9 +85,7 @@ def test_a_button_that_leads_nowhere_is_told() -> None:
 
 
 def test_the_library_keeps_to_the_limit_of_a_chat_like_the_command() -> None:
-    transport: Any = FakeTransport()
-    transport.account = SimpleNamespace(id=1, is_bot=True, is_premium=False)
-    transport.is_group = lambda _: False
+    transport = SignedIn(is_bot=True)
     report = asyncio.run(send("Hi", [contact("5"), contact("5"), contact("6")], transport))
     assert report.counts.sent == 3
     assert transport.attempts == ["5", "6", "5"]  # the second a second later

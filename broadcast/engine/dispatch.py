@@ -17,26 +17,26 @@ import random
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 from broadcast.core.classify import reason_of
 from broadcast.core.model import Deferred, Delivery, Failed, Halted, Scope, Sent
 from broadcast.engine.breaker import Breaker
+from broadcast.engine.outage import PATIENCE, Outage
+from broadcast.engine.settling import WINDOW, Settling
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Sequence
 
+    from broadcast.core.clock import Clock
     from broadcast.core.model import Outcome
     from broadcast.engine.pacer import Pacer
     from broadcast.engine.ports import Gate, Run, Transport, Watcher
 
-WINDOW = 0.25  # seconds that outcomes are gathered for one commit, and that one claim reaches ahead
 SLICE_LIMIT = 2000  # deliveries of one claim at most
 MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
-PATIENCE = 10 * 60.0  # seconds without an answer after which the run halts, resumable
-GRACE = 2.0  # seconds for which an answer is still waited for in an outage that ends the run
 JITTER = 0.2  # seconds at most, on top of every wait that Telegram names
 NO_ANSWER = Deferred("NO_ANSWER", reason_of("NO_ANSWER"), reached=False, perhaps_sent=True)
 
@@ -67,57 +67,49 @@ class Engine:
         breaker: Breaker | None = None,
         max_wait: float = MAX_WAIT,
         patience: float = PATIENCE,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Clock,
         jitter: Callable[[], float] = lambda: random.uniform(JITTER / 2, JITTER),
     ) -> None:
         self.halted: Halted | None = None
         self._run, self._transport, self._pacer, self._watcher = run, transport, pacer, watcher
         self._gates, self._concurrency = gates, concurrency
-        self._max_wait, self._patience = max_wait, patience
+        self._max_wait = max_wait
         self._breaker = breaker or Breaker()
-        self._clock, self._jitter = clock, jitter
+        self._outage = Outage(patience, 2 * concurrency)
+        self._utc, self._now, self._jitter = clock.utc, clock.monotonic, jitter
         self._claimed: deque[Delivery] = deque()
         self._under_way: set[asyncio.Future[Outcome]] = set()
         self._needs_answer = False  # there is no room for another, or only answers are waited for
-        self._outcomes: list[tuple[Delivery, Outcome]] = []  # waiting for their commit
-        self._unsettled = 0  # started, outcome not committed yet
         self._news = asyncio.Event()  # something to do, perhaps: look again
-        self._arrived = asyncio.Event()  # there are outcomes to commit, or there will be none
-        self._hurry = asyncio.Event()  # somebody waits for the commit: do not gather any longer
-        self._stopping = self._finished = self._is_over = False
+        self._settling = Settling(run, watcher, clock, self._news.set)
+        self._stopping = self._is_over = False
         self._bug: BaseException | None = None
-        self._heard_at = -math.inf  # when Telegram last said anything but that it has trouble
-        self._outage_since: float | None = None
-        self._troubles = 0  # answers in a row that were none, or that named no time
         self._named_until = -math.inf  # before which Telegram wants to hear from nobody
         self._last_wait = "Telegram asks to wait"
 
     async def run(self) -> None:
         """Send until nothing is pending, or `stop()`, or a halt. What is in flight settles."""
-        self._now = asyncio.get_running_loop().time  # in seconds
         self._named_until = self._now() + self._pacer.held(self._now())
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._settle_in_groups())
+            group.create_task(self._settling.work())
             async with asyncio.TaskGroup() as tries:
                 try:
                     await self._work(tries)
                     self._needs_answer = True
                     while self._under_way:
                         self._news.clear()
-                        await self._news.wait()
+                        await self._wait(None)
                 finally:
                     self._is_over = True
-            self._finished = True
-            self._arrived.set()
-            self._hurry.set()
+            self._settling.finish()
         await self._give_back()
         if self._bug is not None:
             raise self._bug
 
     def stop(self) -> None:
         """Start nothing new, and end every wait; in an outage soon also that for answers."""
-        if self._outage_since is not None and not self._stopping:
-            self._give_up_at(self._now() + GRACE)
+        if not self._stopping:
+            self._outage.stopping(self._now())
         self._stopping = True
         self._news.set()
 
@@ -125,7 +117,7 @@ class Engine:
         """Claim, and start what may go, until nothing is left to do or `stop()`."""
         while not self._stopping:
             self._news.clear()  # before looking, so that what comes meanwhile is not missed
-            unsettled = self._unsettled
+            unsettled = self._settling.open
             await self._claim_ahead()
             wait: float | None = None  # in seconds; None until there is news; 0.0 to look again
             if self._claimed:
@@ -134,15 +126,16 @@ class Engine:
                     await self._give_back()  # so that what was deferred goes first afterwards
                     self._halt_if_too_long(self._named_until - self._now())
             elif (due := await self._run.next_due()) is not None:
-                wait = max((due - self._clock()).total_seconds(), 0.0)
+                wait = max((due - self._utc()).total_seconds(), 0.0)
                 if unsettled:  # which may bring something to do before that
                     wait = min(wait, self._max_wait)
                 self._halt_if_too_long(wait)
             elif not unsettled:
                 return
             if not self._claimed and wait != 0.0:
-                self._hurry.set()
-            await self._wait(max(wait, self._pacer.breath) if wait else wait)
+                self._settling.hurry()
+            if not self._stopping:
+                await self._wait(max(wait, self._pacer.breath) if wait else wait)
 
     def _start_what_may_go(self, tries: asyncio.TaskGroup) -> float | None:
         """Seconds until the next of those claimed may start; None: when an answer has made room."""
@@ -158,21 +151,16 @@ class Engine:
 
     def _start(self, delivery: Delivery, now: float, tries: asyncio.TaskGroup) -> None:
         """Send `delivery`, unless it is stopped at a gate; its outcome is committed in the end."""
-        self._unsettled += 1
+        self._settling.started()
         passed: Delivery | Outcome = delivery
         for gate in self._gates:
             passed = gate.before(passed)
             if not isinstance(passed, Delivery):
                 self._stopped_at_gate(passed)
-                self._outcomes.append((delivery, passed))
-                self._arrived.set()
+                self._settling.add(delivery, passed)
                 return
         answer = self._transport.send(passed)
-        under_way: asyncio.Future[Outcome] = (
-            answer
-            if isinstance(answer, asyncio.Future)
-            else tries.create_task(cast("Coroutine[Any, Any, Outcome]", answer))
-        )
+        under_way = answer if isinstance(answer, asyncio.Future) else tries.create_task(answer)
         self._under_way.add(under_way)
         under_way.add_done_callback(partial(self._answered, delivery, now))
 
@@ -187,11 +175,10 @@ class Engine:
             outcome = NO_ANSWER if answer.cancelled() else answer.result()
             for gate in reversed(self._gates):
                 outcome = gate.after(delivery, outcome)
-            self._outcomes.append((delivery, self._heed(delivery, outcome, asked_at)))
+            self._settling.add(delivery, self._heed(delivery, outcome, asked_at))
         except BaseException as bug:  # noqa: BLE001 - `run` raises it
             self._bug = self._bug or bug
             self.stop()
-        self._arrived.set()
         if self._needs_answer or self._pacer.is_opening:
             self._news.set()
 
@@ -206,20 +193,9 @@ class Engine:
             case _:
                 self._halt(self._breaker.took(outcome))
 
-    def _give_up_at(self, moment: float) -> None:
-        """Wait for answers no longer than that, if it is still this outage that is on then."""
-        since = self._outage_since
-
-        def give_up() -> None:
-            if self._outage_since == since:
-                for answer in list(self._under_way):
-                    answer.cancel()
-
-        asyncio.get_running_loop().call_at(moment, give_up)
-
     async def _claim_ahead(self) -> None:
         """Have something claimed, and be sure that it is still ours."""
-        now = self._clock()
+        now = self._utc()
         if not self._claimed:
             self._claimed.extend(await self._run.claim(self._slice(), now))
         elif self._run.has_lapsed(now):  # this process was frozen meanwhile
@@ -231,11 +207,15 @@ class Engine:
             self._claimed.clear()
 
     async def _wait(self, seconds: float | None) -> None:
-        """Until `seconds` are over or there is news: whoever waits looks again."""
-        if not self._stopping:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._news.wait()
+        """Until `seconds` are over, there is news, or no answer is waited for any longer."""
+        left = self._outage.answers_until - self._now()
+        seconds = min(math.inf if seconds is None else seconds, max(left, 0.0))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(None if seconds == math.inf else seconds):
+                await self._news.wait()
+        if self._now() >= self._outage.answers_until:
+            for answer in list(self._under_way):
+                answer.cancel()
 
     def _heed(self, delivery: Delivery, outcome: Outcome, asked_at: float) -> Outcome:
         """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
@@ -246,7 +226,7 @@ class Engine:
             self._pacer.unused()
             self._last_wait = outcome.reason
             return outcome
-        self._troubles, self._outage_since, self._heard_at = 0, None, self._now()
+        self._outage.heard(self._now())
         match outcome:
             case Sent() | Failed():
                 self._halt(self._breaker.took(outcome))
@@ -269,38 +249,34 @@ class Engine:
         now, wait = self._now(), seconds + self._jitter()
         self._named_until = max(self._named_until, now + wait)
         self._pacer.flooded(now, wait)
-        self._hurry.set()  # recorded now, it is due by the end of the hold, and goes first
+        self._settling.hurry()  # recorded now, it is due by the end of the hold, and goes first
         if wait <= self._max_wait:  # else nobody waits for it: the run ends
             self._watcher.held(seconds, reason)
 
     def _troubled(self, delivery: Delivery, outcome: Deferred, asked_at: float) -> Outcome:
         """Wait for this delivery or, when it is not the only one in trouble, for everybody."""
-        self._troubles += 1
-        if not outcome.reached or self._troubles >= 2 * self._concurrency:
-            self._sit_out(outcome.reason, max(asked_at, self._heard_at))
+        hold = self._outage.troubled(self._now(), asked_at, reached=outcome.reached)
+        if hold is not None:
+            self._sit_out(outcome.reason, hold)
         if not outcome.reached:
             return replace(outcome, retry_after=0.0)  # the hold is for everybody
         self._last_wait = outcome.reason
         return replace(outcome, retry_after=backoff(delivery.attempts), counts=True)
 
-    def _sit_out(self, reason: str, since: float) -> None:
-        """Hold everybody before the next try: as long as nothing went through, 1 to 30 seconds."""
+    def _sit_out(self, reason: str, seconds: float) -> None:
+        """Hold everybody before the next try; without any `seconds` left the run halts."""
         now = self._now()
-        if self._outage_since is None:
-            self._outage_since = since
-            self._give_up_at(since + self._patience + GRACE)
-        outage = now - self._outage_since
-        begun = (self._clock() - timedelta(seconds=outage)).astimezone()
-        reason = f"{reason}, since {begun:%H:%M:%S}"
-        if outage >= self._patience:
+        begun = self._utc() - timedelta(seconds=self._outage.lasted(now))
+        reason = f"{reason}, since {begun.astimezone():%H:%M:%S}"
+        if seconds == 0.0:
             return self._halt(Halted("OFFLINE", reason))
-        seconds = min(max(outage, 1.0), 30.0, self._patience - outage)
         self._pacer.hold(now + seconds)
+        self._news.set()  # whoever waits is to wait as long as the outage allows
         return self._watcher.held(seconds, reason)
 
     def _halt_if_too_long(self, wait: float) -> None:
         if wait > self._max_wait:
-            until = (self._clock() + timedelta(seconds=wait + 59)).astimezone()  # the next minute
+            until = (self._utc() + timedelta(seconds=wait + 59)).astimezone()  # the next minute
             reason = f"{self._last_wait}; resume after {until:%Y-%m-%d %H:%M}"
             self._halt(Halted("WAIT_TOO_LONG", reason))
 
@@ -308,24 +284,6 @@ class Engine:
         if halted is not None:
             self.halted = self.halted or halted
             self.stop()
-
-    async def _settle_in_groups(self) -> None:
-        """Commit outcomes together: those of one WINDOW, or at once when somebody waits."""
-        while not self._finished or self._outcomes:
-            await self._arrived.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WINDOW):
-                    await self._hurry.wait()
-            self._arrived.clear()
-            self._hurry.clear()
-            group, self._outcomes = self._outcomes, []
-            if group:
-                now = self._clock()
-                await self._run.settle(group, now)
-                self._unsettled -= len(group)
-                for delivery, outcome in group:
-                    self._watcher.settled(delivery, outcome, now)
-                self._news.set()
 
     def _slice(self) -> int:
         rate = math.inf if self._pacer.rate is None else self._pacer.rate

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from broadcast.core.ids import random_id
 from broadcast.core.model import Outcome, Sent
 from broadcast.core.peers import parse_peer
+from broadcast.engine.ports import Transport
 from broadcast.message.placeholders import fill
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ class Delivered(NamedTuple):
     random_id: int
 
 
-class FakeTransport:
+class FakeTransport(Transport):
     """Answers from a script, and drops repeated messages as Telegram does.
 
     `script` maps a peer, in any spelling, to the outcomes of its first attempts, in order; after

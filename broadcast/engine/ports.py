@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from asyncio import Future
+    from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from broadcast.core.model import Account, Attachment, Delivery, Halted, Outcome, Peer
@@ -41,7 +42,7 @@ class Transport(Protocol):
         """Whether `peer` is known by now to be no single person: a group, or a channel."""
         return False
 
-    def send(self, delivery: Delivery) -> Awaitable[Outcome]:
+    def send(self, delivery: Delivery) -> Coroutine[Any, Any, Outcome] | Future[Outcome]:
         """Try once, and say what became of it. Expected trouble is a value; only bugs raise.
 
         Whatever happened to an earlier try, a repeat never makes a second message: the transport

@@ -1,4 +1,4 @@
-"""The message as one recipient gets it; it sends nothing by itself, and opens no file."""
+"""The message as one contact gets it, rendered; it opens no file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import MessageError, Problem
-from broadcast.core.model import NO_OVERRIDES, Action, Button, Delivery, Failed, Message
+from broadcast.core.model import Button, Message
+from broadcast.message.own import own_message
 from broadcast.message.placeholders import fill
 from broadcast.message.schema import ContentError, require_button, require_whole
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from datetime import datetime
 
-    from broadcast.core.model import Contact, Outcome
+    from broadcast.core.model import Contact
 
     Render = Callable[[str, Mapping[str, object]], tuple[str, tuple[str, ...]]]
 
@@ -28,16 +29,15 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
 
     It is `message` itself where nothing is personal, so that all who get the same share one.
     """
-    origin = message
-    if contact.overrides:
-        origin, message = None, replace(message, **_in_place_of(message, contact.overrides))
-    if not message.template:
-        return message
+    own = own_message(message, contact)
+    if not own.template:
+        return own
+    origin = own if own is message else None
     render, names_of = _jinja()
     names = names_of(contact, now)
-    text, values = render(message.text, names)
-    head = (text, message.format, False)
-    made = Message(*head, *_UNCHANGED(message), values=values, origin=origin)
+    text, values = render(own.text, names)
+    head = (text, own.format, False)
+    made = Message(*head, *_UNCHANGED(own), values=values, origin=origin)
     return replace(made, buttons=_rendered(made.buttons, names)) if made.buttons else made
 
 
@@ -49,9 +49,8 @@ def _jinja() -> tuple[Render, Callable[[Contact, datetime], dict[str, object]]]:
     return lambda text, names: template(text).render(names), names_of
 
 
-# `replace` takes twice as long, and both are done for every message of a template.
+# `replace` takes twice as long, and this is done for every message of a template.
 _UNCHANGED = attrgetter(*(field.name for field in fields(Message)[3:-2]))
-_AFTER_MESSAGE = attrgetter(*(field.name for field in fields(Delivery)[4:]))
 
 
 def _rendered(rows: Sequence[Sequence[Button]], names: Mapping[str, object]) -> tuple[Any, ...]:
@@ -82,50 +81,6 @@ def _about(button: Button) -> Generator[None]:
         raise MessageError(f"the button {button.text!r}: {error}") from None
     except ContentError as error:
         raise MessageError(f"{error.key} {error}; nothing was sent") from None
-
-
-def _in_place_of(message: Message, overrides: Mapping[str, object]) -> dict[str, Any]:
-    """The fields that are others for one contact: a forward of their own leaves out everybody's
-    text, and a text or file of their own everybody's forward.
-    """
-    if "forward" in overrides:
-        nothing = {"text": "", "files": (), "buttons": (), "template": False, "split": False}
-        return {**nothing, **overrides}
-    if message.forward is not None and ("text" in overrides or "files" in overrides):
-        return {"forward": None, **overrides}
-    return dict(overrides)
-
-
-class PersonalGate:
-    """Makes of each delivery what its recipient is to get.
-
-    `now` is a fixed moment, that for which `problems` found none: a resumed broadcast then says
-    the same as the run before.
-    """
-
-    def __init__(self, now: datetime) -> None:
-        self._now = now
-
-    def before(self, delivery: Delivery) -> Delivery | Outcome:
-        """See `Gate.before`."""
-        contact = delivery.contact
-        is_personal = delivery.message.template or contact.overrides
-        if not is_personal or delivery.action is Action.RECALL:
-            return delivery
-        if delivery.action is Action.EDIT:  # what replaces the text, replaces theirs, too
-            contact = replace(contact, overrides=NO_OVERRIDES)
-        try:
-            message = personal(delivery.message, contact, self._now)
-        except MessageError as error:
-            return Failed("TEMPLATE_INVALID", str(error).removesuffix("; nothing was sent"))
-        if message is delivery.message:
-            return delivery
-        who = (delivery.broadcast, delivery.position, delivery.contact)
-        return Delivery(*who, message, *_AFTER_MESSAGE(delivery))
-
-    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        """See `Gate.after`."""
-        return outcome
 
 
 def problems(

@@ -11,17 +11,18 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 from broadcast.core.duration import seconds_of
-from broadcast.core.model import Action, Failed, When
+from broadcast.core.model import When
+from broadcast.message.own import own_when
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from datetime import tzinfo
 
-    from broadcast.core.model import Contact, Delivery, Outcome
+    from broadcast.core.model import Contact
 
 FIELD = "tz"
 """Of a contact: the name of their zone."""
@@ -130,7 +131,7 @@ def _local(at: str, day: str | None, time: str, now: datetime) -> datetime:
         clock = datetime.strptime(time, "%H:%M:%S" if time.count(":") == 2 else "%H:%M").time()  # noqa: DTZ007 - a wall clock's time
         date = now.date() if day is None else datetime.fromisoformat(day).date()
     except ValueError:
-        raise WhenError(f"{at!r} is on no clock or calendar") from None
+        raise WhenError(f"{at!r} is not a valid time") from None
     local = datetime.combine(date, clock)
     if local.year > now.year + FURTHEST.days // 366:
         raise WhenError(f"{at!r} is more than ten years from now")
@@ -170,7 +171,7 @@ def _close_to(name: str) -> str:
 def moment_for(when: When, contact: Contact) -> datetime:
     """The UTC moment for this contact. Raises WhenError."""
     try:
-        return _moment(when.at, _zone_for(when, contact))
+        return _moment(when.at, zone_for(when, contact))
     except WhenError as error:
         place = f"line {contact.line}: " if contact.line else ""
         raise WhenError(f"{place}{error}") from None
@@ -181,11 +182,11 @@ def misses(
 ) -> Iterator[tuple[Contact, str]]:
     """Whom `when`, or a time of their own, does not fit, and why: before anything is made."""
     for contact in contacts:
-        own = cast("When | None", contact.overrides.get("when", when))
+        own = own_when(when, contact)
         if own is None:
             continue
         try:
-            zone = _zone_for(own, contact)
+            zone = zone_for(own, contact)
         except WhenError as error:
             yield contact, str(error)
             continue
@@ -194,7 +195,8 @@ def misses(
             yield contact, f"{_shown(own.at)} is past already {there}: give a later date"
 
 
-def _zone_for(when: When, contact: Contact) -> ZoneInfo:
+def zone_for(when: When, contact: Contact) -> ZoneInfo:
+    """The zone in which the time of `when` is meant for this contact. Raises WhenError."""
     if not when.of_recipient:
         return zone_named(when.zone)
     who, name = contact.name or contact.peer.text, contact.fields.get(FIELD, "")
@@ -211,48 +213,3 @@ def _zone_for(when: When, contact: Contact) -> ZoneInfo:
 
 def _shown(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
-
-
-class PunctualGate:
-    """What is later than its message allows is not sent any more.
-
-    Only what was never tried: what has perhaps arrived is never called failed, who has the first
-    part of a message gets the others, and whoever asks for a retry wants it now. `clock` tells an
-    aware time.
-    """
-
-    def __init__(self, clock: Callable[[], datetime]) -> None:
-        self._clock = clock
-
-    def before(self, delivery: Delivery) -> Delivery | Outcome:
-        """See `Gate.before`."""
-        when, late = delivery.message.when, delivery.message.late
-        if when is not None and late is not None and _is_untouched(delivery):
-            now = self._clock()
-            if now - moment_for(when, delivery.contact) > timedelta(seconds=late):
-                return Failed("TOO_LATE", _reason(when, delivery.contact, now, late))
-        return delivery
-
-    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        """See `Gate.after`."""
-        return outcome
-
-
-def _reason(when: When, contact: Contact, now: datetime, late: float) -> str:
-    zone = _zone_for(when, contact)
-    then, today = moment_for(when, contact).astimezone(zone), now.astimezone(zone).date()
-    shown = f"{then:%H:%M}" if then.date() == today else f"{then:%Y-%m-%d %H:%M}"
-    return f"its time was {shown}, more than {_length(late)} ago, so it was not sent"
-
-
-def _is_untouched(delivery: Delivery) -> bool:
-    return delivery.action is Action.SEND and delivery.attempts == 0 and delivery.part == 0
-
-
-def _length(seconds: float) -> str:
-    """A length of time in the largest unit that it is a whole number of."""
-    for unit, name in ((86_400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= unit and seconds % unit == 0:
-            count = int(seconds // unit)
-            return f"{count} {name}{'s' if count > 1 else ''}"
-    return f"{seconds:g} second{'' if seconds == 1 else 's'}"

@@ -55,8 +55,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """See `asyncio.AbstractEventLoop.time`."""
         return self.now
 
+    def monotonic(self) -> float:
+        """See `Clock.monotonic`."""
+        return self.now
+
     def utc(self) -> datetime:
-        """What a clock on the wall shows."""
+        """See `Clock.utc`."""
         return self._starts_at + timedelta(seconds=self.now)
 
     def call_later(

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.model import Failed, Halted
+from broadcast.message.own import own_when
 from broadcast.message.when import moment_for
 from broadcast.telegram.addresses import Address
 from broadcast.telegram.requests import PLAIN, Around, request_of
@@ -126,8 +127,8 @@ class Desk:
 
         A recall says the time of all; a contact may have one of their own.
         """
-        when = cast("When", delivery.contact.overrides.get("when", delivery.message.when))
-        return moment_for(when, delivery.contact)
+        when = own_when(delivery.message.when, delivery.contact)
+        return moment_for(cast("When", when), delivery.contact)
 
     async def _around(
         self, message: Message, topic: int | None, at: datetime | None, *, pays: bool

@@ -7,17 +7,11 @@ from broadcast.core.model import Contact, Deferred, Delivery, Message, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.engine.fake import FakeTransport
 from broadcast.engine.gates.chat import ChatGate
+from tests.clocks import SetClock
 from tests.gated import Gated
 
 if TYPE_CHECKING:
     from broadcast.core.model import Outcome, Peer
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def delivery(peer: str, broadcast: str = "b1") -> Delivery:
@@ -28,12 +22,12 @@ def is_group(peer: Peer) -> bool:
     return "group" in peer.value
 
 
-def chats(inner: FakeTransport, clock: Clock, *steps: tuple[float, str]) -> list[Outcome]:
+def chats(inner: FakeTransport, clock: SetClock, *steps: tuple[float, str]) -> list[Outcome]:
     """Send at each moment, to each peer, each time something else; give what became of it."""
     transport = Gated(ChatGate(is_group, clock), inner)
     outcomes: list[Outcome] = []
     for number, (moment, peer) in enumerate(steps):
-        clock.now = 1000.0 + moment
+        clock.seconds = 1000.0 + moment
         outcomes.append(asyncio.run(transport.send(delivery(peer, f"b{number}"))))
     return outcomes
 
@@ -41,7 +35,7 @@ def chats(inner: FakeTransport, clock: Clock, *steps: tuple[float, str]) -> list
 def test_one_message_a_second_goes_to_a_chat_and_the_others_do_not_wait() -> None:
     inner = FakeTransport()
     first, early, other, later = chats(
-        inner, Clock(), (0.0, "@ana"), (0.4, "@ANA"), (0.4, "@bob"), (1.0, "@ana")
+        inner, SetClock(1000.0), (0.0, "@ana"), (0.4, "@ANA"), (0.4, "@bob"), (1.0, "@ana")
     )
     assert isinstance(first, Sent)
     assert isinstance(early, Deferred)
@@ -53,15 +47,15 @@ def test_one_message_a_second_goes_to_a_chat_and_the_others_do_not_wait() -> Non
 
 def test_a_group_gets_twenty_a_minute() -> None:
     steps = [(second, "@my_group") for second in range(61)]
-    outcomes = chats(FakeTransport(), Clock(), *steps)
+    outcomes = chats(FakeTransport(), SetClock(1000.0), *steps)
     assert sum(isinstance(outcome, Sent) for outcome in outcomes) == 21  # from 0 s to 60 s
 
 
 def test_who_turns_out_to_be_a_group_is_one_from_the_first_message_on() -> None:
-    inner, clock = FakeTransport(), Clock()
+    inner, clock = FakeTransport(), SetClock(1000.0)
     transport = Gated(ChatGate(lambda _: bool(inner.attempts), clock), inner)
     first = asyncio.run(transport.send(delivery("@friends", "b1")))
-    clock.now += 1.0
+    clock.seconds += 1.0
     second = asyncio.run(transport.send(delivery("@friends", "b2")))
     assert isinstance(first, Sent)
     assert isinstance(second, Deferred)
@@ -72,7 +66,12 @@ def test_slow_mode_holds_its_chat_and_no_other() -> None:
     slow = Deferred("SLOWMODE_WAIT", "this group is in slow mode", 30.0)
     inner = FakeTransport({"@my_group": slow})
     named, held, other, over = chats(
-        inner, Clock(), (0.0, "@my_group"), (20.0, "@my_group"), (20.0, "@bob"), (30.0, "@my_group")
+        inner,
+        SetClock(1000.0),
+        (0.0, "@my_group"),
+        (20.0, "@my_group"),
+        (20.0, "@bob"),
+        (30.0, "@my_group"),
     )
     assert named == slow
     assert isinstance(held, Deferred)
@@ -86,7 +85,7 @@ def test_the_topics_of_a_forum_are_one_group() -> None:
     inner = FakeTransport({"@my_group/3": slow})
     outcomes = chats(
         inner,
-        Clock(),
+        SetClock(1000.0),
         (0.0, "@my_group/1"),
         (0.0, "@my_group/2"),
         (10.0, "@my_group/3"),

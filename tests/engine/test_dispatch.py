@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -28,8 +30,10 @@ from broadcast.engine.fake import FakeTransport
 from broadcast.engine.pacer import Pacer
 from broadcast.ledger.memory import MemoryLedger
 from tests import virtual
+from tests.clocks import RunningClock
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
     from broadcast.engine.ports import Transport
@@ -68,7 +72,7 @@ def engine_of(
         transport,
         pacer or Pacer(None),
         Recorder(),
-        clock=virtual.utc,
+        clock=RunningClock(),
         jitter=lambda: 0.1,
         **options,  # type: ignore[arg-type]
     )
@@ -147,7 +151,7 @@ def test_an_outcome_is_reported_after_it_is_recorded() -> None:
             super().settled(delivery, outcome, at)
 
     watcher = Checking()
-    engine = Engine(ledger, FakeTransport(), Pacer(None), watcher, clock=virtual.utc)
+    engine = Engine(ledger, FakeTransport(), Pacer(None), watcher, clock=RunningClock())
     virtual.run(engine.run())
     assert len(watcher.settlements) == 3
 
@@ -218,7 +222,7 @@ def test_the_jitter_comes_on_top_of_what_telegram_names() -> None:
         Pacer(1.0),
         Recorder(),
         concurrency=1,
-        clock=virtual.utc,
+        clock=RunningClock(),
         jitter=lambda: 0.15,
     )
     virtual.run(engine.run())
@@ -316,7 +320,7 @@ def test_trouble_that_stays_ends_as_pending_not_as_failed() -> None:
 def test_an_outage_is_waited_for_with_growing_pauses() -> None:
     transport = FakeTransport({"@friend0": [LOST] * 6})
     ledger, watcher = ledger_of(1), Recorder()
-    engine = Engine(ledger, transport, Pacer(None), watcher, clock=virtual.utc)
+    engine = Engine(ledger, transport, Pacer(None), watcher, clock=RunningClock())
     virtual.run(engine.run())
     assert ledger.counts().sent == 1
     assert watcher.holds == sorted(watcher.holds)
@@ -419,7 +423,7 @@ def test_whoever_looks_on_and_fails_ends_the_run_and_hangs_nothing(outcome: Outc
 
     ledger = ledger_of(100)
     transport = SlowTransport({"@friend0": outcome})
-    engine = Engine(ledger, transport, Pacer(50.0), Broken(), clock=virtual.utc)
+    engine = Engine(ledger, transport, Pacer(50.0), Broken(), clock=RunningClock())
     with pytest.raises(BrokenPipeError):
         virtual.run(engine.run())
     claimed = [r for r in ledger.records() if r.status is Status.SENDING]
@@ -460,7 +464,7 @@ def test_what_telegram_never_heard_of_costs_no_pace_and_teaches_nothing() -> Non
         Recorder(),
         gates=[Refusing(Failed("TOO_LATE", "too late"))],
         breaker=Breaker(1.0),
-        clock=virtual.utc,
+        clock=RunningClock(),
     )
 
     async def main() -> float:
@@ -475,7 +479,7 @@ def test_what_telegram_never_heard_of_costs_no_pace_and_teaches_nothing() -> Non
 
 def test_a_cancelled_run_tells_nobody_anything_any_more() -> None:
     watcher = Recorder()
-    engine = Engine(ledger_of(50), SlowTransport(), Pacer(None), watcher, clock=virtual.utc)
+    engine = Engine(ledger_of(50), SlowTransport(), Pacer(None), watcher, clock=RunningClock())
 
     async def main() -> None:
         with suppress(TimeoutError):
@@ -543,7 +547,7 @@ def test_a_gate_stops_a_delivery_or_changes_it_and_hears_what_became_of_it() -> 
         Pacer(None),
         Recorder(),
         gates=[Gate("outer"), Gate("inner")],
-        clock=virtual.utc,
+        clock=RunningClock(),
     )
     virtual.run(engine.run())
     assert [record.delivery.part for record in ledger.records()] == [0, 0]
@@ -755,3 +759,44 @@ def test_a_flood_shows_that_the_outage_is_over() -> None:
     virtual.run(engine.run())
     assert engine.halted is None
     assert len(transport.delivered) == 1
+
+
+def test_what_fails_with_an_earlier_part_is_reported_too() -> None:
+    blocked = Failed("USER_IS_BLOCKED", "blocked you")
+    ledger = MemoryLedger("b1", Message("Hi"), audience(2), lambda _: 3)
+    inner_settle = ledger.settle
+
+    async def settle(
+        results: Sequence[tuple[Delivery, Outcome]], now: datetime
+    ) -> Sequence[tuple[Delivery, Outcome]]:
+        """As the port has it, whether this ledger tells what failed or does not."""
+        told = await inner_settle(results, now)
+        records = [r for r in ledger.records(Status.FAILED) if r.delivery.part > 0]
+        later = [(r.delivery, r.outcome) for r in records if r.outcome is not None]
+        failed_now = any(isinstance(outcome, Failed) for _, outcome in results)
+        return told or (later if failed_now else [])
+
+    ledger.settle = settle  # type: ignore[method-assign, assignment]
+    watcher = Recorder()
+    transport = FakeTransport({"@friend1": blocked})
+    virtual.run(Engine(ledger, transport, Pacer(None), watcher, clock=RunningClock()).run())
+    told = [
+        (peer, outcome.error)
+        for peer, outcome in watcher.settlements
+        if isinstance(outcome, Failed)
+    ]
+    assert told == [("@friend1", "USER_IS_BLOCKED")] + [("@friend1", "PART_MISSING")] * 2
+
+
+def test_an_outage_that_is_over_holds_nothing_of_the_engine() -> None:
+    """A program that lives for long may have thousands of them."""
+
+    async def main() -> bool:
+        engine = engine_of(ledger_of(3), FakeTransport({"@friend1": [LOST, LOST]}))
+        await engine.run()
+        gone = weakref.ref(engine)
+        del engine
+        gc.collect()
+        return gone() is None
+
+    assert virtual.run(main())

@@ -21,6 +21,7 @@ from broadcast.core.model import (
 from broadcast.core.peers import parse_peer
 from broadcast.engine.fake import FakeTransport
 from broadcast.engine.gates.paid import PaidGate, stars
+from tests.clocks import SetClock
 from tests.gated import Gated
 
 
@@ -33,7 +34,7 @@ def delivery(number: int) -> Delivery:
 def sent_at_once(
     count: int, budget: int, *, spent: int = 0, inner: FakeTransport | None = None
 ) -> list[Outcome]:
-    transport = Gated(PaidGate(budget, spent, lambda: 1000.0), inner or FakeTransport())
+    transport = Gated(PaidGate(budget, spent, SetClock(1000.0)), inner or FakeTransport())
 
     async def main() -> list[Outcome]:
         async with asyncio.TaskGroup() as group:
@@ -52,11 +53,15 @@ def halted(outcomes: list[Outcome]) -> int:
 
 
 def test_what_the_free_rate_has_room_for_is_free() -> None:
-    moment = iter(range(1000, 2000))
-    transport = Gated(PaidGate(1, 0, lambda: next(moment)), FakeTransport())
+    moving = SetClock(1000.0)
+    transport = Gated(PaidGate(1, 0, moving), FakeTransport())
 
     async def main() -> list[Outcome]:
-        return [await transport.send(delivery(number)) for number in range(50)]
+        outcomes: list[Outcome] = []
+        for number in range(50):
+            outcomes.append(await transport.send(delivery(number)))
+            moving.seconds += 1.0
+        return outcomes
 
     assert paid(asyncio.run(main())) == 0
 
@@ -80,7 +85,7 @@ def test_what_earlier_runs_have_spent_is_gone() -> None:
 )
 def test_what_was_not_sent_costs_nothing(refusal: Outcome) -> None:
     inner = FakeTransport({f"@friend{number}": refusal for number in range(30)})
-    transport = Gated(PaidGate(2, 0, lambda: 1000.0), inner)
+    transport = Gated(PaidGate(2, 0, SetClock(1000.0)), inner)
 
     async def main() -> list[Outcome]:
         return [await transport.send(delivery(number)) for number in range(60)]
@@ -144,13 +149,13 @@ async def send_each(transport: Gated[PaidGate], count: int) -> None:
 
 def test_what_was_perhaps_sent_is_paid_once_and_counted() -> None:
     telegram = Telegram([AGAIN, AGAIN, FLOOD] * 40)
-    transport = Gated(PaidGate(3, 0, lambda: 1000.0), telegram)
+    transport = Gated(PaidGate(3, 0, SetClock(1000.0)), telegram)
     ended = send_all(transport, 25)
     assert len(ended) == 25
     assert telegram.charged == 24 <= paid(ended)
     assert transport.gate.perhaps_paid == 0
     telegram = Telegram([AGAIN] * 100)
-    transport = Gated(PaidGate(3, 0, lambda: 1000.0), telegram)
+    transport = Gated(PaidGate(3, 0, SetClock(1000.0)), telegram)
     asyncio.run(send_each(transport, 100))
     assert telegram.charged == transport.gate.perhaps_paid == 30
 
@@ -164,17 +169,17 @@ def test_whatever_telegram_answers_the_budget_holds(
     script: list[Outcome], budget: int, count: int
 ) -> None:
     telegram = Telegram(script)
-    send_all(Gated(PaidGate(budget, 0, lambda: 1000.0), telegram), count)
+    send_all(Gated(PaidGate(budget, 0, SetClock(1000.0)), telegram), count)
     assert telegram.charged <= budget * 10
 
 
 def test_what_an_earlier_run_left_in_doubt_is_set_aside() -> None:
-    in_doubt = Gated(PaidGate(2, 0, lambda: 1000.0, range(5)), FakeTransport())
+    in_doubt = Gated(PaidGate(2, 0, SetClock(1000.0), range(5)), FakeTransport())
     outcomes = [asyncio.run(in_doubt.send(delivery(number))) for number in range(30)]
     assert paid(outcomes) == 20
     assert paid(outcomes[:5]) == 5
     assert in_doubt.gate.perhaps_paid == 0
-    too_many = Gated(PaidGate(2, 0, lambda: 1000.0, range(21)), FakeTransport())
+    too_many = Gated(PaidGate(2, 0, SetClock(1000.0), range(21)), FakeTransport())
     outcomes = [asyncio.run(too_many.send(delivery(number))) for number in range(30)]
     assert too_many.gate.perhaps_paid == 20
     assert paid(outcomes) == 0  # 20 of those in doubt may have been paid, and nobody knows which
@@ -191,7 +196,7 @@ def test_what_may_have_been_charged_keeps_its_price() -> None:
     """Telegram takes the Star, and its answer is lost: the next try must not get it back."""
     lost = Deferred("NO_ANSWER", "no answer", reached=False, perhaps_sent=True)
     inner = FakeTransport({f"@friend{number}": lost for number in range(50)})
-    transport = Gated(PaidGate(1, 0, lambda: 1000.0), inner)
+    transport = Gated(PaidGate(1, 0, SetClock(1000.0)), inner)
 
     async def main() -> tuple[list[Outcome], list[Outcome]]:
         first = [await transport.send(delivery(number)) for number in range(50)]

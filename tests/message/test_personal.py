@@ -1,9 +1,7 @@
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
 import pytest
@@ -11,15 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast.core.errors import MessageError
-from broadcast.core.model import Action, Button, Contact, Delivery, Failed, Format, Message, Sent
+from broadcast.core.model import Button, Contact, Format, Message
 from broadcast.core.peers import parse_peer
-from broadcast.message.personal import PersonalGate, personal, problems
+from broadcast.message.personal import personal, problems
 from broadcast.message.placeholders import fill
 from broadcast.message.text import check
-from tests.gated import Gated
-
-if TYPE_CHECKING:
-    from broadcast.core.model import Outcome
 
 NOW = datetime(2026, 12, 24, 18, 0, tzinfo=UTC)
 ANA = Contact(parse_peer("@ana"), "Ana Ruiz", (), {"city": "Madrid"}, line=2)
@@ -105,44 +99,6 @@ def test_a_wrong_template_in_a_button_is_told_once() -> None:
         list(problems(message, [ANA, BOB], NOW, check, "friends.yaml"))
 
 
-class Keeping:
-    """A transport that keeps what it was to send."""
-
-    def __init__(self) -> None:
-        self.kept: list[Delivery] = []
-
-    async def send(self, delivery: Delivery) -> Sent:
-        self.kept.append(delivery)
-        return Sent(1)
-
-
-def send(
-    contact: Contact, message: Message, action: Action = Action.SEND
-) -> tuple[Outcome, list[Delivery]]:
-    inner = Keeping()
-    delivery = Delivery("b1", 4, contact, message, action=action, message_id=1, part=2)
-    return asyncio.run(Gated(PersonalGate(NOW), inner).send(delivery)), inner.kept
-
-
-def test_everybody_gets_their_own() -> None:
-    outcome, (delivery,) = send(ANA, HELLO)
-    assert outcome == Sent(1)
-    assert delivery.message == personal(HELLO, ANA, NOW)
-    assert (delivery.position, delivery.part, delivery.contact) == (4, 2, ANA)
-
-
-def test_who_cannot_be_rendered_fails_and_is_told_why() -> None:
-    outcome, kept = send(BOB, HELLO)
-    assert isinstance(outcome, Failed)
-    assert "this contact has no 'city'" in outcome.reason
-    assert kept == []
-
-
-def test_a_recall_renders_nothing() -> None:
-    _, (delivery,) = send(BOB, HELLO, Action.RECALL)
-    assert delivery.message is HELLO
-
-
 def test_all_who_cannot_get_it_are_named_before_anything_is_sent() -> None:
     long = replace(BOB, fields={"city": "x" * 5000}, line=7)
     found = list(problems(HELLO, [ANA, BOB, long], NOW, check, "friends.yaml"))
@@ -174,7 +130,7 @@ def test_a_message_s_text_and_values_are_in_no_repr() -> None:
         assert not any(secret in seen for secret in ("Madrid", "e.org", "Hey", "For Ana"))
 
 
-def test_all_else_of_a_message_and_of_a_delivery_stays_as_it_was() -> None:
+def test_all_else_of_a_message_stays_as_it_was() -> None:
     marked = Message(
         "Hi {{ name }}",
         Format.HTML,
@@ -189,13 +145,3 @@ def test_all_else_of_a_message_and_of_a_delivery_stays_as_it_was() -> None:
     ana = Contact(parse_peer("@ana"), "Ana")
     made = personal(marked, ana, NOW)
     assert replace(made, text=marked.text, values=(), template=True) == marked
-    delivery = Delivery("b1", 3, ana, marked, 2, Action.EDIT, 4, 5, (6, 7), is_scheduled=True)
-    seen: list[Delivery] = []
-
-    class Seeing:
-        async def send(self, delivery: Delivery) -> Sent:
-            seen.append(delivery)
-            return Sent(1)
-
-    asyncio.run(Gated(PersonalGate(NOW), Seeing()).send(delivery))
-    assert seen == [replace(delivery, message=made)]

@@ -1,4 +1,4 @@
-"""Keeps to what Telegram publishes for one chat and one group; the others never wait for it."""
+"""Decides whether a message comes too soon for its chat or group; the others never wait for it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,15 @@ from broadcast.engine.pacer import ChatLanes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from broadcast.core.clock import Clock
     from broadcast.core.model import Delivery, Outcome, Peer
 
 
 class ChatGate:
-    """Defers what comes too soon for its chat (engine/ports.py says what a gate is).
+    """Defers what comes too soon for its chat; `is_group` tells which peers are groups."""
 
-    `is_group` tells which peers are groups, `now` is in seconds.
-    """
-
-    def __init__(self, is_group: Callable[[Peer], bool], now: Callable[[], float]) -> None:
-        self._is_group, self._now = is_group, now
+    def __init__(self, is_group: Callable[[Peer], bool], clock: Clock) -> None:
+        self._is_group, self._now = is_group, clock.monotonic
         self._lanes = ChatLanes()
 
     def before(self, delivery: Delivery) -> Delivery | Outcome:

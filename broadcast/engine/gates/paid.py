@@ -1,4 +1,4 @@
-"""Counts the Stars of a paid broadcast, and ends it before it costs more than its budget.
+"""Decides whether the budget of a paid broadcast still pays for a message, and counts its Stars.
 
 A bot may send up to 1,000 messages a second when it pays 0.1 Telegram Star for each above the free
 30 a second: https://core.telegram.org/bots/faq#how-can-i-message-all-of-my-bot-39s-subscribers-at-once
@@ -16,8 +16,9 @@ from broadcast.core.model import Deferred, Halted, Sent
 from broadcast.engine.pacer import Pacer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Collection
 
+    from broadcast.core.clock import Clock
     from broadcast.core.model import Delivery, Outcome
 
 FREE_RATE = 30.0
@@ -32,22 +33,22 @@ def stars(messages: int) -> Fraction:
 
 
 class PaidGate:
-    """Lets through what `budget` Stars, of which `spent` are gone, can pay.
+    """Lets through what `budget` Stars can pay, and halts the run at the first message above.
 
-    `spent` counts messages of earlier runs of the same broadcast, and `in_doubt` are positions of
-    which such a run left unknown whether they were sent, and so paid; `now` is in seconds.
+    `spent` counts the messages that earlier runs of the same broadcast have paid. `in_doubt` are
+    the positions of which such a run does not know whether they were sent, and so paid.
     """
 
     def __init__(
         self,
         budget: int,
         spent: int,
-        now: Callable[[], float],
+        clock: Clock,
         in_doubt: Collection[int] = (),
     ) -> None:
         self._budget = budget
         self._free = Pacer(FREE_RATE)
-        self._now = now
+        self._now = clock.monotonic
         # The price of these is set aside, for the first try or for the next: Telegram takes it
         # once. Where it does not suffice for all in doubt, nobody knows which of them are paid.
         left = max(budget * PER_STAR - spent, 0)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 from broadcast.core.classify import may_help_to_retry
 from broadcast.core.errors import HaltedError, InputError
@@ -41,6 +41,7 @@ from broadcast.ledger.sqlite.rules import (
     require_whole,
 )
 from broadcast.ledger.sqlite.run import LEASE, SqliteRun
+from broadcast.message.own import own_when
 from broadcast.message.when import moment_for
 from broadcast.people.audience import Audience
 
@@ -55,8 +56,7 @@ if TYPE_CHECKING:
 
 def _moment_at_telegram(when: When | None, contact: Contact) -> datetime | None:
     """Until when a message lies at Telegram; None when it goes out at once."""
-    if contact.overrides:
-        when = cast("When | None", contact.overrides.get("when", when))
+    when = own_when(when, contact)
     return None if when is None else moment_for(when, contact)
 
 
