@@ -19,9 +19,9 @@ from telethon.tl import TLRequest, functions
 
 from benchmarks import TEXT, recipients
 from benchmarks.__main__ import BOT_TOKEN, BROADCAST, clean_environment
-from broadcast.sandbox.limits.published import Limits
+from broadcast.sandbox.limits import Limits
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.world.world import World
+from broadcast.sandbox.world import World
 
 
 class Timed(World):

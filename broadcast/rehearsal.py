@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
     from broadcast.core.model import Contact, Message
     from broadcast.engine.ports import Watcher
+    from broadcast.sandbox.limits import Limits
     from broadcast.sandbox.virtual_time import VirtualLoop
-    from broadcast.sandbox.world.world import Limits, World
+    from broadcast.sandbox.world import World
     from broadcast.telegram.addresses import Address
     from broadcast.telegram.sender import TelethonTransport
 
@@ -69,7 +70,7 @@ def rehearse(
     a running event loop, because it runs one of its own.
     """
     from broadcast.sandbox.virtual_time import VirtualLoop  # noqa: PLC0415 - Telethon costs 0.3 s
-    from broadcast.sandbox.world.world import World  # noqa: PLC0415
+    from broadcast.sandbox.world import World  # noqa: PLC0415
 
     known = known or Known()
     contacts = list(islice(audience, options.first))
@@ -116,7 +117,7 @@ def rehearse(
 
 def _limits(known: Known) -> Limits:
     """What is published; and what was learned, where something was."""
-    from broadcast.sandbox.world.world import Limits  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.limits import Limits  # noqa: PLC0415 - Telethon costs 0.3 s
 
     if known.learned is None:
         return Limits()

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 
     from broadcast.core.model import Contact
-    from broadcast.sandbox.limits.published import Limits
-    from broadcast.sandbox.world.values import Delivered
+    from broadcast.sandbox.limits import Limits
+    from broadcast.sandbox.memory.arrived import Delivered
     from broadcast.settings import Settings
     from broadcast.telegram.sender import TelethonTransport
 
@@ -80,7 +80,7 @@ async def open_sandbox(
     """
     from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
     from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415
-    from broadcast.sandbox.world.world import World  # noqa: PLC0415
+    from broadcast.sandbox.world import World  # noqa: PLC0415
 
     async with AsyncExitStack() as stack:
         if settings is None:
@@ -115,10 +115,10 @@ async def serve_sandbox(
     The file `faults` says what goes wrong in it, and is read again whenever it changes. `limits`
     are Telegram's, as published, unless others are given.
     """
-    from broadcast.sandbox.faults.file import FaultsFile  # noqa: PLC0415 - Telethon costs 0.3 s
+    from broadcast.sandbox.faults import FaultsFile  # noqa: PLC0415 - Telethon costs 0.3 s
     from broadcast.sandbox.journal import Journal  # noqa: PLC0415
     from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415
-    from broadcast.sandbox.world.world import World  # noqa: PLC0415
+    from broadcast.sandbox.world import World  # noqa: PLC0415
 
     stopped = asyncio.Event()
     world = World(contacts=[contact.peer for contact in contacts], limits=limits)
@@ -188,7 +188,7 @@ def sandbox_inbox(settings: Settings, *, scheduled: bool = False) -> Iterator[In
     With `scheduled` what still waits for its time instead, the next first.
     """
     from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
-    from broadcast.sandbox.world.world import World  # noqa: PLC0415
+    from broadcast.sandbox.world import World  # noqa: PLC0415
 
     path = sandbox_journal(settings)
     if not path.exists():

@@ -20,7 +20,7 @@ from broadcast.people.lists import contact
 from broadcast.rehearsal import Rehearsal, rehearse
 from broadcast.sandbox import in_process as direct
 from broadcast.sandbox.in_process import ROUND_TRIP, DirectClient
-from broadcast.sandbox.limits.published import Limits
+from broadcast.sandbox.limits import Limits
 from broadcast.sandbox.virtual_time import VirtualLoop
 from tests import virtual
 

@@ -275,7 +275,7 @@ async def _run(
     from broadcast import terminal as console  # noqa: PLC0415
 
     if given["sandbox"]:
-        from broadcast.sandbox.limits.published import Limits  # noqa: PLC0415
+        from broadcast.sandbox.limits import Limits  # noqa: PLC0415
         from broadcast.sandbox_app import open_sandbox, sandbox_has_bot  # noqa: PLC0415
 
         limits = Limits.none() if chosen.rate == 0.0 else None  # `max` is for such servers

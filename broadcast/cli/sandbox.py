@@ -50,7 +50,7 @@ def serve(
     """Run the sandbox until Ctrl-C, for other programs or for the real command line."""
     from broadcast import sandbox_app  # noqa: PLC0415
     from broadcast.people.lists import load_audience  # noqa: PLC0415
-    from broadcast.sandbox.limits.published import named_limits  # noqa: PLC0415
+    from broadcast.sandbox.limits import named_limits  # noqa: PLC0415
 
     settings = settings_of(home)
     known = load_audience(user_path(contacts)) if contacts else ()

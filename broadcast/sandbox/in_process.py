@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 from telethon.errors import rpc_message_to_error
 from telethon.tl import functions, types
 
-from broadcast.sandbox.world import accounts
-from broadcast.sandbox.world.state import RpcError
+from broadcast.sandbox.people.logins import CODE
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from telethon.tl import TLRequest
 
-    from broadcast.sandbox.world.world import World
+    from broadcast.sandbox.world.pretend_telegram import World
 
 ROUND_TRIP = 0.1
 """Seconds from a request to its answer; benchmarks/simulation.py takes 50 to 150 ms."""
@@ -60,4 +60,4 @@ class DirectClient:
             return self._answer(token).user
         code = functions.auth.SendCodeRequest(_PHONE, 1, "sandbox", types.CodeSettings())
         code_hash = self._answer(code).phone_code_hash
-        return self._answer(functions.auth.SignInRequest(_PHONE, code_hash, accounts.CODE)).user
+        return self._answer(functions.auth.SignInRequest(_PHONE, code_hash, CODE)).user

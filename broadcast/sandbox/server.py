@@ -19,11 +19,12 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Protocol, Self, cast
 
 from broadcast.core.errors import SettingsError
-from broadcast.sandbox.faults.schedule import AS_USUAL, COUNTED, Action, Ending, Faults, Schedule
+from broadcast.sandbox.faults.decision import AS_USUAL, COUNTED, Action, Decider, Ending
+from broadcast.sandbox.faults.switches import Faults
 from broadcast.sandbox.protocol.connection import Closed, Connection, KeyCreated
 from broadcast.sandbox.protocol.crypto import ServerKey
 from broadcast.sandbox.protocol.session import Request
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from telethon.tl import TLRequest
 
     from broadcast.sandbox.journal import Journal, Record
-    from broadcast.sandbox.world.state import Delivered
+    from broadcast.sandbox.memory.arrived import Delivered
 
 _log = logging.getLogger(__name__)
 
@@ -108,7 +109,7 @@ class SandboxServer:
         self._writers: dict[Connection, asyncio.StreamWriter] = {}
         self._is_closing = False
         self._new_keys: list[Record] = []
-        self._schedule: Schedule | None = None
+        self._schedule: Decider | None = None
         self._thawed = asyncio.Event()
         self._thawing: asyncio.TimerHandle | None = None
         self._late: set[asyncio.Task[None]] = set()
@@ -127,7 +128,7 @@ class SandboxServer:
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._schedule = None if faults == Faults() else Schedule(faults)
+        self._schedule = None if faults == Faults() else Decider(faults)
         self._refuses_until = 0.0
         self._thaw()
 

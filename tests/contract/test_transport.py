@@ -27,7 +27,7 @@ from broadcast.core.model import (
 )
 from broadcast.core.peers import parse_peer
 from broadcast.engine.fake import FakeTransport
-from broadcast.sandbox.limits.published import Limits
+from broadcast.sandbox.limits import Limits
 from broadcast.sandbox_app import open_sandbox, sandbox_inbox
 from broadcast.settings import Settings
 

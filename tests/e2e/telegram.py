@@ -14,14 +14,15 @@ from telethon.tl import TLRequest, functions
 
 from broadcast.core.peers import parse_peer
 from broadcast.sandbox.journal import Journal
-from broadcast.sandbox.limits.buckets import Traffic
+from broadcast.sandbox.limits import Limits
+from broadcast.sandbox.limits.token_buckets import Traffic
+from broadcast.sandbox.memory.arrived import Delivered
 from broadcast.sandbox.people import phonebook
 from broadcast.sandbox.protocol.connection import Connection
 from broadcast.sandbox.protocol.crypto import ServerKey
 from broadcast.sandbox.protocol.session import Request
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.world.state import Delivered
-from broadcast.sandbox.world.world import Limits, World
+from broadcast.sandbox.world import World
 from tests.e2e.child import BOUND
 
 T = TypeVar("T")

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import pytest
 from telethon.tl import TLRequest, functions
 
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.world import RpcError
 from tests.e2e.telegram import id_of
 from tests.pictures import png
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.state import Delivered
+    from broadcast.sandbox.memory.arrived import Delivered
     from tests.e2e.child import Child, Cli, Ended
     from tests.e2e.telegram import Telegram
 

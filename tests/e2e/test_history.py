@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from telethon.tl import functions
 
-from broadcast.sandbox.world.state import RpcError
+from broadcast.sandbox.world import RpcError
 from tests.e2e.telegram import Telegram, in_journal
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from broadcast.sandbox.faults.schedule import Faults, Pause
+from broadcast.sandbox.faults import Faults, Pause
 from tests.e2e.child import Cli
 from tests.e2e.telegram import Telegram
 

@@ -11,8 +11,8 @@ import pytest
 from telethon.tl import TLRequest, functions
 
 from broadcast.ledger.sqlite.ledger import SqliteLedger
-from broadcast.sandbox.faults.schedule import Faults
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.faults import Faults
+from broadcast.sandbox.world import RpcError
 from tests.e2e.telegram import in_journal
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from tests.e2e.telegram import id_of
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.state import Delivered
+    from broadcast.sandbox.memory.arrived import Delivered
     from tests.e2e.child import Child, Cli
     from tests.e2e.telegram import Telegram
 

@@ -11,7 +11,8 @@ from typing import Any
 from telethon.extensions import BinaryReader
 from telethon.tl import TLObject, TLRequest, functions, types
 
-from broadcast.sandbox.world.world import Limits, World
+from broadcast.sandbox.limits import Limits
+from broadcast.sandbox.world import World
 
 NOW = 1_764_000_000.0
 PHONE = "+34600000000"  # even: it has an account

@@ -4,8 +4,9 @@ import pytest
 from telethon import password
 from telethon.tl import functions, types
 
-from broadcast.sandbox.world import accounts, srp
-from broadcast.sandbox.world.world import RpcError, World
+from broadcast.sandbox.people import logins
+from broadcast.sandbox.safe_prime import SAFE_PRIME
+from broadcast.sandbox.world import RpcError, World, password_check, signing_in
 from tests.sandbox.asking import PHONE, Client, bot, user
 
 TWO_STEPS = "+34600000002"
@@ -62,8 +63,8 @@ def test_a_wrong_code_is_refused(code):
 def test_a_code_is_good_for_five_minutes():
     client = Client(World())
     code_hash = client.ask_for_code(PHONE)
-    client.now += accounts.CODE_LIFETIME
-    sign_in = functions.auth.SignInRequest(PHONE, code_hash, accounts.CODE)
+    client.now += signing_in.CODE_LIFETIME
+    sign_in = functions.auth.SignInRequest(PHONE, code_hash, logins.CODE)
     client.now += 1
     with refusal("PHONE_CODE_EXPIRED"):
         client.ask(sign_in)
@@ -76,14 +77,14 @@ def test_a_code_hash_belongs_to_its_phone():
     code_hash = client.ask_for_code("+34600000004")
     for wrong in (code_hash, "nonsense", ""):
         with pytest.raises(RpcError, match=r"PHONE_CODE_(EXPIRED|HASH_EMPTY)"):
-            client.ask(functions.auth.SignInRequest(PHONE, wrong, accounts.CODE))
+            client.ask(functions.auth.SignInRequest(PHONE, wrong, logins.CODE))
 
 
 def test_a_code_can_be_sent_again():
     client = Client(World())
     code_hash = client.ask_for_code(PHONE)
     again = client.ask(functions.auth.ResendCodeRequest(PHONE, code_hash))
-    assert again.type == types.auth.SentCodeTypeApp(len(accounts.CODE))
+    assert again.type == types.auth.SentCodeTypeApp(len(logins.CODE))
 
 
 @pytest.mark.parametrize("phone", ["", "+", "abc", "+12345", "+1234567890123456", "me"])
@@ -112,7 +113,7 @@ def test_the_right_password_signs_in():
     with refusal("AUTH_KEY_UNREGISTERED"):
         client.ask(get_me)
     assert client.world.account_of(1) is None
-    assert check(client, srp.PASSWORD).user.is_self
+    assert check(client, logins.PASSWORD).user.is_self
     assert client.ask(get_me)[0].phone == TWO_STEPS[1:]
 
 
@@ -140,15 +141,15 @@ def test_a_proof_is_good_for_one_login_and_a_few_minutes():
     with refusal("SESSION_PASSWORD_NEEDED"):
         other.sign_in(TWO_STEPS)
     with refusal("SRP_ID_INVALID"):
-        check(other, srp.PASSWORD, settings)
-    client.now += accounts.PASSWORD_LIFETIME + 1
+        check(other, logins.PASSWORD, settings)
+    client.now += signing_in.PASSWORD_LIFETIME + 1
     with refusal("SRP_ID_INVALID"):
-        check(client, srp.PASSWORD, settings)
+        check(client, logins.PASSWORD, settings)
 
 
-@pytest.mark.parametrize("a", [0, 1, srp.PRIME - 1, srp.PRIME, 2**2048 - 1, 2**2056])
+@pytest.mark.parametrize("a", [0, 1, SAFE_PRIME - 1, SAFE_PRIME, 2**2048 - 1, 2**2056])
 def test_a_forged_public_value_proves_nothing(a):
-    assert not srp.accepts(1, a.to_bytes(258, "big").lstrip(b"\0"), bytes(32))
+    assert not password_check.accepts(1, a.to_bytes(258, "big").lstrip(b"\0"), bytes(32))
 
 
 def test_accounts_without_a_password_say_so():

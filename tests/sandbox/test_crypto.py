@@ -8,12 +8,11 @@ from telethon.crypto import rsa as telethon_rsa
 
 from broadcast.mtproto.encryption import EncryptionError, encrypt_ige, sha1
 from broadcast.sandbox.protocol.crypto import (
-    DH_GENERATOR,
-    DH_PRIME,
     ServerKey,
     exchange_key_iv,
     open_rsa_pad,
 )
+from broadcast.sandbox.safe_prime import GENERATOR, SAFE_PRIME
 
 
 @given(st.binary(min_size=16, max_size=16), st.binary(min_size=32, max_size=32))
@@ -26,11 +25,11 @@ def test_the_exchange_key_is_telethons(server_nonce, new_nonce):
 
 
 def test_the_prime_is_safe_and_fits_the_generator():
-    assert DH_PRIME.bit_length() == 2048
-    assert pow(2, DH_PRIME - 1, DH_PRIME) == 1
-    assert pow(2, (DH_PRIME - 1) // 2 - 1, (DH_PRIME - 1) // 2) == 1
+    assert SAFE_PRIME.bit_length() == 2048
+    assert pow(2, SAFE_PRIME - 1, SAFE_PRIME) == 1
+    assert pow(2, (SAFE_PRIME - 1) // 2 - 1, (SAFE_PRIME - 1) // 2) == 1
     # What makes 3 a generator: security_guidelines#validation-of-dh-parameters.
-    assert (DH_GENERATOR, DH_PRIME % 3) == (3, 2)
+    assert (GENERATOR, SAFE_PRIME % 3) == (3, 2)
 
 
 def test_telethon_reads_the_public_key_and_gives_it_the_same_fingerprint():

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import functions, types
 
-from broadcast.sandbox.world.message_log import Box, Kind
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.memory.message_log import EventKind, MessageLog
+from broadcast.sandbox.world import RpcError
 from tests.sandbox.asking import Client, bot, free_world, user
 from tests.sandbox.test_editing import delete, delete_posts, edit
 
@@ -202,24 +202,24 @@ deeds = st.lists(st.tuples(st.sampled_from(["new", "edit", "delete"]), st.intege
 
 @given(deeds, st.data())
 def test_the_events_after_any_pts_are_the_rest_of_all_events(story, data):
-    box, expected = Box(1), []
+    log, expected = MessageLog(1), []
     for when, (deed, choice) in enumerate(story):
-        shown = [number for number in range(1, len(box) + 1) if box.shows(number)]
+        shown = [number for number in range(1, len(log) + 1) if log.shows(number)]
         if deed == "new" or not shown:
-            number = box.add(5, when + 1, 0, when)
-            expected.append((box.pts, Kind.NEW, number, when))
-            assert box.pts_of(number) == box.pts
+            number = log.add(5, when + 1, 0, when)
+            expected.append((log.pts, EventKind.NEW, number, when))
+            assert log.pts_of(number) == log.pts
         else:
             number = shown[choice % len(shown)]
-            kind = Kind.EDITED if deed == "edit" else Kind.DELETED
-            box.change(kind, number, when)
-            expected.append((box.pts, kind, number, when))
-    assert [pts for pts, *_ in expected] == list(range(2, box.pts + 1))
-    after = data.draw(st.integers(1, box.pts))
-    assert list(box.events(after)) == expected[after - 1 :]
+            kind = EventKind.EDITED if deed == "edit" else EventKind.DELETED
+            log.change(kind, number, when)
+            expected.append((log.pts, kind, number, when))
+    assert [pts for pts, *_ in expected] == list(range(2, log.pts + 1))
+    after = data.draw(st.integers(1, log.pts))
+    assert list(log.events(after)) == expected[after - 1 :]
     for pts, kind, number, _ in expected:
-        if kind is Kind.NEW:
-            assert box.pts_of(number) == pts
+        if kind is EventKind.NEW:
+            assert log.pts_of(number) == pts
 
 
 def followed(client: Client) -> dict[int, str]:

@@ -5,7 +5,7 @@ from telethon.tl import functions, types
 
 from broadcast.core.peers import parse_peer
 from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.world.world import RpcError, World
+from broadcast.sandbox.world import RpcError, World
 from tests.sandbox.asking import Client, bot, user
 
 CONTACTS = [

@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 import pytest
 from telethon.tl import functions, types
 
+from broadcast.sandbox.limits import Limits
 from broadcast.sandbox.people.phonebook import access_hash
-from broadcast.sandbox.world.world import Limits, RpcError, World
+from broadcast.sandbox.world import RpcError, World
 from tests.sandbox.asking import NOW, Client, bot, free_world, user
 from tests.sandbox.test_messages import history, id_of
 

@@ -15,24 +15,21 @@ from telethon.errors import (
 from telethon.tl import functions, types
 
 from broadcast.core.errors import SettingsError
-from broadcast.sandbox.faults import schedule as faults_module
-from broadcast.sandbox.faults.file import FaultsFile
-from broadcast.sandbox.faults.schedule import (
-    AS_USUAL,
-    ERROR_DUPLICATE,
-    Action,
+from broadcast.sandbox.faults import (
     Duplicate,
-    Ending,
     Faults,
+    FaultsFile,
     Late,
     Pause,
-    Schedule,
+    decision,
     parse_faults,
 )
+from broadcast.sandbox.faults.decision import AS_USUAL, ERROR_DUPLICATE, Action, Decider, Ending
 from broadcast.sandbox.journal import Journal
+from broadcast.sandbox.limits import Limits
+from broadcast.sandbox.memory.arrived import Delivered
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.world.state import Delivered
-from broadcast.sandbox.world.world import Limits, World
+from broadcast.sandbox.world import World
 from tests.e2e.child import Cli
 from tests.sandbox.test_messages import id_of
 from tests.sandbox.test_server import client_of, connected
@@ -48,8 +45,8 @@ def send(random_id, text="hello", user_id=777):
 
 
 def actions(faults, count=12):
-    schedule = Schedule(faults)
-    return [schedule.next(0.0) for _ in range(count)]
+    decider = Decider(faults)
+    return [decider.next(0.0) for _ in range(count)]
 
 
 def struck(faults, count=12):
@@ -57,7 +54,7 @@ def struck(faults, count=12):
     return [n for n, action in enumerate(actions(faults, count), start=1) if action != AS_USUAL]
 
 
-# The schedule
+# What is decided
 
 
 @pytest.mark.parametrize(
@@ -126,27 +123,27 @@ def first(message_id=1, date=100.0):
 
 
 def test_a_repeat_is_a_duplicate_a_number_of_times_each():
-    schedule = Schedule(Faults(duplicate=Duplicate("error", times=2)))
-    assert schedule.wants_repeats
+    decider = Decider(Faults(duplicate=Duplicate("error", times=2)))
+    assert decider.wants_repeats
     duplicate = Action(is_done=False, error=ERROR_DUPLICATE)
-    assert schedule.next(100.0) == AS_USUAL
-    assert [schedule.next(100.0, first(1)) for _ in range(3)] == [duplicate, duplicate, AS_USUAL]
-    assert schedule.next(100.0, first(2)) == duplicate
+    assert decider.next(100.0) == AS_USUAL
+    assert [decider.next(100.0, first(1)) for _ in range(3)] == [duplicate, duplicate, AS_USUAL]
+    assert decider.next(100.0, first(2)) == duplicate
 
 
 def test_a_repeat_is_a_duplicate_for_some_seconds_from_the_first_message_on():
-    schedule = Schedule(Faults(duplicate=Duplicate("error", seconds=2)))
-    assert schedule.next(101.9, first(date=100.0)).error == ERROR_DUPLICATE
-    assert schedule.next(102.0, first(date=100.0)) == AS_USUAL
+    decider = Decider(Faults(duplicate=Duplicate("error", seconds=2)))
+    assert decider.next(101.9, first(date=100.0)).error == ERROR_DUPLICATE
+    assert decider.next(102.0, first(date=100.0)) == AS_USUAL
 
 
 def test_a_duplicate_may_come_late_as_well():
-    schedule = Schedule(Faults(late=Late(1, 3), duplicate=Duplicate("error", times=1)))
-    assert schedule.next(0.0, first()) == Action(is_done=False, error=ERROR_DUPLICATE, late=3)
+    decider = Decider(Faults(late=Late(1, 3), duplicate=Duplicate("error", times=1)))
+    assert decider.next(0.0, first()) == Action(is_done=False, error=ERROR_DUPLICATE, late=3)
 
 
 def test_the_first_message_is_the_answer_when_that_is_asked_for():
-    assert Schedule(Faults(duplicate=Duplicate("first"))).next(100.0, first()) == AS_USUAL
+    assert Decider(Faults(duplicate=Duplicate("first"))).next(100.0, first()) == AS_USUAL
 
 
 # The file
@@ -174,24 +171,24 @@ any_faults = st.builds(
 @given(any_faults)
 def test_faults_are_read_as_they_are_shown(faults):
     text = "{}" if faults == Faults() else f"{{{faults}}}"
-    assert parse_faults(text, "faults.yaml") == faults
+    assert parse_faults(text.encode(), "faults.yaml") == faults
 
 
 def test_faults_may_be_yaml_or_json():
     expected = Faults(drop_after=7, late=Late(5, 0.5), duplicate=Duplicate("error", times=3))
     yaml = "drop_after: 7\nlate: {every: 5, seconds: 0.5}\nduplicate:\n  answer: error\n  times: 3"
-    assert parse_faults(yaml, "faults.yaml") == expected
+    assert parse_faults(yaml.encode(), "faults.yaml") == expected
     data = {
         "drop_after": 7,
         "late": {"every": 5, "seconds": 0.5},
         "duplicate": {"answer": "error", "times": 3},
     }
-    assert parse_faults(json.dumps(data, indent=2), "faults.json") == expected
+    assert parse_faults(json.dumps(data, indent=2).encode(), "faults.json") == expected
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# nothing\n", "''", "{}"])
 def test_an_empty_file_switches_everything_off(text):
-    assert parse_faults(text, "faults.yaml") == Faults()
+    assert parse_faults(text.encode(), "faults.yaml") == Faults()
 
 
 @pytest.mark.parametrize(
@@ -216,14 +213,14 @@ def test_an_empty_file_switches_everything_off(text):
         ("duplicate: {answer: first, times: 1}", "1: duplicate: the answer first lasts for ever"),
         ("- drop_after", "1: the faults: expected `key: value` of drop_before, "),
         ("drop_after", "1: the faults: expected `key: value` of drop_before, "),
-        ("\nlate: [", "2: not YAML: "),
-        ("[" * 10_000, " not YAML: "),
-        ("\x00", " not YAML: "),
+        ("\nlate: [}", "2: not YAML: a bracket is not closed "),
+        ("[" * 10_000, "1: lists within lists within lists: "),
+        ("\x00", "1: a NUL byte: "),
     ],
 )
 def test_a_mistake_is_named_with_file_line_and_key(text, complaint):
     with pytest.raises(SettingsError, match=rf"^faults\.yaml:{re.escape(complaint)}"):
-        parse_faults(text, "faults.yaml")
+        parse_faults(text.encode(), "faults.yaml")
 
 
 def test_faults_made_by_a_program_are_checked_too():
@@ -245,7 +242,7 @@ def test_a_file_is_read_when_it_has_changed(tmp_path):
     path.unlink()
     assert file.news() == Faults()
     path.write_bytes(b"\xff")
-    with pytest.raises(SettingsError, match=f"^{path}: not UTF-8"):
+    with pytest.raises(SettingsError, match=f"^{path}:1: not UTF-8"):
         file.news()
     assert file.news() is None
     with pytest.raises(SettingsError, match="cannot be read"):
@@ -512,7 +509,7 @@ async def test_edits_and_deletions_are_struck_and_the_rest_is_not():
                 await signed.start(request)
             await signed.start(request)
         assert signed.world.random_ids() == []
-    assert len(faults_module.COUNTED) == 11
+    assert len(decision.COUNTED) == 11
 
 
 async def test_who_asks_again_after_a_lost_answer_hears_that_it_is_done():

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 from telethon.tl import functions, types
 
-from broadcast.sandbox.world.extras import EFFECTS
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.world import RpcError
+from broadcast.sandbox.world.sending_options import EFFECTS
 from tests.sandbox.asking import ME, bot, free_world, messages_of, user
 
 Reply = types.InputReplyToMessage

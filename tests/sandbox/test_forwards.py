@@ -4,7 +4,7 @@ import pytest
 from telethon.tl import functions, types
 
 from broadcast.sandbox.people.phonebook import by_username
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.world import RpcError
 from tests.sandbox.asking import ME, bot, free_world, messages_of, user
 
 Channel = functions.channels.GetMessagesRequest

@@ -12,7 +12,7 @@ from telethon.tl import functions, types
 
 from broadcast.mtproto.encryption import auth_key_id, encrypt_ige, sha1
 from broadcast.sandbox.protocol import tl
-from broadcast.sandbox.protocol.crypto import DH_PRIME, ServerKey, exchange_key_iv
+from broadcast.sandbox.protocol.crypto import ServerKey, exchange_key_iv
 from broadcast.sandbox.protocol.handshake import (
     Agreed,
     HandshakeError,
@@ -22,12 +22,13 @@ from broadcast.sandbox.protocol.handshake import (
     offer_pq,
     step,
 )
+from broadcast.sandbox.safe_prime import SAFE_PRIME
 
 KEY = ServerKey.default()
 NOW = 1_800_000_000.0
 NONCE = 11
 NEW_NONCE = 22
-G_B = pow(3, 2**256 + 1, DH_PRIME)
+G_B = pow(3, 2**256 + 1, SAFE_PRIME)
 
 
 class Server:
@@ -155,9 +156,9 @@ def test_a_key_keeps_its_leading_zeros():
     g_b = next(
         g_b
         for exponent in range(700, 10_000)
-        if (g_b := pow(3, exponent, DH_PRIME)) >> 2040
-        and pow(g_b, server.state.a, DH_PRIME) >> 2040 == 0
-        and 2**1984 <= g_b <= DH_PRIME - 2**1984
+        if (g_b := pow(3, exponent, SAFE_PRIME)) >> 2040
+        and pow(g_b, server.state.a, SAFE_PRIME) >> 2040 == 0
+        and 2**1984 <= g_b <= SAFE_PRIME - 2**1984
     )
     server.answer(client_params_request(server, g_b=g_b))
     assert len(server.state.auth_key) == 256
@@ -253,9 +254,9 @@ def test_temporary_keys_are_refused():
         {"inner": {"server_nonce": 5}},
         {"g_b": 0},
         {"g_b": 1},
-        {"g_b": DH_PRIME - 1},
+        {"g_b": SAFE_PRIME - 1},
         {"g_b": 2**1984 - 1},
-        {"g_b": DH_PRIME - 2**1984 + 1},
+        {"g_b": SAFE_PRIME - 2**1984 + 1},
     ],
 )
 def test_wrong_parameters_of_the_client_are_refused(changes):

@@ -16,9 +16,9 @@ from telethon.tl import functions, types
 
 from broadcast.core.errors import SettingsError
 from broadcast.core.peers import parse_peer
-from broadcast.sandbox.limits.buckets import Lanes
-from broadcast.sandbox.limits.published import Limits, named_limits, read_limits
-from broadcast.sandbox.world.world import RpcError, World
+from broadcast.sandbox.limits import Limits, named_limits, read_limits
+from broadcast.sandbox.limits.token_buckets import TokenBuckets
+from broadcast.sandbox.world import RpcError, World
 from tests.e2e.child import Cli
 from tests.sandbox.asking import NOW, Client, bot, free_world, user
 
@@ -267,7 +267,7 @@ steps = st.lists(st.floats(0, 5), max_size=60)
 def test_in_any_window_no_more_than_the_burst_and_what_the_rate_gives_pass(
     rate, burst, waits, growth
 ):
-    lanes = Lanes(rate, burst, Limits(flood_growth=growth))
+    lanes = TokenBuckets(rate, burst, Limits(flood_growth=growth))
     now, passed = NOW, []
     for wait in waits:
         now += wait / rate
@@ -282,7 +282,7 @@ def test_in_any_window_no_more_than_the_burst_and_what_the_rate_gives_pass(
 
 @given(rates, bursts, st.integers(1, 60), st.booleans())
 def test_who_waits_as_long_as_is_named_is_let_pass(rate, burst, count, at_once):
-    lanes = Lanes(rate, burst, Limits())
+    lanes = TokenBuckets(rate, burst, Limits())
     now = NOW
     for _ in range(count):
         if not lanes.take("key", now):
@@ -300,11 +300,11 @@ def test_who_waits_as_long_as_is_named_is_let_pass(rate, burst, count, at_once):
 )
 def test_lanes_that_are_forgotten_would_have_made_nobody_wait(burst, story):
     rate = 1 / 4  # all numbers are exact
-    lanes, one_each = Lanes(rate, burst, Limits()), {}
+    lanes, one_each = TokenBuckets(rate, burst, Limits()), {}
     now = NOW
     for key, wait in story:
         now += wait / rate
-        alone = one_each.setdefault(key, Lanes(rate, burst, Limits()))
+        alone = one_each.setdefault(key, TokenBuckets(rate, burst, Limits()))
         alone._turns_at = float("inf")  # it never forgets
         assert lanes.take(key, now) == alone.take(key, now)
 

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import functions, types
 
-from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.people.phonebook import RULES
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.people import behaviour, phonebook
+from broadcast.sandbox.people.behaviour import RULES
+from broadcast.sandbox.world import RpcError
 from tests.sandbox.asking import NOW, PHONE, Client, bot, free_world, user
 
 me = types.InputPeerSelf()
@@ -152,15 +152,15 @@ def test_a_random_id_is_required():
 @any_rule
 def test_the_name_of_a_person_decides(rule):
     client = user()
-    if rule is phonebook.UNKNOWN:
+    if rule is behaviour.UNKNOWN:
         with pytest.raises(RpcError, match="USERNAME_NOT_OCCUPIED"):
             client.find("unknown_ana")
         return
     person = types.InputUser(77_777_000_000 + rule.digits, 0)
     hash_of = phonebook.access_hash(client.world.account_of(1), person.user_id)
     by_id = types.InputPeerUser(person.user_id, hash_of)
-    person_by_name = client.find(f"ana_{rule.word}") if rule is not phonebook.SLOWMODE else by_id
-    expected = None if rule is phonebook.BOT else rule.user
+    person_by_name = client.find(f"ana_{rule.word}") if rule is not behaviour.SLOWMODE else by_id
+    expected = None if rule is behaviour.BOT else rule.user
     if isinstance(person_by_name, types.InputPeerUser):
         assert error_of(client, person_by_name) == expected
     assert error_of(client, by_id) == expected
@@ -170,10 +170,10 @@ def test_the_name_of_a_person_decides(rule):
 @any_rule
 def test_the_name_of_a_group_decides(rule):
     client = user()
-    if rule is phonebook.UNKNOWN:
+    if rule is behaviour.UNKNOWN:
         return
     peer = client.find(f"{rule.word}_supergroup")
-    if rule is phonebook.SLOWMODE:
+    if rule is behaviour.SLOWMODE:
         assert error_of(client, peer) is None
     assert error_of(client, peer, random_id=2) == rule.chat
     assert error_of(client, peer, random_id=2) == (None if rule.once else rule.chat)

@@ -10,8 +10,9 @@ from telethon import utils
 from telethon.tl import types
 
 from broadcast.core.peers import parse_peer
-from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.people.phonebook import RULES, Kind
+from broadcast.sandbox.people import behaviour, phonebook
+from broadcast.sandbox.people.behaviour import RULES
+from broadcast.sandbox.people.phonebook import Kind
 
 usernames = st.from_regex(r"\A[a-z][a-z0-9_]{2,31}\Z")
 marked_ids = st.integers(-(2 * 10**12), 2**52 - 1).filter(lambda i: i not in (0, -(10**12)))
@@ -44,13 +45,13 @@ def test_the_last_four_digits_mean_the_same_as_the_word(rule):
 def test_the_rule_of_a_chat_is_in_its_id(rule, kind):
     entry = the(f"@{rule.word}_{kind}")
     assert entry.kind is phonebook.KIND_WORDS[kind]
-    assert entry.kind is phonebook.by_id(entry.id).kind or rule is phonebook.SLOWMODE
-    assert phonebook.rule_of(entry.id) is rule
+    assert entry.kind is phonebook.by_id(entry.id).kind or rule is behaviour.SLOWMODE
+    assert behaviour.rule_of(entry.id) is rule
 
 
 @any_rule
 def test_every_rule_is_in_the_table_that_the_page_shows(rule):
-    row = next(line for line in phonebook.table().splitlines() if f"`{rule.word}`" in line)
+    row = next(line for line in behaviour.table().splitlines() if f"`{rule.word}`" in line)
     assert str(rule.digits) in row
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from telethon.tl import functions, types
 
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.world import RpcError
 from tests.sandbox.asking import bot, user
 
 Pin = functions.messages.UpdatePinnedMessageRequest

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from telethon import Button, functions, types
 
-from broadcast.sandbox.faults.schedule import Faults
+from broadcast.sandbox.faults import Faults
+from broadcast.sandbox.limits import Limits
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.world.world import Limits, World
+from broadcast.sandbox.world import World
 from broadcast.sandbox_app import InboxRow
 from tests.e2e.child import Cli
 from tests.e2e.telegram import in_journal

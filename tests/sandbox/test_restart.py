@@ -19,7 +19,7 @@ from telethon.tl import functions, types
 from broadcast.sandbox.journal import Journal
 from broadcast.sandbox.protocol.crypto import ServerKey
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.world.world import World
+from broadcast.sandbox.world import World
 from tests.e2e.child import Child, Cli
 from tests.e2e.telegram import in_journal
 from tests.sandbox.test_messages import id_of

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from telethon.tl import functions, types
 
-from broadcast.sandbox.world.world import RpcError
+from broadcast.sandbox.world import RpcError
 from tests.sandbox.asking import ME, NOW, at, bot, free_world, messages_of, user
 
 History = functions.messages.GetScheduledHistoryRequest

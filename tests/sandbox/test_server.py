@@ -22,7 +22,7 @@ from broadcast.core.errors import SettingsError
 from broadcast.sandbox.journal import Journal
 from broadcast.sandbox.protocol.crypto import ServerKey
 from broadcast.sandbox.server import SandboxServer
-from broadcast.sandbox.world.state import RpcError
+from broadcast.sandbox.world import RpcError
 
 
 class StubWorld:

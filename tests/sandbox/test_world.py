@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from telethon.tl import functions, types
 
 from broadcast.core.peers import parse_peer
-from broadcast.sandbox.faults.schedule import parse_faults
-from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.world import accounts, srp
-from broadcast.sandbox.world.world import Limits, RpcError, World, methods
+from broadcast.sandbox.faults import parse_faults
+from broadcast.sandbox.limits import Limits
+from broadcast.sandbox.people import behaviour, logins
+from broadcast.sandbox.world import RpcError, World
+from broadcast.sandbox.world.methods import methods
 from tests.sandbox.asking import PHONE, Client, at, bot, free_world, user
 
 PAGE = Path(__file__).parents[2] / "docs" / "sandbox.md"
@@ -282,7 +283,7 @@ def test_a_request_may_come_wrapped():
 
 
 def test_the_page_shows_the_table_that_decides():
-    assert phonebook.table() in PAGE.read_text()
+    assert behaviour.table() in PAGE.read_text()
 
 
 def test_the_page_lists_every_method():
@@ -292,9 +293,9 @@ def test_the_page_lists_every_method():
 
 def test_the_page_tells_the_codes_and_passwords():
     page = PAGE.read_text()
-    assert f"`{accounts.CODE}`" in page
-    assert f"`{accounts.PASSWORD_DIGITS}`" in page
-    assert f"`{srp.PASSWORD}`" in page
+    assert f"`{logins.CODE}`" in page
+    assert f"`{logins.PASSWORD_DIGITS}`" in page
+    assert f"`{logins.PASSWORD}`" in page
     assert f"`{PHONE}`" in page
 
 
@@ -310,7 +311,7 @@ def _shown(default: object) -> str:
 
 def test_the_faults_of_the_page_can_be_read():
     (block,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(), re.DOTALL)
-    faults = parse_faults(block, str(PAGE))
+    faults = parse_faults(block.encode(), str(PAGE))
     assert all(getattr(faults, field.name) is not None for field in fields(faults))
     named = [line.partition(":")[0] for line in block.splitlines()]
     assert named == [field.name for field in fields(faults)]  # their order decides

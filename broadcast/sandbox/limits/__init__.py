@@ -1,1 +1,8 @@
-"""What the sandbox allows, and how it counts what comes."""
+"""What the sandbox allows: Telegram's published limits, and how it counts what comes."""
+
+from __future__ import annotations
+
+from broadcast.sandbox.limits.limits_file import named_limits, read_limits
+from broadcast.sandbox.limits.numbers import Limits
+
+__all__ = ["Limits", "named_limits", "read_limits"]

@@ -39,12 +39,11 @@ from broadcast.mtproto.encryption import (
 )
 from broadcast.sandbox.protocol import tl
 from broadcast.sandbox.protocol.crypto import (
-    DH_GENERATOR,
-    DH_PRIME,
     ServerKey,
     exchange_key_iv,
     open_rsa_pad,
 )
+from broadcast.sandbox.safe_prime import GENERATOR, SAFE_PRIME
 
 if TYPE_CHECKING:
     from telethon.tl import TLObject
@@ -143,9 +142,9 @@ def offer_params(
         ServerDHInnerData(
             nonce=state.nonce,
             server_nonce=state.server_nonce,
-            g=DH_GENERATOR,
-            dh_prime=DH_PRIME.to_bytes(256, "big"),
-            g_a=pow(DH_GENERATOR, a, DH_PRIME).to_bytes(256, "big"),
+            g=GENERATOR,
+            dh_prime=SAFE_PRIME.to_bytes(256, "big"),
+            g_a=pow(GENERATOR, a, SAFE_PRIME).to_bytes(256, "big"),
             server_time=int(now),
         )
     )
@@ -169,9 +168,9 @@ def agree(state: ParamsSent, request: SetClientDHParamsRequest) -> tuple[DhGenOk
     _check_nonces(state, inner.nonce, inner.server_nonce)
     g_b = int.from_bytes(inner.g_b, "big")
     margin = 1 << (2048 - 64)  # security_guidelines#g-a-and-g-b-validation
-    if not margin <= g_b <= DH_PRIME - margin:
+    if not margin <= g_b <= SAFE_PRIME - margin:
         raise HandshakeError("g_b is out of range")
-    auth_key = pow(g_b, state.a, DH_PRIME).to_bytes(256, "big")
+    auth_key = pow(g_b, state.a, SAFE_PRIME).to_bytes(256, "big")
     proof = sha1(state.new_nonce + b"\x01" + sha1(auth_key)[:8])[4:]
     answer = DhGenOk(
         nonce=state.nonce, server_nonce=state.server_nonce, new_nonce_hash1=_signed(proof)

@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 
 from telethon.tl import types
 
-from broadcast.sandbox.world.values import RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.values import Account, Buttons
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_body import Buttons
 
 _SCHEMES = ("http", "https", "tg", "ton", "tonsite")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from telethon.tl import types
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.limits.published import Limits
+    from broadcast.sandbox.limits.numbers import Limits
 
 DC_ID = 2  # Telegram's test servers are DC 2 as well
 

@@ -1,4 +1,4 @@
-"""Answers what a client has missed: updates.*. It keeps no log, box.py counts the events.
+"""Answers what a client has missed: updates.*. It keeps no log, log.py counts the events.
 
 The rules are those of https://core.telegram.org/api/updates#recovering-gaps. Every message of the
 account comes with its UpdateMessageID, also one that was deleted since: whoever lost an answer
@@ -17,19 +17,20 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from telethon.tl import functions, types
 
-from broadcast.sandbox.people.phonebook import CHANNEL_MARK
+from broadcast.sandbox.memory.message_log import FIRST_PTS, EventKind
+from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.world.input_peers import dialog_of, peer_of, users_and_chats
-from broadcast.sandbox.world.message_log import FIRST_PTS, Kind
-from broadcast.sandbox.world.messages import channel_box, message_of, named_in
 from broadcast.sandbox.world.pins import pin_update
-from broadcast.sandbox.world.state import RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.shown_messages import channel_log, message_of, named_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
     from broadcast.sandbox.world.input_peers import Chat
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import Account, State
 
 AccountDifference = (
     types.updates.Difference
@@ -60,23 +61,23 @@ def get_state(
     _state: State, account: Account, _request: functions.updates.GetStateRequest, now: float
 ) -> types.updates.State:
     """updates.getState."""
-    return _state_at(account.box.pts, now)
+    return _state_at(account.log.pts, now)
 
 
 def get_difference(
     state: State, account: Account, request: functions.updates.GetDifferenceRequest, now: float
 ) -> AccountDifference:
     """updates.getDifference: private chats and basic groups."""
-    box = account.box
-    _check(box, request.pts)
+    log = account.log
+    _check(log, request.pts)
     gap = state.limits.gap if request.pts_total_limit is None else request.pts_total_limit
-    if request.pts == box.pts:
+    if request.pts == log.pts:
         return types.updates.DifferenceEmpty(date=_date(now), seq=0)
-    if request.pts + gap < box.pts:
-        return types.updates.DifferenceTooLong(pts=box.pts)
-    part = _slice(state, account, box, request.pts, request.pts_limit)
+    if request.pts + gap < log.pts:
+        return types.updates.DifferenceTooLong(pts=log.pts)
+    part = _slice(state, account, log, request.pts, request.pts_limit)
     told = part.messages, [], part.others, part.chats, part.users, _state_at(part.pts, now)
-    if part.pts < box.pts:
+    if part.pts < log.pts:
         return types.updates.DifferenceSlice(*told)
     return types.updates.Difference(*told)
 
@@ -88,91 +89,95 @@ def get_channel_difference(
     _now: float,
 ) -> ChannelDifference:
     """updates.getChannelDifference: one channel or supergroup. No filter is kept."""
-    box = channel_box(state, account, request.channel)
-    _check(box, request.pts)
-    if request.pts == box.pts:
+    log = channel_log(state, account, request.channel)
+    _check(log, request.pts)
+    if request.pts == log.pts:
         return types.updates.ChannelDifferenceEmpty(
-            pts=box.pts, final=True, timeout=CHANNEL_TIMEOUT
+            pts=log.pts, final=True, timeout=CHANNEL_TIMEOUT
         )
-    if request.pts + state.limits.gap < box.pts:
-        return _start_again(state, account, box)
-    part = _slice(state, account, box, request.pts, request.limit)
+    if request.pts + state.limits.gap < log.pts:
+        return _start_again(state, account, log)
+    part = _slice(state, account, log, request.pts, request.limit)
     return types.updates.ChannelDifference(
         pts=part.pts,
         new_messages=part.messages,
         other_updates=part.others,
         chats=part.chats,
         users=part.users,
-        final=part.pts == box.pts,
+        final=part.pts == log.pts,
         timeout=CHANNEL_TIMEOUT,
     )
 
 
-def _check(box: Box, pts: int) -> None:
+def _check(log: MessageLog, pts: int) -> None:
     if pts == 0:
         raise RpcError(400, "PERSISTENT_TIMESTAMP_EMPTY")
-    if not FIRST_PTS <= pts <= box.pts:
+    if not FIRST_PTS <= pts <= log.pts:
         raise RpcError(400, "PERSISTENT_TIMESTAMP_INVALID")
 
 
-def _slice(state: State, account: Account, box: Box, after: int, limit: int | None) -> _Slice:
+def _slice(
+    state: State, account: Account, log: MessageLog, after: int, limit: int | None
+) -> _Slice:
     """The events after a pts. Each message is told in its last form, and once."""
     most = min(limit or state.limits.difference, state.limits.difference)
-    events = list(islice(box.events(after), max(most, 1)))
-    new = [event.number for event in events if event.kind is Kind.NEW]
-    edited = {event.number: event.pts for event in events if event.kind is Kind.EDITED}
-    deleted = [event.number for event in events if event.kind in (Kind.DELETED, Kind.HIDDEN)]
-    others: list[types.TypeUpdate] = [
-        types.UpdateMessageID(number, box.random_ids[number - 1])
-        for number in new
-        if not box.is_channel or box.others[number - 1] == account.id
+    events = list(islice(log.events(after), max(most, 1)))
+    new = [event.number for event in events if event.kind is EventKind.NEW]
+    edited = {event.number: event.pts for event in events if event.kind is EventKind.EDITED}
+    deleted = [
+        event.number for event in events if event.kind in (EventKind.DELETED, EventKind.HIDDEN)
     ]
-    update = types.UpdateEditChannelMessage if box.is_channel else types.UpdateEditMessage
+    others: list[types.TypeUpdate] = [
+        types.UpdateMessageID(number, log.random_ids[number - 1])
+        for number in new
+        if not log.is_channel or log.others[number - 1] == account.id
+    ]
+    update = types.UpdateEditChannelMessage if log.is_channel else types.UpdateEditMessage
     others += (
-        update(message_of(state, account, box, number), pts, 1)
+        update(message_of(state, account, log, number), pts, 1)
         for number, pts in edited.items()
-        if box.shows(number) and number not in new
+        if log.shows(number) and number not in new
     )
     others += (
-        pin_update(box, event.number, event.pts, is_pinned=event.kind is not Kind.UNPINNED)
+        pin_update(log, event.number, event.pts, is_pinned=event.kind is not EventKind.UNPINNED)
         for event in events
-        if event.kind in (Kind.PINNED, Kind.PINNED_HERE, Kind.UNPINNED)
+        if event.kind in (EventKind.PINNED, EventKind.PINNED_HERE, EventKind.UNPINNED)
     )
-    others += _no_longer_scheduled(state, account, box, new)
+    others += _no_longer_scheduled(state, account, log, new)
     pts = events[-1].pts
-    if deleted and box.is_channel:
-        channel_id = -box.owner - CHANNEL_MARK
+    if deleted and log.is_channel:
+        channel_id = -log.owner - CHANNEL_MARK
         others.append(types.UpdateDeleteChannelMessages(channel_id, deleted, pts, len(deleted)))
     elif deleted:
         others.append(types.UpdateDeleteMessages(deleted, pts, len(deleted)))
-    shown = [number for number in {*new, *edited} if box.shows(number)]
-    users, chats = users_and_chats(state, account, sorted(named_in(state, account, box, shown)))
-    messages = [message_of(state, account, box, number) for number in new if box.shows(number)]
+    shown = [number for number in {*new, *edited} if log.shows(number)]
+    users, chats = users_and_chats(state, account, sorted(named_in(state, account, log, shown)))
+    messages = [message_of(state, account, log, number) for number in new if log.shows(number)]
     return _Slice(pts, messages, others, users, chats)
 
 
 def _no_longer_scheduled(
-    state: State, account: Account, box: Box, new: list[int]
+    state: State, account: Account, log: MessageLog, new: list[int]
 ) -> Iterator[types.UpdateDeleteScheduledMessages]:
     """Which scheduled messages these are that have come since."""
     for number in new if state.queue else ():
-        peer = box.owner if box.is_channel else box.others[number - 1]
+        peer = log.owner if log.is_channel else log.others[number - 1]
         scheduled = state.queue.number_of_sent(account.id, peer, number)
         if scheduled is not None:
             yield types.UpdateDeleteScheduledMessages(peer_of(peer), [scheduled], [number])
 
 
 def _start_again(
-    state: State, account: Account, box: Box
+    state: State, account: Account, log: MessageLog
 ) -> types.updates.ChannelDifferenceTooLong:
     """https://core.telegram.org/constructor/updates.channelDifferenceTooLong."""
-    newest = [number for number in islice(box.newest_first(), 1) if box.shows(number)]
+    newest = [number for number in islice(log.newest_first(), 1) if log.shows(number)]
     users, chats = users_and_chats(
-        state, account, (account.id, box.owner, *(box.others[number - 1] for number in newest))
+        state, account, (account.id, log.owner, *(log.others[number - 1] for number in newest))
     )
     return types.updates.ChannelDifferenceTooLong(
-        dialog=dialog_of(box.owner, newest[0] if newest else 0, box.pts),
-        messages=[message_of(state, account, box, number) for number in newest],
+        dialog=dialog_of(log.owner, newest[0] if newest else 0, log.pts),
+        messages=[message_of(state, account, log, number) for number in newest],
         chats=chats,
         users=users,
         final=True,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
-from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.people.phonebook import CHANNEL_MARK
+from broadcast.sandbox.people import behaviour, phonebook
+from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.world.input_peers import (
     address,
     chat_of,
@@ -21,12 +21,14 @@ from broadcast.sandbox.world.input_peers import (
     users_and_chats,
     users_only,
 )
-from broadcast.sandbox.world.messages import message_of
-from broadcast.sandbox.world.state import RpcError
+from broadcast.sandbox.world.original_posts import log_of
+from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.shown_messages import message_of
 
 if TYPE_CHECKING:
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.state import State
     from broadcast.sandbox.world.input_peers import User
-    from broadcast.sandbox.world.state import Account, State
 
 Dialogs = types.messages.Dialogs | types.messages.DialogsSlice
 
@@ -52,14 +54,14 @@ def get_full_user(
     user_id = _visible(state, account, request.id)
     if not user_id:
         raise RpcError(400, "USER_ID_INVALID")
-    rule = phonebook.rule_of(user_id)
+    rule = behaviour.rule_of(user_id)
     full = types.UserFull(
         id=user_id,
         settings=types.PeerSettings(),
         notify_settings=types.PeerNotifySettings(),
         common_chats_count=0,
-        contact_require_premium=rule is phonebook.PREMIUM,
-        send_paid_messages_stars=phonebook.PAID_STARS if rule is phonebook.PAID else None,
+        contact_require_premium=rule is behaviour.PREMIUM,
+        send_paid_messages_stars=behaviour.PAID_STARS if rule is behaviour.PAID else None,
     )
     return types.users.UserFull(full, chats=[], users=[user_of(state, account, user_id)])
 
@@ -112,7 +114,7 @@ def get_contacts(
 ) -> types.contacts.Contacts:
     """contacts.getContacts: who was imported, and the people of the world's contact list."""
     users_only(account)
-    ids = dict.fromkeys((*filter(lambda peer: peer > 0, state.given()), *account.contacts))
+    ids = dict.fromkeys((*filter(lambda peer: peer > 0, state.contact_list()), *account.contacts))
     users = [user for user in (user_of(state, account, user_id) for user_id in ids) if user.contact]
     return types.contacts.Contacts(
         contacts=[types.Contact(user.id, mutual=bool(user.mutual_contact)) for user in users],
@@ -131,7 +133,7 @@ def get_dialogs(
     users_only(account)
     latest = _latest(state, account)
     written = sorted(latest, key=lambda peer: (latest[peer][1], peer), reverse=True)
-    peers = [] if request.folder_id else list(dict.fromkeys((*written, *state.given())))
+    peers = [] if request.folder_id else list(dict.fromkeys((*written, *state.contact_list())))
     start = 0
     if not isinstance(request.offset_peer, types.InputPeerEmpty):
         offset = address(account, request.offset_peer)
@@ -142,12 +144,12 @@ def get_dialogs(
         dialog_of(
             peer,
             top_message=latest[peer][0] if peer in latest else 0,
-            pts=state.box_of(account, peer).pts if peer < -CHANNEL_MARK else None,
+            pts=log_of(state, account, peer).pts if peer < -CHANNEL_MARK else None,
         )
         for peer in page
     ]
     messages = [
-        message_of(state, account, state.box_of(account, peer), latest[peer][0])
+        message_of(state, account, log_of(state, account, peer), latest[peer][0])
         for peer in page
         if peer in latest
     ]
@@ -205,7 +207,7 @@ def _with_plus(phone: str) -> str:
 def _visible(state: State, account: Account, asked: object) -> int | None:
     if isinstance(asked, types.InputUser) and asked.access_hash == 0:
         user_id = asked.user_id
-        if user_id in account.contacts or user_id in state.given():
+        if user_id in account.contacts or user_id in state.contact_list():
             return user_id
     try:
         return address(account, asked)
@@ -223,14 +225,14 @@ def _resolved(
 
 def _latest(state: State, account: Account) -> dict[int, tuple[int, float]]:
     """For each peer that the account wrote to, its newest message and when that was."""
-    box = account.box
+    log = account.log
     latest = {
-        peer: (number, box.dates[number - 1])
-        for number, peer in enumerate(box.others, start=1)
-        if box.shows(number)
+        peer: (number, log.dates[number - 1])
+        for number, peer in enumerate(log.others, start=1)
+        if log.shows(number)
     }
-    for channel, its_box in state.boxes.items():
-        if any(its_box.shows(number) for number in its_box.newest_first(account.id)):
-            number = next(number for number in its_box.newest_first() if its_box.shows(number))
-            latest[channel] = number, its_box.dates[number - 1]
+    for channel, its_log in state.channel_logs.items():
+        if any(its_log.shows(number) for number in its_log.newest_first(account.id)):
+            number = next(number for number in its_log.newest_first() if its_log.shows(number))
+            latest[channel] = number, its_log.dates[number - 1]
     return latest

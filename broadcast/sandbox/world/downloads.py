@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from telethon.tl import functions, types
 
 from broadcast.sandbox.world.media import file_at, image_type
-from broadcast.sandbox.world.values import RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.state import State
 
 _MEGABYTE = 1_048_576
 _ALIGNMENT = 4096

@@ -15,23 +15,32 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
-from broadcast.sandbox.limits.floods import pace
+from broadcast.sandbox.memory.message_body import NO_EXTRA, Body
+from broadcast.sandbox.memory.message_log import EventKind
 from broadcast.sandbox.world.buttons import checked_buttons
-from broadcast.sandbox.world.extras import or_none
+from broadcast.sandbox.world.flood_waits import pace
 from broadcast.sandbox.world.input_peers import address, administers
 from broadcast.sandbox.world.media import album_kind, prepare
-from broadcast.sandbox.world.messages import channel_box, message_of, scheduled_message, updates_of
-from broadcast.sandbox.world.scheduled import time_of
-from broadcast.sandbox.world.texts import checked_caption, checked_text, written
-from broadcast.sandbox.world.values import NO_EXTRA, Body, RpcError
+from broadcast.sandbox.world.original_posts import log_of
+from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.scheduled_messages import time_of
+from broadcast.sandbox.world.sending_options import or_none
+from broadcast.sandbox.world.shown_messages import (
+    channel_log,
+    message_of,
+    scheduled_message,
+    updates_of,
+)
+from broadcast.sandbox.world.text_checks import checked_caption, checked_text, written
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_body import Extra
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
     from broadcast.sandbox.world.media import Prepared
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account, Extra
 
 
 def edit_message(
@@ -45,20 +54,20 @@ def edit_message(
     pace(state, account, now)
     if request.schedule_date and request.schedule_date.timestamp() > 0:
         return _edit_scheduled(state, account, peer, request, now)
-    box = state.box_of(account, peer)
-    if not box.shows(number) or not (box.is_channel or box.others[number - 1] == peer):
+    log = log_of(state, account, peer)
+    if not log.shows(number) or not (log.is_channel or log.others[number - 1] == peer):
         raise RpcError(400, "MESSAGE_ID_INVALID")
     is_free = administers(state, peer)
-    if box.is_channel and not is_free and box.others[number - 1] != account.id:
+    if log.is_channel and not is_free and log.others[number - 1] != account.id:
         raise RpcError(403, "MESSAGE_AUTHOR_REQUIRED")
     limits = state.limits
     limit = limits.bot_edit_seconds if account.is_bot else limits.edit_seconds
-    if not (is_free or peer == account.id) and _is_over(box, number, limit, now):
+    if not (is_free or peer == account.id) and _is_over(log, number, limit, now):
         raise RpcError(400, "MESSAGE_EDIT_TIME_EXPIRED")
-    body = _edited(state, account, request, state.body(box, number), now)
-    state.edit(box, number, body, now)
-    edited = types.UpdateEditChannelMessage if box.is_channel else types.UpdateEditMessage
-    update = edited(message_of(state, account, box, number), pts=box.pts, pts_count=1)
+    body = _edited(state, account, request, state.body(log, number), now)
+    state.edit(log, number, body, now)
+    edited = types.UpdateEditChannelMessage if log.is_channel else types.UpdateEditMessage
+    update = edited(message_of(state, account, log, number), pts=log.pts, pts_count=1)
     return updates_of(state, account, peer, [update], now)
 
 
@@ -147,43 +156,44 @@ def delete_messages(
 
     Without `revoke` the recipients keep what they have. A bot always revokes.
     """
-    box, limits = account.box, state.limits
+    log, limits = account.log, state.limits
     limit = limits.bot_delete_seconds if account.is_bot else limits.delete_seconds
-    numbers = _asked_for(state, box, request.id)
+    numbers = _asked_for(state, log, request.id)
     for_all = account.is_bot or bool(request.revoke)
-    if for_all and any(_is_over(box, number, limit, now) for number in numbers):
+    if for_all and any(_is_over(log, number, limit, now) for number in numbers):
         raise RpcError(403, "MESSAGE_DELETE_FORBIDDEN")
     for number in numbers:
-        is_note = box.others[number - 1] == account.id
-        state.delete(box, number, now, for_all=for_all or is_note)
-    return types.messages.AffectedMessages(pts=box.pts, pts_count=len(numbers))
+        is_note = log.others[number - 1] == account.id
+        kind = EventKind.DELETED if for_all or is_note else EventKind.HIDDEN
+        state.change(log, kind, number, now)
+    return types.messages.AffectedMessages(pts=log.pts, pts_count=len(numbers))
 
 
 def delete_channel_messages(
     state: State, account: Account, request: functions.channels.DeleteMessagesRequest, now: float
 ) -> types.messages.AffectedMessages:
     """channels.deleteMessages, for everybody: one's own, or all where one administers."""
-    box = channel_box(state, account, request.channel)
-    numbers = _asked_for(state, box, request.id)
-    if not administers(state, box.owner):
+    log = channel_log(state, account, request.channel)
+    numbers = _asked_for(state, log, request.id)
+    if not administers(state, log.owner):
         limit = state.limits.bot_delete_seconds if account.is_bot else None
         if any(
-            box.others[number - 1] != account.id or _is_over(box, number, limit, now)
+            log.others[number - 1] != account.id or _is_over(log, number, limit, now)
             for number in numbers
         ):
             raise RpcError(403, "MESSAGE_DELETE_FORBIDDEN")
     for number in numbers:
-        state.delete(box, number, now, for_all=True)
-    return types.messages.AffectedMessages(pts=box.pts, pts_count=len(numbers))
+        state.change(log, EventKind.DELETED, number, now)
+    return types.messages.AffectedMessages(pts=log.pts, pts_count=len(numbers))
 
 
-def _asked_for(state: State, box: Box, ids: Iterable[int]) -> list[int]:
+def _asked_for(state: State, log: MessageLog, ids: Iterable[int]) -> list[int]:
     """Those that are there, each once: deleting what is not there is no error."""
     numbers = list(dict.fromkeys(ids))
     if len(numbers) > state.limits.delete_at_once:
         raise RpcError(400, "LIMIT_INVALID")
-    return [number for number in numbers if box.shows(number)]
+    return [number for number in numbers if log.shows(number)]
 
 
-def _is_over(box: Box, number: int, limit: float | None, now: float) -> bool:
-    return limit is not None and now - box.dates[number - 1] > limit
+def _is_over(log: MessageLog, number: int, limit: float | None, now: float) -> bool:
+    return limit is not None and now - log.dates[number - 1] > limit

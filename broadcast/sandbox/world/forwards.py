@@ -9,20 +9,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from broadcast.sandbox.people import phonebook
+from broadcast.sandbox.memory.message_body import NO_EXTRA, Origin
+from broadcast.sandbox.people import behaviour
 from broadcast.sandbox.people.phonebook import Kind
-from broadcast.sandbox.world.extras import extra_of, or_none
 from broadcast.sandbox.world.input_peers import address
-from broadcast.sandbox.world.messages import box_to_read
-from broadcast.sandbox.world.sending import Draft, send
-from broadcast.sandbox.world.values import NO_EXTRA, Origin, RpcError
+from broadcast.sandbox.world.new_messages import Draft, send
+from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.sending_options import extra_of, or_none
+from broadcast.sandbox.world.shown_messages import log_to_read
 
 if TYPE_CHECKING:
     from telethon.tl import functions, types
 
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account, Extra
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_body import Extra
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
 
 MOST_AT_ONCE = 100
 """`forwarded_count_max` of https://core.telegram.org/constructor/config."""
@@ -43,33 +45,33 @@ def forward_messages(
         raise RpcError(400, "LIMIT_INVALID")  # ours: how Telegram says it is not published
     if len(set(random_ids)) != len(numbers):
         raise RpcError(400, "RANDOM_ID_INVALID")
-    if state.rule_of(peer) is phonebook.SLOWMODE and peer < 0 and len(numbers) > 1:
+    if state.rule_of(peer) is behaviour.SLOWMODE and peer < 0 and len(numbers) > 1:
         raise RpcError(400, "SLOWMODE_MULTI_MSGS_DISABLED")
 
-    def draft(box: Box) -> list[Draft]:
-        common = extra_of(state, account, peer, box, request)
-        origin_box = _readable(state, account, source)
+    def draft(log: MessageLog) -> list[Draft]:
+        common = extra_of(state, account, peer, log, request)
+        origin_log = _readable(state, account, source)
         for number in numbers:
-            _check(state, origin_box, source, number)
+            _check(state, origin_log, source, number)
         return [
-            _copy(state, origin_box, number, request, common)._replace(random_id=random_id)
+            _copy(state, origin_log, number, request, common)._replace(random_id=random_id)
             for number, random_id in zip(numbers, random_ids, strict=True)
         ]
 
     return send(state, account, peer, request, random_ids, draft=draft, now=now)
 
 
-def _readable(state: State, account: Account, source: int) -> Box:
+def _readable(state: State, account: Account, source: int) -> MessageLog:
     rule = state.rule_of(source)
-    if source < 0 and rule is phonebook.PRIVATE:
+    if source < 0 and rule is behaviour.PRIVATE:
         raise RpcError(400, "CHANNEL_PRIVATE")
-    return box_to_read(state, account, source)
+    return log_to_read(state, account, source)
 
 
-def _check(state: State, box: Box, source: int, number: int) -> None:
-    if not box.shows(number) or not (box.is_channel or box.others[number - 1] == source):
+def _check(state: State, log: MessageLog, source: int, number: int) -> None:
+    if not log.shows(number) or not (log.is_channel or log.others[number - 1] == source):
         raise RpcError(400, "MESSAGE_ID_INVALID")
-    extra = state.body(box, number).extra or NO_EXTRA
+    extra = state.body(log, number).extra or NO_EXTRA
     if extra.topic_title:
         raise RpcError(400, "MESSAGE_ID_INVALID")
     if extra.protected or state.is_protected(source):
@@ -78,12 +80,12 @@ def _check(state: State, box: Box, source: int, number: int) -> None:
 
 def _copy(
     state: State,
-    box: Box,
+    log: MessageLog,
     number: int,
     request: functions.messages.ForwardMessagesRequest,
     common: Extra,
 ) -> Draft:
-    text, entities, kept = state.body(box, number)
+    text, entities, kept = state.body(log, number)
     kept = kept or NO_EXTRA
     extra = replace(
         common,
@@ -92,7 +94,7 @@ def _copy(
         no_webpage=kept.no_webpage,
         invert_media=kept.invert_media,
         buttons=kept.buttons,
-        origin=None if request.drop_author else kept.origin or _origin(state, box, number),
+        origin=None if request.drop_author else kept.origin or _origin(state, log, number),
     )
     if request.drop_media_captions and kept.file is not None:
         text, entities = "", ()
@@ -100,10 +102,10 @@ def _copy(
     return Draft(0, text, entities, or_none(extra), group=group)
 
 
-def _origin(state: State, box: Box, number: int) -> Origin:
+def _origin(state: State, log: MessageLog, number: int) -> Origin:
     """https://core.telegram.org/constructor/messageFwdHeader: of a channel's post also which."""
-    date = box.dates[number - 1]
-    if box.is_channel and state.entry(box.owner).kind is Kind.CHANNEL:
-        return Origin(box.owner, date, number)
-    extra = state.body(box, number).extra or NO_EXTRA
-    return Origin(extra.send_as or (box.others[number - 1] if box.is_channel else box.owner), date)
+    date = log.dates[number - 1]
+    if log.is_channel and state.entry(log.owner).kind is Kind.CHANNEL:
+        return Origin(log.owner, date, number)
+    extra = state.body(log, number).extra or NO_EXTRA
+    return Origin(extra.send_as or (log.others[number - 1] if log.is_channel else log.owner), date)

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import types
 
-from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.people.phonebook import CHANNEL_MARK, Kind
-from broadcast.sandbox.world.state import RpcError
+from broadcast.sandbox.people import behaviour, phonebook
+from broadcast.sandbox.people.behaviour import CHANNEL_MARK
+from broadcast.sandbox.people.phonebook import Kind
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from broadcast.sandbox.world.state import Account, State
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.state import State
 
 _FOUNDED = datetime(2024, 1, 1, tzinfo=UTC)
 
@@ -58,7 +60,7 @@ def _known(account: Account, marked_id: int, access_hash: int) -> int:
         account.id, marked_id
     ):
         raise RpcError(400, refusal)
-    if marked_id == 0 or phonebook.rule_of(marked_id) is phonebook.UNKNOWN:
+    if marked_id == 0 or behaviour.rule_of(marked_id) is behaviour.UNKNOWN:
         raise RpcError(400, refusal)
     return marked_id
 
@@ -74,7 +76,7 @@ def peer_of(marked_id: int) -> Peer:
 
 def user_of(state: State, account: Account, user_id: int) -> types.User:
     """A user as the account sees it."""
-    entry, rule = state.entry(user_id), phonebook.rule_of(user_id)
+    entry, rule = state.entry(user_id), behaviour.rule_of(user_id)
     first_name, last_name, phone, username = entry.title, "", entry.phone, entry.username
     is_bot = entry.kind is Kind.BOT
     if signed_up := state.accounts.get(user_id):
@@ -83,17 +85,17 @@ def user_of(state: State, account: Account, user_id: int) -> types.User:
         username = f"id_{user_id}_bot" if is_bot else username
     if user_id in account.contacts:
         first_name, last_name = account.contacts[user_id]
-    is_mutual = user_id != account.id and not is_bot and user_id in state.given()
+    is_mutual = user_id != account.id and not is_bot and user_id in state.contact_list()
     return types.User(
         id=user_id,
         is_self=user_id == account.id,
         contact=is_mutual or user_id in account.contacts,
         mutual_contact=is_mutual,
-        deleted=rule is phonebook.DEACTIVATED,
+        deleted=rule is behaviour.DEACTIVATED,
         bot=is_bot,
         bot_info_version=1 if is_bot else None,
         premium=signed_up.is_premium if signed_up else None,
-        contact_require_premium=rule is phonebook.PREMIUM,
+        contact_require_premium=rule is behaviour.PREMIUM,
         access_hash=phonebook.access_hash(account.id, user_id),
         first_name=first_name,
         last_name=last_name or None,
@@ -104,7 +106,7 @@ def user_of(state: State, account: Account, user_id: int) -> types.User:
 
 def chat_of(state: State, account: Account, marked_id: int) -> Chat:
     """A group, supergroup or channel as the account sees it: a member, or a channel's admin."""
-    entry, rule = state.entry(marked_id), phonebook.rule_of(marked_id)
+    entry, rule = state.entry(marked_id), behaviour.rule_of(marked_id)
     photo = types.ChatPhotoEmpty()
     if entry.kind is Kind.GROUP:
         return types.Chat(
@@ -127,7 +129,7 @@ def chat_of(state: State, account: Account, marked_id: int) -> Chat:
         date=_FOUNDED,
         broadcast=is_channel,
         megagroup=not is_channel,
-        slowmode_enabled=rule is phonebook.SLOWMODE,
+        slowmode_enabled=rule is behaviour.SLOWMODE,
         forum=state.is_forum(marked_id),
         noforwards=state.is_protected(marked_id),
         admin_rights=rights if administers(state, marked_id) else None,
@@ -138,7 +140,7 @@ def chat_of(state: State, account: Account, marked_id: int) -> Chat:
 
 def administers(state: State, marked_id: int) -> bool:
     """Whether every account is an administrator here: in the channels that let one post."""
-    rule = phonebook.rule_of(marked_id)
+    rule = behaviour.rule_of(marked_id)
     return state.entry(marked_id).kind is Kind.CHANNEL and (rule is None or rule.chat is None)
 
 

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
+from broadcast.sandbox.memory.message_body import File
 from broadcast.sandbox.people.phonebook import access_hash
-from broadcast.sandbox.world import uploads
+from broadcast.sandbox.world import file_parts
 from broadcast.sandbox.world.configuration import DC_ID
 from broadcast.sandbox.world.input_peers import address
-from broadcast.sandbox.world.values import File, RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.stored_files import Stored
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.state import State
+    from broadcast.sandbox.memory.stored_files import Stored
 
 MessageMedia = types.MessageMediaPhoto | types.MessageMediaDocument
 Picture = (
@@ -181,7 +182,7 @@ def _document(
     stored, name = _stored(state, account, media)
     thumb, thumb_size = "", 0
     if isinstance(media.thumb, types.InputFile | types.InputFileBig):
-        picture, _ = uploads.finished(state, account, media.thumb)
+        picture, _ = file_parts.finished(state, account, media.thumb)
         if not image_type(state.contents.read(picture.sha256, 0, 16)):
             raise RpcError(400, "IMAGE_PROCESS_FAILED")
         thumb, thumb_size = picture.sha256, picture.size
@@ -206,7 +207,7 @@ def _stored(state: State, account: Account, media: _Uploaded) -> tuple[Stored, s
         raise RpcError(400, "TTL_MEDIA_INVALID")
     if not isinstance(media.file, types.InputFile | types.InputFileBig):
         raise RpcError(400, "MEDIA_INVALID")
-    return uploads.finished(state, account, media.file)
+    return file_parts.finished(state, account, media.file)
 
 
 def _kind_of(media: types.InputMediaUploadedDocument) -> str:

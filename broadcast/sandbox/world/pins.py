@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
-from broadcast.sandbox.limits.floods import pace
-from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.people.phonebook import CHANNEL_MARK
+from broadcast.sandbox.memory.message_log import EventKind
+from broadcast.sandbox.people import behaviour, phonebook
+from broadcast.sandbox.people.behaviour import CHANNEL_MARK
+from broadcast.sandbox.world.flood_waits import pace
 from broadcast.sandbox.world.input_peers import address, administers, peer_of
-from broadcast.sandbox.world.message_log import Kind
-from broadcast.sandbox.world.messages import updates_of
-from broadcast.sandbox.world.values import RpcError
+from broadcast.sandbox.world.original_posts import log_of
+from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.shown_messages import updates_of
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
 
 PinUpdate = types.UpdatePinnedMessages | types.UpdatePinnedChannelMessages
 
@@ -41,18 +42,18 @@ def update_pinned_message(
     """
     peer, number = address(account, request.peer), request.id
     pace(state, account, now)
-    box = _allowed(state, account, peer)
+    log = _allowed(state, account, peer)
     if request.pm_oneside and account.is_bot:
         raise RpcError(400, "BOT_ONESIDE_NOT_AVAIL")
-    if not box.shows(number) or not (box.is_channel or box.others[number - 1] == peer):
+    if not log.shows(number) or not (log.is_channel or log.others[number - 1] == peer):
         raise RpcError(400, "MESSAGE_ID_INVALID")
     is_here = bool(request.pm_oneside) and peer > 0 and peer != account.id
-    pinned = Kind.PINNED_HERE if is_here else Kind.PINNED
-    kind = Kind.UNPINNED if request.unpin else pinned
-    if box.pins.get(number, Kind.UNPINNED) is kind:
+    pinned = EventKind.PINNED_HERE if is_here else EventKind.PINNED
+    kind = EventKind.UNPINNED if request.unpin else pinned
+    if log.pins.get(number, EventKind.UNPINNED) is kind:
         return updates_of(state, account, peer, [], now)
-    state.pin(box, number, kind, now)
-    update = pin_update(box, number, box.pts, is_pinned=kind is not Kind.UNPINNED)
+    state.change(log, kind, number, now)
+    update = pin_update(log, number, log.pts, is_pinned=kind is not EventKind.UNPINNED)
     return updates_of(state, account, peer, [update], now)
 
 
@@ -62,29 +63,29 @@ def unpin_all_messages(
     """messages.unpinAllMessages."""
     peer = address(account, request.peer)
     pace(state, account, now)
-    box = _allowed(state, account, peer)
-    numbers = [number for number in box.pins if box.is_channel or box.others[number - 1] == peer]
+    log = _allowed(state, account, peer)
+    numbers = [number for number in log.pins if log.is_channel or log.others[number - 1] == peer]
     for number in numbers:
-        state.pin(box, number, Kind.UNPINNED, now)
-    return types.messages.AffectedHistory(pts=box.pts, pts_count=len(numbers), offset=0)
+        state.change(log, EventKind.UNPINNED, number, now)
+    return types.messages.AffectedHistory(pts=log.pts, pts_count=len(numbers), offset=0)
 
 
-def pin_update(box: Box, number: int, pts: int, *, is_pinned: bool) -> PinUpdate:
+def pin_update(log: MessageLog, number: int, pts: int, *, is_pinned: bool) -> PinUpdate:
     """What tells that a message was pinned, or unpinned, with this pts."""
-    if box.is_channel:
-        channel_id = -box.owner - CHANNEL_MARK
+    if log.is_channel:
+        channel_id = -log.owner - CHANNEL_MARK
         return types.UpdatePinnedChannelMessages(channel_id, [number], pts, 1, pinned=is_pinned)
-    chat = peer_of(box.others[number - 1])
+    chat = peer_of(log.others[number - 1])
     return types.UpdatePinnedMessages(chat, [number], pts, 1, pinned=is_pinned)
 
 
-def _allowed(state: State, account: Account, peer: int) -> Box:
+def _allowed(state: State, account: Account, peer: int) -> MessageLog:
     """Everybody may pin in private chats and groups, administrators in channels."""
     rule, kind = state.rule_of(peer), state.entry(peer).kind
     if peer < 0:
         is_closed = kind is phonebook.Kind.CHANNEL and not administers(state, peer)
-        if rule is phonebook.NOPIN or is_closed:
+        if rule is behaviour.NOPIN or is_closed:
             raise RpcError(400, "CHAT_ADMIN_REQUIRED")
-        if rule is phonebook.PRIVATE:
+        if rule is behaviour.PRIVATE:
             raise RpcError(400, "CHANNEL_PRIVATE")
-    return state.box_of(account, peer)
+    return log_of(state, account, peer)

@@ -14,22 +14,23 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
+from broadcast.sandbox.memory.message_body import NO_EXTRA
 from broadcast.sandbox.world.input_peers import address, peer_of, users_and_chats, users_only
-from broadcast.sandbox.world.posts import FOUNDED, TOPICS
-from broadcast.sandbox.world.values import NO_EXTRA, RpcError
+from broadcast.sandbox.world.original_posts import FOUNDED, TOPICS, log_of
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.posts import Topic
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
+    from broadcast.sandbox.world.original_posts import Topic
 
 GENERAL = 1
 _BLUE = 0x6FB9F0  # the first colour of https://core.telegram.org/constructor/forumTopic
 _BY_NUMBER = {topic.number: topic for topic in TOPICS}
 
 
-def topic_of(state: State, box: Box, reply_to: int | None, top: int | None) -> int:
+def topic_of(state: State, log: MessageLog, reply_to: int | None, top: int | None) -> int:
     """The topic that a message to a forum is for: `top`, or that of the message replied to.
 
     Raises RpcError 406 TOPIC_CLOSED or TOPIC_DELETED, as on the page of messages.forwardMessages;
@@ -37,9 +38,9 @@ def topic_of(state: State, box: Box, reply_to: int | None, top: int | None) -> i
     """
     number = top or reply_to or GENERAL
     if number not in _BY_NUMBER:
-        if top or not box.shows(number):
+        if top or not log.shows(number):
             raise RpcError(400, "TOPIC_ID_INVALID")
-        extra = state.body(box, number).extra or NO_EXTRA
+        extra = state.body(log, number).extra or NO_EXTRA
         number = extra.topic or GENERAL
     topic = _BY_NUMBER[number]
     if topic.is_deleted:
@@ -79,31 +80,31 @@ def _topics(
     state: State, account: Account, input_peer: object, asked: list[Topic | int] | list[Topic]
 ) -> types.messages.ForumTopics:
     peer = address(account, input_peer)
-    box = state.box_of(account, peer)
+    log = log_of(state, account, peer)
     if not state.is_forum(peer):
         raise RpcError(400, "CHANNEL_FORUM_MISSING")
     users, chats = users_and_chats(state, account, (account.id, peer))
-    shown = [_shown(state, account, box, topic) for topic in asked]
+    shown = [_shown(state, account, log, topic) for topic in asked]
     return types.messages.ForumTopics(
-        count=len(shown), topics=shown, messages=[], chats=chats, users=users, pts=box.pts
+        count=len(shown), topics=shown, messages=[], chats=chats, users=users, pts=log.pts
     )
 
 
 def _shown(
-    state: State, account: Account, box: Box, topic: Topic | int
+    state: State, account: Account, log: MessageLog, topic: Topic | int
 ) -> types.ForumTopic | types.ForumTopicDeleted:
     if isinstance(topic, int) or topic.is_deleted:
         return types.ForumTopicDeleted(topic if isinstance(topic, int) else topic.number)
     latest = topic.number
-    for number in box.newest_first():
-        extra = state.body(box, number).extra or NO_EXTRA
-        if box.shows(number) and (extra.topic or GENERAL) == topic.number:
+    for number in log.newest_first():
+        extra = state.body(log, number).extra or NO_EXTRA
+        if log.shows(number) and (extra.topic or GENERAL) == topic.number:
             latest = number
             break
     return types.ForumTopic(
         id=topic.number,
         date=datetime.fromtimestamp(FOUNDED, UTC),
-        peer=peer_of(box.owner),
+        peer=peer_of(log.owner),
         title=topic.title,
         icon_color=_BLUE,
         top_message=latest,

@@ -11,10 +11,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from broadcast.sandbox.people.phonebook import Kind
-from broadcast.sandbox.world.state import RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.state import Account, State
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.state import State
 
 
 def pace(
@@ -75,6 +76,6 @@ def _is_stranger(state: State, account: Account, peer: int) -> bool:
         and peer != account.id
         and peer not in account.strangers  # written to before
         and peer not in account.contacts
-        and peer not in state.given()
+        and peer not in state.contact_list()
         and not state.is_bot(peer)
     )

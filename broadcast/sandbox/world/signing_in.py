@@ -2,10 +2,10 @@
 
 Nothing is stored until somebody is in: a code's hash carries its own time and seal.
 
-- Any number may ask for a code, and the code is `CODE`.
+- Any number may ask for a code, and the code is `CODE` of people/logins.py.
 - Numbers that end in an even digit have an account; the others must sign up, which Telegram allows
   to its own apps only, so that Telethon refuses it too.
-- Numbers that end in `PASSWORD_DIGITS` also have a password: `srp.PASSWORD`.
+- Numbers that end in `PASSWORD_DIGITS` also have a password: `PASSWORD`.
 - Every well-formed bot token signs in as the bot whose id it begins with.
 """
 
@@ -21,16 +21,17 @@ from typing import TYPE_CHECKING
 from telethon.tl import functions, types
 
 from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.world import srp
+from broadcast.sandbox.people.logins import CODE, PASSWORD_DIGITS
+from broadcast.sandbox.safe_prime import GENERATOR
+from broadcast.sandbox.world import password_check
 from broadcast.sandbox.world.input_peers import user_of
-from broadcast.sandbox.world.state import RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.state import Account, State
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.state import State
 
-CODE = "12345"
 CODE_LIFETIME = 300
-PASSWORD_DIGITS = "0002"  # noqa: S105 - digits of a phone number
 PASSWORD_LIFETIME = 300
 
 _PHONE = re.compile(r"\+?([0-9]{7,15})\Z")  # Telethon sends numbers without their +
@@ -102,9 +103,9 @@ def get_password(
         raise RpcError(401, "AUTH_KEY_UNREGISTERED")
     phone = state.accounts[login[0]].phone
     has_password = phone is not None and phone.endswith(PASSWORD_DIGITS)
-    srp_id = srp.check_id(key_id, int(now))
+    srp_id = password_check.check_id(key_id, int(now))
     algo = types.PasswordKdfAlgoSHA256SHA256PBKDF2HMACSHA512iter100000SHA256ModPow(
-        srp.SALT_1, srp.SALT_2, srp.GENERATOR, srp.PRIME_BYTES
+        password_check.SALT_1, password_check.SALT_2, GENERATOR, password_check.PRIME_BYTES
     )
     return types.account.Password(
         new_algo=algo,
@@ -112,7 +113,7 @@ def get_password(
         secure_random=blake2b(b"%d" % srp_id, digest_size=32).digest(),
         has_password=has_password,
         current_algo=algo if has_password else None,
-        srp_B=srp.challenge(srp_id) if has_password else None,
+        srp_B=password_check.challenge(srp_id) if has_password else None,
         srp_id=srp_id if has_password else None,
         hint="the sandbox's password is in its documentation" if has_password else None,
     )
@@ -128,9 +129,9 @@ def check_password(
     check = request.password
     if not isinstance(check, types.InputCheckPasswordSRP):
         raise RpcError(400, "PASSWORD_HASH_INVALID")
-    if not srp.is_check_id(check.srp_id, key_id, int(now), PASSWORD_LIFETIME):
+    if not password_check.is_check_id(check.srp_id, key_id, int(now), PASSWORD_LIFETIME):
         raise RpcError(400, "SRP_ID_INVALID")
-    if not srp.accepts(check.srp_id, check.A, check.M1):
+    if not password_check.accepts(check.srp_id, check.A, check.M1):
         raise RpcError(400, "PASSWORD_HASH_INVALID")
     return _let_in(state, key_id, state.accounts[login[0]])
 

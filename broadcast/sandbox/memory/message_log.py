@@ -19,7 +19,7 @@ FIRST_PTS = 1
 """The pts of a sequence in which nothing has happened yet."""
 
 
-class Kind(IntEnum):
+class EventKind(IntEnum):
     """What happened to a message."""
 
     NEW = 0
@@ -35,15 +35,15 @@ class Event(NamedTuple):
     """One step of the sequence: `number` is the message's, `date` Unix time."""
 
     pts: int
-    kind: Kind
+    kind: EventKind
     number: int
     date: float
 
 
-class Box:
+class MessageLog:
     """One sequence of messages, numbered from 1: an account's private chats, or one channel.
 
-    `others` holds the recipients in an account's box and the senders in a channel's.
+    `others` holds the recipients in an account's log and the senders in a channel's.
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class Box:
         self.changed_when = array("d")
         self.changed_at = array("q")
         self.numbers: dict[int, int] = {}
-        self.pins: dict[int, Kind] = {}  # of those that are pinned: for whom
+        self.pins: dict[int, EventKind] = {}  # of those that are pinned: for whom
         self.drained = FIRST_PTS
 
     def __len__(self) -> int:
@@ -87,7 +87,7 @@ class Box:
 
     @property
     def is_channel(self) -> bool:
-        """Whether this is a channel's or a supergroup's box."""
+        """Whether this is a channel's or a supergroup's log."""
         return self.owner < 0
 
     @property
@@ -115,7 +115,7 @@ class Box:
     def deleted_at(self, number: int) -> float | None:
         """When the message was deleted for everybody, in Unix time."""
         place = self.deletions[number - 1]
-        if not place or self.kinds[place - 1] != Kind.DELETED:
+        if not place or self.kinds[place - 1] != EventKind.DELETED:
             return None
         return self.changed_when[place - 1]
 
@@ -131,18 +131,18 @@ class Box:
         self.numbers[(other << 64) + random_id] = number
         return number
 
-    def change(self, kind: Kind, number: int, now: float) -> None:
+    def change(self, kind: EventKind, number: int, now: float) -> None:
         """Note that a message was edited, deleted, pinned or unpinned."""
         self.changed.append(number)
         self.kinds.append(kind)
         self.changed_when.append(now)
         self.changed_at.append(len(self.others))
-        if kind is Kind.EDITED:
+        if kind is EventKind.EDITED:
             self.edits[number - 1] = len(self.changed)
-        elif kind in (Kind.DELETED, Kind.HIDDEN):
+        elif kind in (EventKind.DELETED, EventKind.HIDDEN):
             self.deletions[number - 1] = len(self.changed)
             self.pins.pop(number, None)
-        elif kind is Kind.UNPINNED:
+        elif kind is EventKind.UNPINNED:
             self.pins.pop(number, None)
         else:
             self.pins[number] = kind
@@ -166,12 +166,12 @@ class Box:
         while place < len(self.changed):
             pts += 1
             if self.changed_at[place] == number:
-                kind = Kind(self.kinds[place])
+                kind = EventKind(self.kinds[place])
                 yield Event(pts, kind, self.changed[place], self.changed_when[place])
                 place += 1
             else:
                 number += 1
-                yield Event(pts, Kind.NEW, number, self.dates[number - 1])
+                yield Event(pts, EventKind.NEW, number, self.dates[number - 1])
         ahead = pts - number  # from here on only messages follow
         for last in range(number + 1, len(self.others) + 1):
-            yield Event(last + ahead, Kind.NEW, last, self.dates[last - 1])
+            yield Event(last + ahead, EventKind.NEW, last, self.dates[last - 1])

@@ -8,15 +8,16 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.world.values import RpcError
+from broadcast.sandbox.people import behaviour
+from broadcast.sandbox.world.original_posts import log_of
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
 
 _FORBIDDEN = {
     "photo": "CHAT_SEND_PHOTOS_FORBIDDEN",
@@ -31,7 +32,7 @@ _FORBIDDEN = {
 
 def refuse_files(state: State, peer: int, kinds: Iterable[str]) -> None:
     """Raise what the peer's name decides about files of these kinds."""
-    if state.rule_of(peer) is not phonebook.NOMEDIA:
+    if state.rule_of(peer) is not behaviour.NOMEDIA:
         return
     for kind in kinds:
         if peer < 0:
@@ -48,19 +49,19 @@ def refuse(
     if account.is_bot and peer > 0 and state.is_bot(peer):
         raise RpcError(400, "USER_IS_BOT")
     error = rule and (rule.user if peer > 0 else rule.chat)
-    if rule is None or error is None or rule is phonebook.BOT:
+    if rule is None or error is None or rule is behaviour.BOT:
         return
-    if rule is phonebook.SLOWMODE:
-        _slow_down(account, state.box_of(account, peer), now)
-    elif rule is phonebook.PAID and (stars or 0) >= phonebook.PAID_STARS * count:
+    if rule is behaviour.SLOWMODE:
+        _slow_down(account, log_of(state, account, peer), now)
+    elif rule is behaviour.PAID and (stars or 0) >= behaviour.PAID_STARS * count:
         return
-    elif not rule.once or state.trip(account, peer):
+    elif not rule.once or state.fails_first(account, peer):
         raise RpcError(*error)
 
 
-def _slow_down(account: Account, box: Box, now: float) -> None:
-    last = next(box.newest_first(account.id), None)
+def _slow_down(account: Account, log: MessageLog, now: float) -> None:
+    last = next(log.newest_first(account.id), None)
     if last is not None:
-        left = box.dates[last - 1] + phonebook.SLOWMODE_SECONDS - now
+        left = log.dates[last - 1] + behaviour.SLOWMODE_SECONDS - now
         if left > 0:
             raise RpcError(420, f"SLOWMODE_WAIT_{ceil(left)}")

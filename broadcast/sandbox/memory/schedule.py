@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from broadcast.sandbox.world.values import Body
+    from broadcast.sandbox.memory.message_body import Body
 
 Chat = tuple[int, int]  # an account and a peer
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class ScheduledMessage:
     """A message that is to be sent `at` a time, and was scheduled when it was `made`."""
 
     account: int
@@ -32,11 +32,11 @@ class Waiting:
     made: float
 
 
-class Queue:
+class ScheduleQueue:
     """What waits, and what has waited: a random_id is known for ever."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Chat, dict[int, Waiting]] = {}
+        self._waiting: dict[Chat, dict[int, ScheduledMessage]] = {}
         self._last: dict[Chat, int] = {}
         self._numbers: dict[Chat, dict[int, int]] = {}  # by random_id; waiting, or cancelled
         self._sent: dict[tuple[Chat, int], tuple[int, int]] = {}  # real: scheduled id, random_id
@@ -54,7 +54,7 @@ class Queue:
         """The number of the next one to be put into this chat's queue."""
         return self._last.get((account, peer), 0) + 1
 
-    def of_chat(self, account: int, peer: int) -> list[Waiting]:
+    def of_chat(self, account: int, peer: int) -> list[ScheduledMessage]:
         """What waits in this chat, in the order in which it will be sent."""
         waiting = self._waiting.get((account, peer), {}).values()
         return sorted(waiting, key=lambda each: (each.at, each.number))
@@ -63,7 +63,7 @@ class Queue:
         """The number of the message with this random_id that waits, or was cancelled."""
         return self._numbers.get((account, peer), {}).get(random_id)
 
-    def get(self, account: int, peer: int, number: int) -> Waiting | None:
+    def get(self, account: int, peer: int, number: int) -> ScheduledMessage | None:
         """The message that waits under this number."""
         return self._waiting.get((account, peer), {}).get(number)
 
@@ -72,7 +72,7 @@ class Queue:
         found = self._sent.get(((account, peer), sent))
         return found[0] if found else None
 
-    def put(self, waiting: Waiting) -> None:
+    def put(self, waiting: ScheduledMessage) -> None:
         """Let a message wait."""
         chat = waiting.account, waiting.peer
         self._waiting.setdefault(chat, {})[waiting.number] = waiting
@@ -92,7 +92,7 @@ class Queue:
             numbers.pop(random_id, None)
             self._sent[chat, sent] = number, random_id
 
-    def pop_due(self, now: float) -> Iterator[Waiting]:
+    def pop_due(self, now: float) -> Iterator[ScheduledMessage]:
         """What is due, the first first; whoever asks on has taken out what came before."""
         while self._due and self._due[0][0] <= now:
             at, account, peer, number = heappop(self._due)
@@ -100,7 +100,7 @@ class Queue:
             if waiting and waiting.at == at:  # neither cancelled, nor sent, nor put off
                 yield waiting
 
-    def waiting(self) -> list[Waiting]:
+    def waiting(self) -> list[ScheduledMessage]:
         """All that waits, the next first."""
         every = (each for of_chat in self._waiting.values() for each in of_chat.values())
         return sorted(every, key=lambda each: (each.at, each.account, each.peer, each.number))

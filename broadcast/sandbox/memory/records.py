@@ -8,19 +8,19 @@ from __future__ import annotations
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
 
-from broadcast.sandbox.world.message_log import Kind
-from broadcast.sandbox.world.values import NO_EXTRA, Body, Extra, File, Origin
+from broadcast.sandbox.memory.message_body import NO_EXTRA, Body, Extra, File, Origin
+from broadcast.sandbox.memory.message_log import EventKind
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from broadcast.sandbox.world.due import Waiting
-    from broadcast.sandbox.world.message_log import Event
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_log import Event
+    from broadcast.sandbox.memory.schedule import ScheduledMessage
 
 Record = dict[str, Any]  # one line of JSON
 
-_PINS = {Kind.PINNED: "all", Kind.PINNED_HERE: "self", Kind.UNPINNED: ""}
+_PINS = {EventKind.PINNED: "all", EventKind.PINNED_HERE: "self", EventKind.UNPINNED: ""}
 _PIN_KINDS = {who: kind for kind, who in _PINS.items()}
 
 
@@ -70,7 +70,7 @@ def file_of(record: Record) -> File:
     return File(**given)
 
 
-def schedule_record(waiting: Waiting) -> Record:
+def schedule_record(waiting: ScheduledMessage) -> Record:
     """A message waits for its time."""
     return {
         "t": "schedule",
@@ -104,12 +104,12 @@ def change_record(owner: int, event: Event) -> Record:
     if event.kind in _PINS:
         record["t"], record["for"] = "pin", _PINS[event.kind]
     else:
-        record["for_all"] = event.kind is Kind.DELETED
+        record["for_all"] = event.kind is EventKind.DELETED
     record["date"] = event.date
     return record
 
 
-def pin_kind(record: Record) -> Kind:
+def pin_kind(record: Record) -> EventKind:
     """For whom a record pins; ValueError when for nobody known."""
     kind = _PIN_KINDS.get(record["for"])
     if kind is None:

@@ -18,26 +18,29 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from telethon.tl import functions, types
 
-from broadcast.sandbox.limits.floods import is_new_stranger, pace
-from broadcast.sandbox.people.phonebook import CHANNEL_MARK
-from broadcast.sandbox.people.refusals import refuse, refuse_files
-from broadcast.sandbox.world.due import Waiting
-from broadcast.sandbox.world.extras import extra_of, or_none
+from broadcast.sandbox.memory.message_body import NO_EXTRA, Body
+from broadcast.sandbox.memory.schedule import ScheduledMessage
+from broadcast.sandbox.people.behaviour import CHANNEL_MARK
+from broadcast.sandbox.world.flood_waits import is_new_stranger, pace
 from broadcast.sandbox.world.input_peers import address
 from broadcast.sandbox.world.media import album_kind, prepare
-from broadcast.sandbox.world.messages import new_message, scheduled_message, updates_of
-from broadcast.sandbox.world.scheduled import time_of
-from broadcast.sandbox.world.texts import checked_caption, checked_text, written
-from broadcast.sandbox.world.values import NO_EXTRA, Body, RpcError
+from broadcast.sandbox.world.name_rules import refuse, refuse_files
+from broadcast.sandbox.world.original_posts import log_of
+from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.scheduled_messages import time_of
+from broadcast.sandbox.world.sending_options import extra_of, or_none
+from broadcast.sandbox.world.shown_messages import new_message, scheduled_message, updates_of
+from broadcast.sandbox.world.text_checks import checked_caption, checked_text, written
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from broadcast.sandbox.world.extras import Request
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.texts import Entities
-    from broadcast.sandbox.world.values import Account, Extra, File
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_body import Extra, File
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
+    from broadcast.sandbox.world.sending_options import Request
+    from broadcast.sandbox.world.text_checks import Entities
 
 Sent = types.UpdateShortSentMessage | types.Updates
 
@@ -68,15 +71,15 @@ def send_message(
         return _send_plain(state, account, peer, request, now)
     checked: list[Entities] = []
 
-    def draft(box: Box) -> list[Draft]:
+    def draft(log: MessageLog) -> list[Draft]:
         checked.append(checked_text(state.limits, account, request.message, request.entities))
-        extra = extra_of(state, account, peer, box, request)
+        extra = extra_of(state, account, peer, log, request)
         return [Draft(random_id, request.message, written(checked[0]), or_none(extra))]
 
     sent = send(state, account, peer, request, (random_id,), draft=draft, now=now)
-    box = state.box_of(account, peer)
-    if checked and peer > 0 and box.find(peer, random_id):
-        return _short(len(box), box, checked[0], now)
+    log = log_of(state, account, peer)
+    if checked and peer > 0 and log.find(peer, random_id):
+        return _short(len(log), log, checked[0], now)
     return sent
 
 
@@ -88,9 +91,9 @@ def _send_plain(
     now: float,
 ) -> Sent:
     """What `send` does, for a text with nothing beside it: those are sent by the million."""
-    box = state.box_of(account, peer)
-    other = account.id if box.is_channel else peer
-    first = box.find(other, request.random_id)
+    log = log_of(state, account, peer)
+    other = account.id if log.is_channel else peer
+    first = log.find(other, request.random_id)
     chat, skips_floods = None if first else peer, bool(request.allow_paid_floodskip)
     paid = pace(state, account, now, chat=chat, skips_floods=skips_floods)
     if first:
@@ -99,14 +102,14 @@ def _send_plain(
     is_stranger = is_new_stranger(state, account, peer, now)
     refuse(state, account, peer, now, stars=request.allow_paid_stars)
     body = Body(request.message, written(entities))
-    number = state.store(box, other, request.random_id, body, now)
+    number = state.store(log, other, request.random_id, body, now)
     if is_stranger:
         state.meet(account, peer, now)
     if paid:
         state.charge(account, paid)
     if peer < 0:
         return _told(state, account, peer, [(request.random_id, number, None)], now)
-    return _short(number, box, entities, now)
+    return _short(number, log, entities, now)
 
 
 def send_media(
@@ -115,8 +118,8 @@ def send_media(
     """messages.sendMedia: one file with a caption."""
     peer = address(account, request.peer)
 
-    def draft(box: Box) -> list[Draft]:
-        extra = extra_of(state, account, peer, box, request)
+    def draft(log: MessageLog) -> list[Draft]:
+        extra = extra_of(state, account, peer, log, request)
         return [_with_media(state, account, request, extra, now)]
 
     return send(state, account, peer, request, (request.random_id,), draft=draft, now=now)
@@ -129,7 +132,7 @@ def send(
     request: Request,
     random_ids: Sequence[int],
     *,
-    draft: Callable[[Box], list[Draft]],
+    draft: Callable[[MessageLog], list[Draft]],
     now: float,
 ) -> types.Updates:
     """Send what `draft` says, but for what was sent already, now or when its time comes.
@@ -139,8 +142,8 @@ def send(
     """
     if not all(random_ids):
         raise RpcError(400, "RANDOM_ID_EMPTY")
-    box = state.box_of(account, peer)
-    repeats = [_repeat(state, account, peer, box, random_id) for random_id in random_ids]
+    log = log_of(state, account, peer)
+    repeats = [_repeat(state, account, peer, log, random_id) for random_id in random_ids]
     new = {random_id for random_id, sent, waits in repeats if sent is None and waits is None}
     skips_floods = bool(request.allow_paid_floodskip)
     wait = None
@@ -153,7 +156,7 @@ def send(
     paid = pace(state, account, now, chat=chat, skips_floods=skips_floods, count=max(len(new), 1))
     if not new:
         return _told(state, account, peer, repeats, now)
-    drafts = [each for each in draft(box) if each.random_id in new]
+    drafts = [each for each in draft(log) if each.random_id in new]
     is_stranger = is_new_stranger(state, account, peer, now)
     refuse(state, account, peer, now, stars=request.allow_paid_stars, count=len(drafts))
     refuse_files(state, peer, (file.kind for each in drafts if (file := _file_of(state, each))))
@@ -161,20 +164,24 @@ def send(
     if wait is not None:
         for each, kept in zip(drafts, bodies, strict=True):
             number = state.queue.next_number(account.id, peer)
-            state.schedule(Waiting(account.id, peer, number, each.random_id, kept, wait, now))
+            state.schedule(
+                ScheduledMessage(account.id, peer, number, each.random_id, kept, wait, now)
+            )
     else:
-        other = account.id if box.is_channel else peer
+        other = account.id if log.is_channel else peer
         for each, kept in zip(drafts, bodies, strict=True):
-            state.store(box, other, each.random_id, kept, now)
+            state.store(log, other, each.random_id, kept, now)
     if is_stranger:
         state.meet(account, peer, now)
     if paid:
         state.charge(account, paid)
-    repeats = [_repeat(state, account, peer, box, random_id) for random_id in random_ids]
+    repeats = [_repeat(state, account, peer, log, random_id) for random_id in random_ids]
     return _told(state, account, peer, repeats, now)
 
 
-def first_repeated(state: State, account: Account, request: Request) -> tuple[Box, int] | None:
+def first_repeated(
+    state: State, account: Account, request: Request
+) -> tuple[MessageLog, int] | None:
     """Where the message is that this request sends once more; None when it is the first time."""
     if isinstance(request, functions.messages.ForwardMessagesRequest):
         peer, random_ids = address(account, request.to_peer), request.random_id
@@ -183,11 +190,11 @@ def first_repeated(state: State, account: Account, request: Request) -> tuple[Bo
         random_ids = [single.random_id for single in request.multi_media]
     else:
         peer, random_ids = address(account, request.peer), [request.random_id]
-    box = state.box_of(account, peer)
+    log = log_of(state, account, peer)
     for random_id in random_ids:
-        _, number, _ = _repeat(state, account, peer, box, random_id)
+        _, number, _ = _repeat(state, account, peer, log, random_id)
         if number is not None:
-            return box, number
+            return log, number
     return None
 
 
@@ -208,8 +215,8 @@ def send_multi_media(
     if len(set(random_ids)) < len(random_ids):
         raise RpcError(500, "RANDOM_ID_DUPLICATE")
 
-    def draft(box: Box) -> list[Draft]:
-        extra = extra_of(state, account, peer, box, request)
+    def draft(log: MessageLog) -> list[Draft]:
+        extra = extra_of(state, account, peer, log, request)
         drafts: list[Draft] = []
         for place, single in enumerate(singles):
             if isinstance(
@@ -285,10 +292,12 @@ def _bodies(state: State, drafts: list[Draft]) -> list[Body]:
     return bodies
 
 
-def _short(number: int, box: Box, entities: Entities, now: float) -> types.UpdateShortSentMessage:
+def _short(
+    number: int, log: MessageLog, entities: Entities, now: float
+) -> types.UpdateShortSentMessage:
     return types.UpdateShortSentMessage(
         id=number,
-        pts=box.pts,
+        pts=log.pts,
         pts_count=1,
         date=datetime.fromtimestamp(int(now), UTC),
         out=True,
@@ -296,9 +305,9 @@ def _short(number: int, box: Box, entities: Entities, now: float) -> types.Updat
     )
 
 
-def _repeat(state: State, account: Account, peer: int, box: Box, random_id: int) -> _Repeat:
+def _repeat(state: State, account: Account, peer: int, log: MessageLog, random_id: int) -> _Repeat:
     """What was sent, or scheduled, under this random_id before."""
-    sent = box.find(account.id if box.is_channel else peer, random_id)
+    sent = log.find(account.id if log.is_channel else peer, random_id)
     waits = None
     if sent is None and state.queue:
         waits = state.queue.find(account.id, peer, random_id)
@@ -309,7 +318,7 @@ def _told(
     state: State, account: Account, peer: int, repeats: list[_Repeat], now: float
 ) -> types.Updates:
     """The answer to messages that are there; of one that is gone, only that it had this id."""
-    box = state.box_of(account, peer)
+    log = log_of(state, account, peer)
     updates: list[types.TypeUpdate] = [
         types.UpdateMessageID(id=sent or waits or 0, random_id=random_id)
         for random_id, sent, waits in repeats
@@ -317,9 +326,9 @@ def _told(
     when = now
     for _, sent, waits in repeats:
         if sent is not None:
-            when = box.dates[sent - 1]
-            if box.shows(sent):
-                updates.append(new_message(state, account, box, sent))
+            when = log.dates[sent - 1]
+            if log.shows(sent):
+                updates.append(new_message(state, account, log, sent))
         elif waits is not None and (waiting := state.queue.get(account.id, peer, waits)):
             shown = scheduled_message(state, account, waiting)
             updates.append(types.UpdateNewScheduledMessage(shown))

@@ -10,16 +10,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from telethon.tl import functions, types
 
-from broadcast.sandbox.people.phonebook import CHANNEL_MARK, Kind
+from broadcast.sandbox.memory.message_body import NO_EXTRA, Extra
+from broadcast.sandbox.people.behaviour import CHANNEL_MARK
+from broadcast.sandbox.people.phonebook import Kind
 from broadcast.sandbox.world.buttons import checked_buttons
 from broadcast.sandbox.world.input_peers import address, administers
+from broadcast.sandbox.world.rpc_error import RpcError
 from broadcast.sandbox.world.topics import opens_topic, topic_of
-from broadcast.sandbox.world.values import NO_EXTRA, Extra, RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
 
 EFFECTS = frozenset(
     {
@@ -49,9 +51,9 @@ class _Place(NamedTuple):
     quote: str = ""
 
 
-def extra_of(state: State, account: Account, peer: int, box: Box, request: Request) -> Extra:
+def extra_of(state: State, account: Account, peer: int, log: MessageLog, request: Request) -> Extra:
     """Everything that the request says of how it is sent. Raises RpcError."""
-    place = _place(state, account, peer, box, request)
+    place = _place(state, account, peer, log, request)
     limits = state.limits
     markup = getattr(request, "reply_markup", None)
     return Extra(
@@ -74,7 +76,7 @@ def or_none(extra: Extra) -> Extra | None:
     return None if extra == NO_EXTRA else extra
 
 
-def _place(state: State, account: Account, peer: int, box: Box, request: Request) -> _Place:
+def _place(state: State, account: Account, peer: int, log: MessageLog, request: Request) -> _Place:
     asked = request.reply_to
     top = getattr(request, "top_msg_id", None)
     reply, quote = None, ""
@@ -88,21 +90,21 @@ def _place(state: State, account: Account, peer: int, box: Box, request: Request
         raise RpcError(400, "REPLY_TO_INVALID")
     topic = None
     if peer < -CHANNEL_MARK and state.is_forum(peer):
-        topic = topic_of(state, box, reply, top)
+        topic = topic_of(state, log, reply, top)
         if opens_topic(reply):
             reply = None
-    elif top and not box.shows(top):  # the first of a thread, in other groups
+    elif top and not log.shows(top):  # the first of a thread, in other groups
         raise RpcError(400, "TOPIC_ID_INVALID")
     if reply is not None:
-        _check_reply(state, peer, box, reply, quote)
+        _check_reply(state, peer, log, reply, quote)
     return _Place(reply, topic, quote)
 
 
-def _check_reply(state: State, peer: int, box: Box, reply: int, quote: str) -> None:
+def _check_reply(state: State, peer: int, log: MessageLog, reply: int, quote: str) -> None:
     """https://core.telegram.org/method/messages.sendMessage: REPLY_MESSAGE_ID_INVALID."""
-    if not box.shows(reply) or not (box.is_channel or box.others[reply - 1] == peer):
+    if not log.shows(reply) or not (log.is_channel or log.others[reply - 1] == peer):
         raise RpcError(400, "REPLY_MESSAGE_ID_INVALID")
-    if quote not in state.body(box, reply).text:
+    if quote not in state.body(log, reply).text:
         raise RpcError(400, "QUOTE_TEXT_INVALID")
 
 

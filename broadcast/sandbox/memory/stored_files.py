@@ -29,7 +29,7 @@ class Stored(NamedTuple):
     parts: int
 
 
-class Files:
+class StoredFiles:
     """The uploads under way, part by part, and the contents that became of them."""
 
     def __init__(self) -> None:

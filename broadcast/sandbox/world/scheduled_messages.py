@@ -15,16 +15,18 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
+from broadcast.sandbox.memory.message_body import NO_EXTRA
 from broadcast.sandbox.world.input_peers import address, peer_of, users_and_chats, users_only
-from broadcast.sandbox.world.messages import new_message, scheduled_message, updates_of
-from broadcast.sandbox.world.values import NO_EXTRA, RpcError
+from broadcast.sandbox.world.original_posts import log_of
+from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.shown_messages import new_message, scheduled_message, updates_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from broadcast.sandbox.world.due import Waiting
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.schedule import ScheduledMessage
+    from broadcast.sandbox.memory.state import State
 
 AT_ONCE = 10
 """Seconds: "if the schedule_date is less than 10 seconds in the future", it is sent immediately."""
@@ -107,25 +109,25 @@ def send_scheduled_messages(
     asked = _asked_for(state, account, peer, request.id)
     if not asked or len(asked) != len(set(request.id)):
         raise RpcError(400, "MESSAGE_ID_INVALID")
-    box = state.box_of(account, peer)
+    log = log_of(state, account, peer)
     sent = [_deliver(state, waiting, now) for waiting in asked]
     updates: list[types.TypeUpdate] = [
         types.UpdateMessageID(number, waiting.random_id)
         for number, waiting in zip(sent, asked, strict=True)
     ]
-    updates += (new_message(state, account, box, number) for number in sent)
+    updates += (new_message(state, account, log, number) for number in sent)
     numbers = [waiting.number for waiting in asked]
     updates.append(types.UpdateDeleteScheduledMessages(peer_of(peer), numbers, sent))
     return updates_of(state, account, peer, updates, now)
 
 
-def _deliver(state: State, waiting: Waiting, when: float) -> int:
+def _deliver(state: State, waiting: ScheduledMessage, when: float) -> int:
     account = state.accounts[waiting.account]
-    box = state.box_of(account, waiting.peer)
-    other = account.id if box.is_channel else waiting.peer
+    log = log_of(state, account, waiting.peer)
+    other = account.id if log.is_channel else waiting.peer
     extra = replace(waiting.body.extra or NO_EXTRA, from_scheduled=True)
     body = waiting.body._replace(extra=extra)
-    number = state.store(box, other, waiting.random_id, body, when)
+    number = state.store(log, other, waiting.random_id, body, when)
     state.unschedule(waiting, number)
     return number
 
@@ -135,13 +137,13 @@ def _peer(account: Account, peer: object) -> int:
     return address(account, peer)
 
 
-def _asked_for(state: State, account: Account, peer: int, ids: list[int]) -> list[Waiting]:
+def _asked_for(state: State, account: Account, peer: int, ids: list[int]) -> list[ScheduledMessage]:
     found = (state.queue.get(account.id, peer, number) for number in dict.fromkeys(ids))
     return [waiting for waiting in found if waiting]
 
 
 def _shown(
-    state: State, account: Account, peer: int, waiting: list[Waiting]
+    state: State, account: Account, peer: int, waiting: list[ScheduledMessage]
 ) -> types.messages.Messages:
     users, chats = users_and_chats(state, account, (account.id, peer))
     messages = [scheduled_message(state, account, each) for each in waiting]

@@ -15,21 +15,23 @@ from typing import TYPE_CHECKING, Any
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
+from broadcast.sandbox.memory.message_body import NO_EXTRA, album_id
 from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.people.phonebook import CHANNEL_MARK
+from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.world.buttons import markup_of
 from broadcast.sandbox.world.input_peers import address, peer_of, users_and_chats, users_only
 from broadcast.sandbox.world.media import media_of
-from broadcast.sandbox.world.posts import has_posts, publish
-from broadcast.sandbox.world.values import NO_EXTRA, RpcError, album_id
+from broadcast.sandbox.world.original_posts import has_posts, log_of, publish
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from broadcast.sandbox.world.due import Waiting
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Account, Body, Extra
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_body import Body, Extra
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.schedule import ScheduledMessage
+    from broadcast.sandbox.memory.state import State
 
 Messages = types.messages.Messages | types.messages.MessagesSlice | types.messages.ChannelMessages
 Message = types.Message | types.MessageService
@@ -41,35 +43,35 @@ def get_history(
     """messages.getHistory: newest first (https://core.telegram.org/api/offsets)."""
     users_only(account)
     peer = address(account, request.peer)
-    box = box_to_read(state, account, peer)
-    of_peer = [n for n in box.newest_first(None if box.is_channel else peer) if box.shows(n)]
+    log = log_to_read(state, account, peer)
+    of_peer = [n for n in log.newest_first(None if log.is_channel else peer) if log.shows(n)]
     start = 0
     if request.offset_id:
         start = sum(number >= request.offset_id for number in of_peer)
     elif request.offset_date and request.offset_date.timestamp() > 0:  # 0 means none, in TL
         latest = request.offset_date.timestamp()
-        start = sum(box.dates[number - 1] >= latest for number in of_peer)
+        start = sum(log.dates[number - 1] >= latest for number in of_peer)
     first = max(0, start + request.add_offset)
     end = max(first, start + request.add_offset + min(request.limit, state.limits.page))
-    highest = request.max_id or len(box) + 1
+    highest = request.max_id or len(log) + 1
     numbers = [number for number in of_peer[first:end] if request.min_id < number < highest]
-    return _messages(state, account, box, numbers, total=len(of_peer))
+    return _messages(state, account, log, numbers, total=len(of_peer))
 
 
 def get_messages(
     state: State, account: Account, request: functions.messages.GetMessagesRequest, _now: float
 ) -> Messages:
     """messages.getMessages."""
-    return _messages(state, account, account.box, _asked_for(request.id))
+    return _messages(state, account, account.log, _asked_for(request.id))
 
 
 def get_channel_messages(
     state: State, account: Account, request: functions.channels.GetMessagesRequest, _now: float
 ) -> Messages:
     """channels.getMessages."""
-    box = channel_box(state, account, request.channel)
-    box = box_to_read(state, account, box.owner)
-    return _messages(state, account, box, _asked_for(request.id))
+    log = channel_log(state, account, request.channel)
+    log = log_to_read(state, account, log.owner)
+    return _messages(state, account, log, _asked_for(request.id))
 
 
 def set_typing(
@@ -80,41 +82,41 @@ def set_typing(
     return True
 
 
-def box_to_read(state: State, account: Account, peer: int) -> Box:
+def log_to_read(state: State, account: Account, peer: int) -> MessageLog:
     """The messages of a chat, for somebody who wants to see them."""
-    box = state.box_of(account, peer)
-    if not box and box.is_channel and has_posts(state, peer):
-        publish(state, box)
-    return box
+    log = log_of(state, account, peer)
+    if not log and log.is_channel and has_posts(state, peer):
+        publish(state, log)
+    return log
 
 
-def channel_box(state: State, account: Account, channel: object) -> Box:
+def channel_log(state: State, account: Account, channel: object) -> MessageLog:
     """The messages of an input channel. Raises RpcError CHANNEL_INVALID."""
     marked_id = address(account, channel)
     if marked_id >= -CHANNEL_MARK:
         raise RpcError(400, "CHANNEL_INVALID")
-    return state.box_of(account, marked_id)
+    return log_of(state, account, marked_id)
 
 
-def message_of(state: State, account: Account, box: Box, number: int) -> Message:
+def message_of(state: State, account: Account, log: MessageLog, number: int) -> Message:
     """A stored message as Telegram shows it to the account."""
-    other = box.others[number - 1]
-    sender, peer = (other, box.owner) if box.is_channel else (box.owner, other)
-    body = state.body(box, number)
-    edited = box.edited_at(number)
+    other = log.others[number - 1]
+    sender, peer = (other, log.owner) if log.is_channel else (log.owner, other)
+    body = state.body(log, number)
+    edited = log.edited_at(number)
     extra = body.extra
     if extra and extra.topic_title:
-        return _opening_of_a_topic(number, box, extra)
+        return _opening_of_a_topic(number, log, extra)
     shown = _message(state, account, number, body, sender=sender, peer=peer)
-    shown.date = _date(box.dates[number - 1])
+    shown.date = _date(log.dates[number - 1])
     shown.edit_date = None if edited is None else _date(edited)
-    shown.pinned = number in box.pins
+    shown.pinned = number in log.pins
     if extra and extra.album is not None:
-        shown.grouped_id = album_id(box.owner, number, extra.album)
+        shown.grouped_id = album_id(log.owner, number, extra.album)
     return shown
 
 
-def scheduled_message(state: State, account: Account, waiting: Waiting) -> types.Message:
+def scheduled_message(state: State, account: Account, waiting: ScheduledMessage) -> types.Message:
     """A message that waits, as Telegram shows it: its date is when it will be sent."""
     shown = _message(
         state,
@@ -133,12 +135,12 @@ def scheduled_message(state: State, account: Account, waiting: Waiting) -> types
 
 
 def new_message(
-    state: State, account: Account, box: Box, number: int
+    state: State, account: Account, log: MessageLog, number: int
 ) -> types.UpdateNewMessage | types.UpdateNewChannelMessage:
     """The update that a message has made when it arrived."""
-    new = types.UpdateNewChannelMessage if box.is_channel else types.UpdateNewMessage
-    message = message_of(state, account, box, number)
-    return new(message=message, pts=box.pts_of(number), pts_count=1)
+    new = types.UpdateNewChannelMessage if log.is_channel else types.UpdateNewMessage
+    message = message_of(state, account, log, number)
+    return new(message=message, pts=log.pts_of(number), pts_count=1)
 
 
 def updates_of(
@@ -206,10 +208,10 @@ def _reply_header(extra: Extra) -> types.MessageReplyHeader | None:
     )
 
 
-def _opening_of_a_topic(number: int, box: Box, extra: Extra) -> types.MessageService:
+def _opening_of_a_topic(number: int, log: MessageLog, extra: Extra) -> types.MessageService:
     action = types.MessageActionTopicCreate(extra.topic_title, icon_color=0)
     return types.MessageService(
-        id=number, peer_id=peer_of(box.owner), date=_date(box.dates[number - 1]), action=action
+        id=number, peer_id=peer_of(log.owner), date=_date(log.dates[number - 1]), action=action
     )
 
 
@@ -218,38 +220,38 @@ def _asked_for(ids: Iterable[object]) -> list[int]:
 
 
 def _messages(
-    state: State, account: Account, box: Box, numbers: list[int], total: int | None = None
+    state: State, account: Account, log: MessageLog, numbers: list[int], total: int | None = None
 ) -> Messages:
     found = [
-        message_of(state, account, box, number)
-        if box.shows(number)
+        message_of(state, account, log, number)
+        if log.shows(number)
         else types.MessageEmpty(number, peer_id=None)
         for number in numbers
     ]
-    users, chats = users_and_chats(state, account, sorted(named_in(state, account, box, numbers)))
+    users, chats = users_and_chats(state, account, sorted(named_in(state, account, log, numbers)))
     together: dict[str, Any] = {
         "messages": found,
         "topics": [],
         "chats": chats,
         "users": users,
     }
-    if box.is_channel:
-        count = len(box) if total is None else total
-        return types.messages.ChannelMessages(pts=box.pts, count=count, **together)
+    if log.is_channel:
+        count = len(log) if total is None else total
+        return types.messages.ChannelMessages(pts=log.pts, count=count, **together)
     if total is not None and total > len(found):
         return types.messages.MessagesSlice(count=total, **together)
     return types.messages.Messages(**together)
 
 
-def named_in(state: State, account: Account, box: Box, numbers: Iterable[int]) -> set[int]:
+def named_in(state: State, account: Account, log: MessageLog, numbers: Iterable[int]) -> set[int]:
     """Everybody who is named in messages: who wrote them, to whom, and first."""
     named = {account.id}
-    if box.is_channel:
-        named.add(box.owner)
+    if log.is_channel:
+        named.add(log.owner)
     for number in numbers:
-        if box.shows(number):
-            named.add(box.others[number - 1])
-            extra = state.body(box, number).extra or NO_EXTRA
+        if log.shows(number):
+            named.add(log.others[number - 1])
+            extra = state.body(log, number).extra or NO_EXTRA
             if extra.origin:
                 named.add(extra.origin.peer)
             if extra.send_as is not None:

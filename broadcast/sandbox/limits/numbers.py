@@ -1,21 +1,13 @@
-"""What the sandbox allows: Telegram's numbers, and where each is from; it counts nothing.
+"""What the sandbox allows: Telegram's numbers, each with its source. It counts nothing.
 
-lanes.py counts, pacing.py refuses. docs/sandbox.md shows the defaults.
+limits/token_buckets.py counts, world/flood_waits.py refuses. docs/sandbox.md shows the defaults.
 """
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields
-from decimal import Decimal, InvalidOperation
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
-
-from broadcast.core.errors import SettingsError
-from broadcast.sandbox.mapping import Reader, number, parse_as, text_of, unreadable, whole
-
-if TYPE_CHECKING:
-    import yaml
+from decimal import Decimal
+from typing import Self
 
 _TWO_DAYS = 172_800.0
 _MOST = 10**12  # of anything: more is a slip, and None says better that there is no limit
@@ -159,36 +151,6 @@ class Limits:
         )
 
 
-def named_limits(text: str) -> Limits:
-    """The limits that are meant by `published`, by `none`, or by the path of a file.
-
-    Raises SettingsError as `read_limits` does.
-    """
-    if text == "published":
-        return Limits()
-    if text == "none":
-        return Limits.none()
-    return read_limits(Path(os.path.expanduser(text)))  # noqa: PTH111 - Path's raises for ~nobody
-
-
-def read_limits(path: Path) -> Limits:
-    """The limits of a YAML file of `name: value`; what it does not name is as published.
-
-    Raises SettingsError, which names the file, the line and what to write there.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise SettingsError(
-            f"{path}: there is no such file; limits are `published`, `none` or a file"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise SettingsError(f"{path}: not UTF-8: {error}") from error
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot be read: {error.strerror}") from error
-    return parse_as(Limits, text, str(path), "the limits", _READERS)
-
-
 _RATES = frozenset(field.name for field in fields(Limits) if "_messages_per_" in field.name)
 _ONE_OR_MORE = frozenset(
     {
@@ -226,35 +188,3 @@ def _check(name: str, value: float | Decimal) -> None:
         expected = f"{_MOST:,} at most"
     if not is_enough or value > _MOST:
         raise ValueError(f"{name} must be {expected}, not {value}")
-
-
-def _decimal(node: yaml.Node, source: str, key: str) -> Decimal:
-    try:
-        value = Decimal(text_of(node))
-    except InvalidOperation:
-        value = Decimal("nan")
-    if not value.is_finite():
-        raise unreadable(node, source, key, "a number")
-    return value
-
-
-def _or_none(read: Reader, expected: str) -> Reader:
-    def read_or_none(node: yaml.Node, source: str, key: str) -> float | None:
-        if text_of(node).lower() in {"none", "null"}:
-            return None
-        try:
-            return read(node, source, key)
-        except SettingsError:
-            raise unreadable(node, source, key, f"{expected} or none") from None
-
-    return read_or_none
-
-
-_BY_TYPE: dict[str, Reader] = {
-    "int": whole,
-    "float": number,
-    "Decimal": _decimal,
-    "int | None": _or_none(whole, "a whole number"),
-    "float | None": _or_none(number, "a number"),
-}
-_READERS = {field.name: _BY_TYPE[str(field.type)] for field in fields(Limits)}

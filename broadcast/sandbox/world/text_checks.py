@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from telethon.tl import types
 
 from broadcast.sandbox.world.input_peers import address
-from broadcast.sandbox.world.values import RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.limits.published import Limits
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.limits.numbers import Limits
+    from broadcast.sandbox.memory.member import Account
 
 Entities = list[types.TypeMessageEntity] | None
 

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
-from broadcast.sandbox.world.values import RpcError
+from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.stored_files import Key, Stored
-    from broadcast.sandbox.world.values import Account
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.state import State
+    from broadcast.sandbox.memory.stored_files import Key, Stored
 
 _LARGEST_PART = 524_288
 _KILOBYTE = 1024

@@ -10,12 +10,15 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from broadcast.sandbox.memory.message_body import Body, Extra, File
+from broadcast.sandbox.memory.message_log import EventKind
+from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.people.phonebook import Kind
-from broadcast.sandbox.world.values import Body, Extra, File
 
 if TYPE_CHECKING:
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
+    from broadcast.sandbox.memory.member import Account
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.state import State
 
 FOUNDED = 1_704_067_200.0  # 2024-01-01
 
@@ -41,15 +44,28 @@ TOPICS = (
 _TEXTS = ("Welcome to {title}!", "We are open every day.", "A picture of today.")
 
 
+def log_of(state: State, account: Account, peer: int) -> MessageLog:
+    """The messages of a chat, with the account's side of it where it is a private chat or a group.
+
+    A forum's topics are opened by the first who asks.
+    """
+    if peer >= -CHANNEL_MARK:
+        return account.log
+    log = state.log_of_channel(peer)
+    if not log and state.is_forum(peer):
+        open_topics(state, log)
+    return log
+
+
 def has_posts(state: State, peer: int) -> bool:
     """Whether posts are to be found here: in channels that have a username."""
     entry = state.entry(peer)
     return entry.kind is Kind.CHANNEL and entry.username is not None
 
 
-def publish(state: State, box: Box) -> None:
+def publish(state: State, log: MessageLog) -> None:
     """Put the posts into a channel that has none: three, the last with a photo."""
-    title = state.entry(box.owner).title
+    title = state.entry(log.owner).title
     for number, text in enumerate(_TEXTS, start=1):
         extra = None
         if number == len(_TEXTS):
@@ -57,17 +73,17 @@ def publish(state: State, box: Box) -> None:
             file = File("photo", "photo.png", "image/png", stored.size, stored.sha256, FOUNDED)
             extra = Extra(file=state.add_file(file))
         body = Body(text.format(title=title), (), extra)
-        state.store(box, box.owner, number, body, FOUNDED + number)
+        state.store(log, log.owner, number, body, FOUNDED + number)
 
 
-def open_topics(state: State, box: Box) -> None:
+def open_topics(state: State, log: MessageLog) -> None:
     """Put the messages into a forum that have opened its topics."""
     for topic in TOPICS:
         extra = Extra(topic=topic.number, topic_title=topic.title)
-        state.store(box, box.owner, topic.number, Body("", (), extra), FOUNDED)
+        state.store(log, log.owner, topic.number, Body("", (), extra), FOUNDED)
     for topic in TOPICS:
         if topic.is_deleted:
-            state.delete(box, topic.number, FOUNDED, for_all=True)
+            state.change(log, EventKind.DELETED, topic.number, FOUNDED)
 
 
 def _picture() -> bytes:

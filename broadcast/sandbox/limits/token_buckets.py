@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from broadcast.sandbox.limits.published import Limits
+    from broadcast.sandbox.limits.numbers import Limits
 
 # Unix time in a float is rounded: what that makes of a message, and of a second.
 _SLACK, _TICK = 1e-3, 1e-6
@@ -29,8 +29,8 @@ class _Flood(NamedTuple):
         return 0 <= now - self.named_at < self.seconds
 
 
-class Lanes:
-    """Lanes with the same rate, found by a key; an unknown key has a lane that is empty.
+class TokenBuckets:
+    """TokenBuckets with the same rate, found by a key; an unknown key has a lane that is empty.
 
     None for `per_second`: everything passes. `burst` pass at once. Only the lanes in which somebody
     would still be counted are kept: those of the last `burst / per_second` seconds, twice at most.
@@ -108,8 +108,8 @@ class Traffic:
     def __init__(self, limits: Limits) -> None:
         paid, per_minute = limits.paid_messages_per_second, limits.group_messages_per_minute
         per_second = per_minute / 60 if per_minute else None
-        self.bots = Lanes(limits.bot_messages_per_second, limits.bot_burst, limits)
-        self.people = Lanes(limits.user_messages_per_second, limits.user_burst, limits)
-        self.paid = Lanes(paid, max(1.0, paid or 0), limits)
-        self.chats = Lanes(limits.chat_messages_per_second, limits.chat_burst, limits)
-        self.groups = Lanes(per_second, max(1.0, per_minute or 0), limits)
+        self.bots = TokenBuckets(limits.bot_messages_per_second, limits.bot_burst, limits)
+        self.people = TokenBuckets(limits.user_messages_per_second, limits.user_burst, limits)
+        self.paid = TokenBuckets(paid, max(1.0, paid or 0), limits)
+        self.chats = TokenBuckets(limits.chat_messages_per_second, limits.chat_burst, limits)
+        self.groups = TokenBuckets(per_second, max(1.0, per_minute or 0), limits)

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from broadcast.sandbox.world.message_log import Kind
-from broadcast.sandbox.world.values import NO_EXTRA, Delivered, album_id
+from broadcast.sandbox.memory.arrived import Delivered
+from broadcast.sandbox.memory.message_body import NO_EXTRA, album_id
+from broadcast.sandbox.memory.message_log import EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from broadcast.sandbox.world.due import Waiting
-    from broadcast.sandbox.world.message_log import Box
-    from broadcast.sandbox.world.state import State
-    from broadcast.sandbox.world.values import Body
+    from broadcast.sandbox.memory.message_body import Body
+    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.schedule import ScheduledMessage
+    from broadcast.sandbox.memory.state import State
 
 
-def inbox(state: State, box: Box, *, deleted: bool) -> Iterator[Delivered]:
-    """The messages of one box, oldest first; with `deleted` also those that are gone."""
-    for number in range(1, len(box) + 1):
-        if box.is_channel and box.others[number - 1] == box.owner:
+def inbox(state: State, log: MessageLog, *, deleted: bool) -> Iterator[Delivered]:
+    """The messages of one log, oldest first; with `deleted` also those that are gone."""
+    for number in range(1, len(log) + 1):
+        if log.is_channel and log.others[number - 1] == log.owner:
             continue  # it was there before anybody sent anything
-        if deleted or box.deleted_at(number) is None:
-            yield delivered(state, box, number)
+        if deleted or log.deleted_at(number) is None:
+            yield delivered(state, log, number)
 
 
-def delivered(state: State, box: Box, number: int) -> Delivered:
+def delivered(state: State, log: MessageLog, number: int) -> Delivered:
     """What arrived with this message."""
-    other = box.others[number - 1]
-    sender, peer = (other, box.owner) if box.is_channel else (box.owner, other)
-    body, date = state.body(box, number), box.dates[number - 1]
+    other = log.others[number - 1]
+    sender, peer = (other, log.owner) if log.is_channel else (log.owner, other)
+    body, date = state.body(log, number), log.dates[number - 1]
     extra = body.extra or NO_EXTRA
     return _told(
         state,
@@ -37,17 +38,17 @@ def delivered(state: State, box: Box, number: int) -> Delivered:
         sender=sender,
         peer=peer,
         message_id=number,
-        random_id=box.random_ids[number - 1],
+        random_id=log.random_ids[number - 1],
         date=date,
-        edited=box.edited_at(number),
-        deleted=box.deleted_at(number),
-        pinned=box.pins.get(number) is Kind.PINNED,
-        album=None if extra.album is None else album_id(box.owner, number, extra.album),
+        edited=log.edited_at(number),
+        deleted=log.deleted_at(number),
+        pinned=log.pins.get(number) is EventKind.PINNED,
+        album=None if extra.album is None else album_id(log.owner, number, extra.album),
         scheduled=date if extra.from_scheduled else None,
     )
 
 
-def will_be_delivered(state: State, waiting: Waiting) -> Delivered:
+def will_be_delivered(state: State, waiting: ScheduledMessage) -> Delivered:
     """What will arrive with a message that waits; `message_id` is its scheduled one."""
     place = waiting.body.extra and waiting.body.extra.album
     return _told(
