@@ -153,8 +153,7 @@ def _transport(world: World, loop: VirtualLoop, *, is_bot: bool) -> TelethonTran
     from broadcast.telegram.addresses import Addresses  # noqa: PLC0415
     from broadcast.telegram.sender import TelethonTransport  # noqa: PLC0415
 
-    started = loop.utc().timestamp()
-    client: Any = DirectClient(world, lambda: started + loop.time(), is_bot=is_bot)
+    client: Any = DirectClient(world, loop, is_bot=is_bot)
     account = Account(client.me.id, is_bot, client.me.first_name)
     kept: Any = _Kept()
     opener: Any = None  # a direct call is never lost, so no client is opened again

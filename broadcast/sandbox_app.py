@@ -255,8 +255,7 @@ def _shown(name: str, value: Any) -> str:
 
 def clear_sandbox(settings: Settings) -> None:
     """Forget everything that the sandbox of `settings` received."""
-    from broadcast.sandbox.journal import Journal  # noqa: PLC0415 - Telethon costs 0.3 s
-    from broadcast.sandbox.server import files_beside  # noqa: PLC0415
+    from broadcast.sandbox.journal import Journal, files_beside  # noqa: PLC0415 - see above
 
     path = sandbox_journal(settings)
     if path.exists():

@@ -20,10 +20,9 @@ from broadcast.sandbox.people.logins import CODE
 from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from telethon.tl import TLRequest
 
+    from broadcast.core.clock import Clock
     from broadcast.sandbox.world.pretend_telegram import World
 
 ROUND_TRIP = 0.1
@@ -35,9 +34,9 @@ _PHONE = "34600000000"
 
 
 class DirectClient:
-    """Signed in to `world`, as a bot or as a person. `clock` tells the Unix time."""
+    """Signed in to `world`, as a bot or as a person. `clock` tells the time there."""
 
-    def __init__(self, world: World, clock: Callable[[], float], *, is_bot: bool) -> None:
+    def __init__(self, world: World, clock: Clock, *, is_bot: bool) -> None:
         self._world, self._clock = world, clock
         self.me = self._sign_in(is_bot=is_bot)
 
@@ -52,7 +51,7 @@ class DirectClient:
             self._world.discard()
 
     def _answer(self, request: TLRequest) -> Any:
-        return self._world.call(_KEY_ID, request, self._clock())
+        return self._world.call(_KEY_ID, request, self._clock.utc().timestamp())
 
     def _sign_in(self, *, is_bot: bool) -> types.User:
         if is_bot:

@@ -122,3 +122,8 @@ class Journal:
                 "move the file away to start with an empty sandbox"
             )
         return cast("Record", record)
+
+
+def files_beside(journal: Path) -> Path:
+    """Where the files are that were uploaded to a sandbox with this journal."""
+    return journal.with_name(f"{journal.name}.files")

@@ -1,8 +1,7 @@
-"""The socket of the sandbox: a thin shell around protocol.py and a world. Never leaves loopback.
+"""The socket of the sandbox: carries bytes between clients and what answers. Never leaves loopback.
 
-Everything that Telegram knows is in the world, everything that MTProto demands in the protocol.
-Here bytes are carried between the two, and what changed is in the journal before any answer leaves.
-What goes wrong on purpose is decided in faults.py and done here, around `_answer`.
+All that Telegram knows is in the world, all that MTProto demands in the protocol. What goes wrong
+on purpose is decided in the room of the faults and done here, around `_answer`.
 """
 
 # Telethon ships no types.
@@ -13,13 +12,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import time
 from contextlib import suppress
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Protocol, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
+from broadcast.core.clock import Clock, SystemClock
 from broadcast.core.errors import SettingsError
-from broadcast.sandbox.faults.decision import AS_USUAL, COUNTED, Action, Decider, Ending
+from broadcast.sandbox.answering import Answering, WorldPort, failed_to_answer
+from broadcast.sandbox.faults.decision import Ending
+from broadcast.sandbox.faults.in_effect import FaultsInEffect
 from broadcast.sandbox.faults.switches import Faults
 from broadcast.sandbox.protocol.connection import Closed, Connection, KeyCreated
 from broadcast.sandbox.protocol.crypto import ServerKey
@@ -27,48 +28,14 @@ from broadcast.sandbox.protocol.session import Request
 from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableMapping
-    from pathlib import Path
+    from collections.abc import MutableMapping
     from types import TracebackType
 
-    from telethon.tl import TLRequest
-
-    from broadcast.sandbox.journal import Journal, Record
-    from broadcast.sandbox.memory.arrived import Delivered
+    from broadcast.sandbox.journal import Journal
 
 _log = logging.getLogger(__name__)
 
 _READ_SIZE = 2**16
-
-
-class World(Protocol):
-    """What the server needs of the pretend Telegram (world.py)."""
-
-    address: tuple[str, int]  # help.getConfig tells it; the server sets it once it listens
-
-    def call(self, key_id: int, request: TLRequest, now: float) -> object:
-        """Give the result of a request, or raise RpcError."""
-        ...
-
-    def drain(self) -> list[Record]:
-        """Hand over the records of what changed since the last time."""
-        ...
-
-    def discard(self) -> None:
-        """Forget what changed since the last time: there is no journal."""
-        ...
-
-    def apply(self, record: Record) -> None:
-        """Make one recorded change again."""
-        ...
-
-    def keep_files(self, directory: Path) -> None:
-        """Keep the uploaded files below this directory, beside the journal."""
-        ...
-
-    def repeats(self, key_id: int, request: TLRequest) -> Delivered | None:
-        """Find the message that a request sends once more; asked only while a fault needs it."""
-        ...
 
 
 class _DroppedError(Exception):
@@ -80,14 +47,14 @@ class SandboxServer:
 
     `keys` are the auth keys by their ids: pass the same mapping to let clients stay signed in over
     a restart without a journal. With a `journal`, which must be open, keys and world are restored
-    from it on entering. `clock` is unix time. `faults` may also be set while it runs, from the
-    event loop that it runs on. Raises SettingsError when `host` is not loopback, or the port cannot
-    be had.
+    from it on entering. `clock` is the machine's unless another is given. `faults` may also be set
+    while it runs, from the event loop that it runs on. Raises SettingsError when `host` is not
+    loopback, or the port cannot be had.
     """
 
     def __init__(
         self,
-        world: World,
+        world: WorldPort,
         *,
         host: str = "127.0.0.1",
         port: int = 0,
@@ -95,26 +62,20 @@ class SandboxServer:
         keys: MutableMapping[int, bytes] | None = None,
         journal: Journal | None = None,
         faults: Faults | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Clock | None = None,
     ) -> None:
         self.world = world
         self.host = _loopback(host)
         self.port = port
         self.key = ServerKey.default() if key is None else key
-        self._keys: MutableMapping[int, bytes] = {} if keys is None else keys
-        self._journal = journal
-        self._clock = clock
+        self._clock = clock or SystemClock()
+        self._answering = Answering(world, journal, {} if keys is None else keys)
+        self._faults = FaultsInEffect(faults or Faults(), self._clock)
         self._tasks = asyncio.TaskGroup()
         self._listener: asyncio.Server
         self._writers: dict[Connection, asyncio.StreamWriter] = {}
-        self._is_closing = False
-        self._new_keys: list[Record] = []
-        self._schedule: Decider | None = None
-        self._thawed = asyncio.Event()
-        self._thawing: asyncio.TimerHandle | None = None
         self._late: set[asyncio.Task[None]] = set()
-        self._refuses_until = 0.0
-        self.faults = faults or Faults()
+        self._is_closing = False
 
     @property
     def address(self) -> str:
@@ -124,16 +85,14 @@ class SandboxServer:
     @property
     def faults(self) -> Faults:
         """What goes wrong. Setting it starts the counts anew, and ends whatever lasts."""
-        return self._schedule.faults if self._schedule else Faults()
+        return self._faults.faults
 
     @faults.setter
     def faults(self, faults: Faults) -> None:
-        self._schedule = None if faults == Faults() else Decider(faults)
-        self._refuses_until = 0.0
-        self._thaw()
+        self._faults.switch(faults)
 
     async def __aenter__(self) -> Self:
-        self._restore()
+        self._answering.restore()
         try:
             self._listener = await asyncio.start_server(
                 self._accept, self.host, self.port, start_serving=False
@@ -159,7 +118,7 @@ class SandboxServer:
         self.drop_connections()
         for task in self._late:
             task.cancel()
-        self._thaw()
+        self._faults.thaw()
         # The group hears of a cancellation only, which may be its own doing. Any other error of the
         # caller's block goes on as itself, and not inside an ExceptionGroup.
         if isinstance(error, asyncio.CancelledError):
@@ -175,30 +134,13 @@ class SandboxServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         # The first may have been on its way when the listener closed.
-        if self._is_closing or self._refuses_until > asyncio.get_running_loop().time():
+        if self._is_closing or self._faults.refuses_connections:
             _abort(writer)
             return
-        connection = Connection(self.key, self._keys, os.urandom)
+        connection = Connection(self.key, self._answering.keys, os.urandom)
         self._writers[connection] = writer
         task = self._tasks.create_task(self._serve(connection, reader, writer))
         task.add_done_callback(lambda _: self._writers.pop(connection))
-
-    def _restore(self) -> None:
-        if self._journal is None:
-            return
-        self.world.keep_files(files_beside(self._journal.path))
-        for line, record in enumerate(self._journal.replay(), start=1):
-            try:
-                if record.get("t") == "key":
-                    key = bytes.fromhex(cast("str", record["key"]))
-                    self._keys[cast("int", record["id"])] = key
-                else:
-                    self.world.apply(record)
-            except (LookupError, TypeError, ValueError) as error:
-                raise SettingsError(
-                    f"{self._journal.path}:{line}: this record of the sandbox cannot be replayed "
-                    f"({error}): move the file away to start with an empty sandbox"
-                ) from error
 
     async def _serve(
         self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -207,15 +149,15 @@ class SandboxServer:
         is_open = True
         try:
             while is_open and (data := await reader.read(_READ_SIZE)):
-                await self._thawed.wait()
+                await self._faults.wait_until_thawed()
                 is_open = await self._take(connection, data)
-                writer.write(connection.data_to_send(self._clock()))
+                writer.write(connection.data_to_send(self._now()))
                 await writer.drain()
         except ConnectionError as error:
             _log.debug("a client is gone: %s", error)
         except _DroppedError:
-            self._save()
-            writer.write(connection.data_to_send(self._clock()))  # what was answered before
+            self._answering.save()
+            writer.write(connection.data_to_send(self._now()))  # what was answered before
             _abort(writer)
         finally:
             writer.close()
@@ -224,52 +166,37 @@ class SandboxServer:
 
     async def _take(self, connection: Connection, data: bytes) -> bool:
         """Do what the bytes ask for, and queue the answers; False when the client must go."""
-        now = self._clock()
+        now = self._now()
         is_open = True
         for event in connection.receive(data, now):
             match event:
                 case Request():
                     self._answer(connection, event, now)
-                    if not self._thawed.is_set():
-                        self._save()
-                        await self._thawed.wait()
+                    if self._faults.is_frozen:
+                        self._answering.save()
+                        await self._faults.wait_until_thawed()
                 case KeyCreated():
-                    self._new_keys.append(
-                        {"t": "key", "id": event.key_id, "key": event.auth_key.hex()}
-                    )
+                    self._answering.note_key(event.key_id, event.auth_key)
                 case Closed():
                     _log.info("hanging up on a client: %s", event.reason)
                     is_open = False
-        self._save()
+        self._answering.save()
         return is_open
-
-    def _save(self) -> None:
-        """Write down what changed: no answer leaves before."""
-        if self._journal is None:
-            self.world.discard()
-            self._new_keys.clear()
-            return
-        changes = self._new_keys + self.world.drain()
-        self._new_keys.clear()
-        if changes:
-            self._journal.append(changes)
 
     def _answer(self, connection: Connection, request: Request, now: float) -> None:
         """Let the world answer one request, with the faults that are switched on.
 
         Raises _DroppedError when the connection is to be cut instead.
         """
-        if self._schedule is None:
-            self._reply(connection, request, self._result(request, now))
-            return
-        action = self._action(request, now)
-        result = self._result(request, now) if action.is_done else None
+        key_id, body = request.key_id, request.body
+        action = self._faults.action(body, now, lambda: self._answering.repeated(key_id, body))
+        result = self._answering.result(key_id, body, now) if action.is_done else None
         if action.error:
             result = RpcError(*action.error)
         if action.freeze:
-            self._freeze(action.freeze)
+            self._faults.freeze(action.freeze)
         if action.refuse:
-            self._refuses_until = asyncio.get_running_loop().time() + action.refuse
+            self._faults.refuse_connections(action.refuse)
             self.drop_connections()
         if action.ending is Ending.DROPPED:
             raise _DroppedError
@@ -282,26 +209,6 @@ class SandboxServer:
         elif action.ending is Ending.ANSWERED:
             self._reply(connection, request, result)
 
-    def _action(self, request: Request, now: float) -> Action:
-        schedule = self._schedule
-        if schedule is None or not isinstance(request.body, COUNTED):
-            return AS_USUAL
-        repeated = None
-        if schedule.wants_repeats:
-            with suppress(RpcError):  # the world will say it again
-                repeated = self.world.repeats(request.key_id, request.body)
-        return schedule.next(now, repeated)
-
-    def _result(self, request: Request, now: float) -> object:
-        """Ask the world; an RpcError is a result like any other."""
-        try:
-            return self.world.call(request.key_id, request.body, now)
-        except RpcError as error:
-            return error
-        except Exception:  # noqa: BLE001 - the edge: an odd request must not take the others down
-            _log.exception("the sandbox failed to answer %s", type(request.body).__name__)
-            return RpcError(500, "INTERNAL")
-
     def _reply(self, connection: Connection, request: Request, result: object) -> None:
         try:
             if isinstance(result, RpcError):
@@ -309,33 +216,21 @@ class SandboxServer:
             else:
                 connection.answer(request, result)
         except Exception:  # noqa: BLE001 - the edge: what cannot be written is our mistake, too
-            _log.exception("the sandbox failed to answer %s", type(request.body).__name__)
-            connection.fail(request, 500, "INTERNAL")
+            error = failed_to_answer(request.body)
+            connection.fail(request, error.code, error.name)
 
     async def _reply_late(
         self, seconds: float, connection: Connection, request: Request, result: object
     ) -> None:
         await asyncio.sleep(seconds)
-        await self._thawed.wait()
+        await self._faults.wait_until_thawed()
         writer = self._writers.get(connection)
         if writer is not None and not writer.is_closing():
             self._reply(connection, request, result)
-            writer.write(connection.data_to_send(self._clock()))
+            writer.write(connection.data_to_send(self._now()))
 
-    def _freeze(self, seconds: float) -> None:
-        self._thawed.clear()
-        self._thawing = asyncio.get_running_loop().call_later(seconds, self._thaw)
-
-    def _thaw(self) -> None:
-        if self._thawing is not None:
-            self._thawing.cancel()
-            self._thawing = None
-        self._thawed.set()
-
-
-def files_beside(journal: Path) -> Path:
-    """Where the files are that were uploaded to a sandbox with this journal."""
-    return journal.with_name(f"{journal.name}.files")
+    def _now(self) -> float:
+        return self._clock.utc().timestamp()
 
 
 def _abort(writer: asyncio.StreamWriter) -> None:

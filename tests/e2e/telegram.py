@@ -3,15 +3,16 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from telethon.tl import TLRequest, functions
 
+from broadcast.core.clock import SystemClock
 from broadcast.core.peers import parse_peer
 from broadcast.sandbox.journal import Journal
 from broadcast.sandbox.limits import Limits
@@ -77,12 +78,21 @@ class Server(SandboxServer):
             super()._answer(connection, request, now)
 
 
+class ShiftedClock(SystemClock):
+    """A clock that is `shift` seconds ahead of this machine's."""
+
+    shift = 0.0
+
+    def utc(self) -> datetime:
+        return super().utc() + timedelta(seconds=self.shift)
+
+
 class Telegram:
     """A sandbox on its own thread and event loop, at the same port from first to last."""
 
     def __init__(self, directory: Path, *, key: ServerKey | None = None) -> None:
         self.world = WatchedWorld(limits=Limits.none())
-        self.clock_shift = 0.0  # seconds that the server is ahead
+        self.clock = ShiftedClock()
         self.accepted = threading.Event()  # it listens
         self.away = threading.Event()  # it does not
         self.server: Server
@@ -108,7 +118,7 @@ class Telegram:
                 port=self.port,
                 key=self._key,
                 keys=self._keys,
-                clock=lambda: time.time() + self.clock_shift,
+                clock=self.clock,
             ) as self.server:
                 self._return.clear()
                 self.away.clear()

@@ -208,7 +208,7 @@ def test_an_expired_reference_is_told_anew_by_a_message(person: Cli, telegram: T
     person.write_contacts("@ana")
     person.write("a.png", png())
     send(person, "one", "--file", "a.png")
-    telegram.clock_shift = 7200
+    telegram.clock.shift = 7200
     before = telegram.inside(lambda: telegram.world.uploaded)
     send(person, "two", "--file", "a.png")
     assert [message.text for message in arrived(telegram, "@ana")] == ["one", "two"]

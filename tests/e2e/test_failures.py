@@ -81,7 +81,7 @@ def test_a_group_in_slow_mode_keeps_only_its_own_message_waiting(
 
     def leave_one_second() -> None:
         (first,) = (message for message in telegram.world.inbox() if message.peer == id_of(group))
-        telegram.clock_shift = max(0.0, first.date + 9.0 - time.time())
+        telegram.clock.shift = max(0.0, first.date + 9.0 - time.time())
 
     telegram.world.at[4] = leave_one_second  # of the ten that the group demands
     assert person.run(TEXT, "--json").summary["sent"] == 3

@@ -596,7 +596,7 @@ def test_a_recall_reaches_those_of_whom_the_sender_never_heard(
 
 def test_a_recall_names_whom_it_could_not_reach(bot: Cli, telegram: Telegram) -> None:
     broadcast = sent(bot, *TEN[:3])
-    telegram.clock_shift = 3 * 86_400.0  # a bot deletes for two days
+    telegram.clock.shift = 3 * 86_400.0  # a bot deletes for two days
     ended = bot.run("recall", broadcast, "--json", *FAST)
     assert ended.code == 1
     assert set(statuses(ended).values()) == {"failed"}

@@ -26,8 +26,8 @@ def waiting(telegram: Telegram) -> list[Delivered]:
 
 def later(telegram: Telegram, seconds: float) -> None:
     """Let time pass where Telegram is."""
-    telegram.clock_shift += seconds
-    now = datetime.now(UTC).timestamp() + telegram.clock_shift
+    telegram.clock.shift += seconds
+    now = datetime.now(UTC).timestamp() + telegram.clock.shift
     telegram.inside(lambda: telegram.world.deliver_due(now))
 
 
@@ -94,7 +94,7 @@ def test_a_persons_schedule_is_cancelled_at_telegram(person: Cli, telegram: Tele
 def test_what_telegram_has_sent_by_its_own_clock_is_recalled(
     person: Cli, telegram: Telegram
 ) -> None:
-    telegram.clock_shift = 7200 - 5  # so that it is less than ten seconds until then
+    telegram.clock.shift = 7200 - 5  # so that it is less than ten seconds until then
     person.write_contacts("@ana")
     ended = person.run("Merry Christmas!", "--in", "2h", "--yes", "--json")
     assert ended.deliveries["@ana"].get("note") is None

@@ -1,0 +1,120 @@
+"""What the pretend Telegram answers, and what is in the journal before any answer leaves."""
+
+# Telethon ships no types.
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Protocol, cast
+
+from broadcast.core.errors import SettingsError
+from broadcast.sandbox.journal import files_beside
+from broadcast.sandbox.world.rpc_error import RpcError
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+    from pathlib import Path
+
+    from telethon.tl import TLRequest
+
+    from broadcast.sandbox.journal import Journal, Record
+    from broadcast.sandbox.memory.arrived import Delivered
+
+_log = logging.getLogger(__name__)
+
+
+class WorldPort(Protocol):
+    """What the server needs of the pretend Telegram (world/pretend_telegram.py)."""
+
+    address: tuple[str, int]  # help.getConfig tells it; the server sets it once it listens
+
+    def call(self, key_id: int, request: TLRequest, now: float) -> object:
+        """Give the result of a request, or raise RpcError."""
+        ...
+
+    def drain(self) -> list[Record]:
+        """Hand over the records of what changed since the last time."""
+        ...
+
+    def discard(self) -> None:
+        """Forget what changed since the last time: there is no journal."""
+        ...
+
+    def apply(self, record: Record) -> None:
+        """Make one recorded change again."""
+        ...
+
+    def keep_files(self, directory: Path) -> None:
+        """Keep the uploaded files below this directory, beside the journal."""
+        ...
+
+    def repeats(self, key_id: int, request: TLRequest) -> Delivered | None:
+        """Find the message that a request sends once more; asked only while a fault needs it."""
+        ...
+
+
+class Answering:
+    """A world with its journal, and with the auth keys of the clients by their ids."""
+
+    def __init__(
+        self, world: WorldPort, journal: Journal | None, keys: MutableMapping[int, bytes]
+    ) -> None:
+        self.world, self.keys = world, keys
+        self._journal = journal
+        self._new_keys: list[Record] = []
+
+    def restore(self) -> None:
+        """Have the world and the keys as the journal tells. Raises SettingsError."""
+        if self._journal is None:
+            return
+        self.world.keep_files(files_beside(self._journal.path))
+        for line, record in enumerate(self._journal.replay(), start=1):
+            try:
+                if record.get("t") == "key":
+                    key = bytes.fromhex(cast("str", record["key"]))
+                    self.keys[cast("int", record["id"])] = key
+                else:
+                    self.world.apply(record)
+            except (LookupError, TypeError, ValueError) as error:
+                raise SettingsError(
+                    f"{self._journal.path}:{line}: this record of the sandbox cannot be replayed "
+                    f"({error}): move the file away to start with an empty sandbox"
+                ) from error
+
+    def note_key(self, key_id: int, auth_key: bytes) -> None:
+        """A key was agreed on: it is written down with the next `save`."""
+        self._new_keys.append({"t": "key", "id": key_id, "key": auth_key.hex()})
+
+    def save(self) -> None:
+        """Write down what changed: no answer leaves before."""
+        if self._journal is None:
+            self.world.discard()
+            self._new_keys.clear()
+            return
+        changes = self._new_keys + self.world.drain()
+        self._new_keys.clear()
+        if changes:
+            self._journal.append(changes)
+
+    def result(self, key_id: int, request: TLRequest, now: float) -> object:
+        """What the world says; an RpcError is a result like any other."""
+        try:
+            return self.world.call(key_id, request, now)
+        except RpcError as error:
+            return error
+        except Exception:  # noqa: BLE001 - the edge: an odd request must not take the others down
+            return failed_to_answer(request)
+
+    def repeated(self, key_id: int, request: TLRequest) -> Delivered | None:
+        """The message that the request sends once more; None where the world will refuse it."""
+        try:
+            return self.world.repeats(key_id, request)
+        except RpcError:
+            return None
+
+
+def failed_to_answer(request: TLRequest) -> RpcError:
+    """Log the mistake of ours that is being handled, and say of it what Telegram would."""
+    _log.exception("the sandbox failed to answer %s", type(request).__name__)
+    return RpcError(500, "INTERNAL")

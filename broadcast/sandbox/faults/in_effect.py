@@ -1,0 +1,89 @@
+"""The faults of a server while it runs: what becomes of a request, and what lasts for a while.
+
+faults/decision.py decides, one request after the other. What lasts is kept here: a server that is
+frozen, and one that refuses connections.
+"""
+
+# Telethon ships no stubs; pyright reads its source.
+# pyright: reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from broadcast.sandbox.faults.decision import AS_USUAL, COUNTED, Action, Decider
+from broadcast.sandbox.faults.switches import Faults
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from telethon.tl import TLRequest
+
+    from broadcast.core.clock import Clock
+    from broadcast.sandbox.memory.arrived import Delivered
+
+
+class FaultsInEffect:
+    """The faults that are switched on, from the event loop that the server runs on."""
+
+    def __init__(self, faults: Faults, clock: Clock) -> None:
+        self._clock = clock
+        self._decider: Decider | None = None
+        self._thawed = asyncio.Event()
+        self._thawing: asyncio.TimerHandle | None = None
+        self._refuses_until = 0.0
+        self.switch(faults)
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong."""
+        return self._decider.faults if self._decider else Faults()
+
+    def switch(self, faults: Faults) -> None:
+        """Start the counts anew with these faults, and end whatever lasts."""
+        self._decider = None if faults == Faults() else Decider(faults)
+        self._refuses_until = 0.0
+        self.thaw()
+
+    def action(
+        self, request: TLRequest, now: float, repeated: Callable[[], Delivered | None]
+    ) -> Action:
+        """What becomes of a request that arrives at `now`, in Unix time.
+
+        `repeated` tells which message it sends once more; it is asked only where that matters.
+        """
+        decider = self._decider
+        if decider is None or not isinstance(request, COUNTED):
+            return AS_USUAL
+        return decider.next(now, repeated() if decider.wants_repeats else None)
+
+    @property
+    def refuses_connections(self) -> bool:
+        """Whether new connections are cut."""
+        return self._refuses_until > self._clock.monotonic()
+
+    def refuse_connections(self, seconds: float) -> None:
+        """Cut new connections for so long."""
+        self._refuses_until = self._clock.monotonic() + seconds
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the server neither reads nor answers."""
+        return not self._thawed.is_set()
+
+    def freeze(self, seconds: float) -> None:
+        """Neither read nor answer for so long."""
+        self._thawed.clear()
+        self._thawing = asyncio.get_running_loop().call_later(seconds, self.thaw)
+
+    def thaw(self) -> None:
+        """Read and answer again."""
+        if self._thawing is not None:
+            self._thawing.cancel()
+            self._thawing = None
+        self._thawed.set()
+
+    async def wait_until_thawed(self) -> None:
+        """Wait while the server is frozen."""
+        await self._thawed.wait()
