@@ -473,7 +473,7 @@ def open_ledger(settings: Settings, *, sandbox: bool = False) -> SqliteLedger:
     """The ledger of `settings`, to be used in a `with`; the sandbox has one of its own."""
     from broadcast.ledger.sqlite.ledger import SqliteLedger  # noqa: PLC0415 - `--help` needs none
 
-    home = settings.home / "sandbox" if sandbox else settings.home
+    home = settings.sandbox_home if sandbox else settings.home
     return SqliteLedger(home / "ledger.db")
 
 

@@ -51,6 +51,11 @@ class Settings:
     server: Server | None = None
     has_bot_token: bool = False  # enough to be a bot in the sandbox, which needs no credentials
 
+    @property
+    def sandbox_home(self) -> Path:
+        """Where the sandbox keeps what is its own, apart from everything real."""
+        return self.home / "sandbox"
+
     def access(self) -> Access:
         """What it takes to open the account; SettingsError says where to get the credentials."""
         if self.credentials is None:

@@ -71,14 +71,15 @@ def serve(
 @home_option
 def inbox(home: str | None, *, json: bool, clear: bool, scheduled: bool) -> int:
     """Show what each friend received in the sandbox."""
-    from broadcast import sandbox_app  # noqa: PLC0415
     from broadcast import terminal as console  # noqa: PLC0415
+    from broadcast.core.clock import SystemClock  # noqa: PLC0415
+    from broadcast.sandbox.inbox import clear_inbox, read_inbox  # noqa: PLC0415
 
-    settings = settings_of(home)
+    kept = settings_of(home).sandbox_home
     if clear:
-        sandbox_app.clear_sandbox(settings)
+        clear_inbox(kept)
         return DONE
     console.require_reader()
-    rows = sandbox_app.sandbox_inbox(settings, scheduled=scheduled)
+    rows = read_inbox(kept, SystemClock(), scheduled=scheduled)
     console.show_inbox(rows, as_json=json)
     return DONE

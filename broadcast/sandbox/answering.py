@@ -69,18 +69,7 @@ class Answering:
         if self._journal is None:
             return
         self.world.keep_files(files_beside(self._journal.path))
-        for line, record in enumerate(self._journal.replay(), start=1):
-            try:
-                if record.get("t") == "key":
-                    key = bytes.fromhex(cast("str", record["key"]))
-                    self.keys[cast("int", record["id"])] = key
-                else:
-                    self.world.apply(record)
-            except (LookupError, TypeError, ValueError) as error:
-                raise SettingsError(
-                    f"{self._journal.path}:{line}: this record of the sandbox cannot be replayed "
-                    f"({error}): move the file away to start with an empty sandbox"
-                ) from error
+        replay(self._journal, self.world, self.keys)
 
     def note_key(self, key_id: int, auth_key: bytes) -> None:
         """A key was agreed on: it is written down with the next `save`."""
@@ -112,6 +101,24 @@ class Answering:
             return self.world.repeats(key_id, request)
         except RpcError:
             return None
+
+
+def replay(journal: Journal, world: WorldPort, keys: MutableMapping[int, bytes]) -> None:
+    """Do once more all that the journal tells, and fill in the keys.
+
+    Raises SettingsError with the line that makes no sense.
+    """
+    for line, record in enumerate(journal.replay(), start=1):
+        try:
+            if record.get("t") == "key":
+                keys[cast("int", record["id"])] = bytes.fromhex(cast("str", record["key"]))
+            else:
+                world.apply(record)
+        except (LookupError, TypeError, ValueError) as error:
+            raise SettingsError(
+                f"{journal.path}:{line}: this record of the sandbox cannot be replayed "
+                f"({error}): move the file away to start with an empty sandbox"
+            ) from error
 
 
 def failed_to_answer(request: TLRequest) -> RpcError:

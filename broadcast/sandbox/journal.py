@@ -124,6 +124,11 @@ class Journal:
         return cast("Record", record)
 
 
+def journal_in(home: Path) -> Path:
+    """Where a sandbox that keeps its files in `home` has its journal."""
+    return home / "journal.jsonl"
+
+
 def files_beside(journal: Path) -> Path:
     """Where the files are that were uploaded to a sandbox with this journal."""
     return journal.with_name(f"{journal.name}.files")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from broadcast.core.errors import Problem
-    from broadcast.sandbox_app import InboxRow
+    from broadcast.sandbox.inbox import InboxRow
 
 PROBLEMS_LIMIT = 50
 PLAN_LIMIT = 1_000  # contacts in the table of a dry run, which is held in memory until it is shown

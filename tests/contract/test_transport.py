@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import pytest
 
+from broadcast.core.clock import SystemClock
 from broadcast.core.model import (
     Contact,
     Deferred,
@@ -27,8 +28,9 @@ from broadcast.core.model import (
 )
 from broadcast.core.peers import parse_peer
 from broadcast.engine.fake import FakeTransport
+from broadcast.sandbox.inbox import read_inbox
 from broadcast.sandbox.limits import Limits
-from broadcast.sandbox_app import open_sandbox, sandbox_inbox
+from broadcast.sandbox_app import open_sandbox
 from broadcast.settings import Settings
 
 if TYPE_CHECKING:
@@ -88,7 +90,7 @@ class SandboxStage:
     transport: Transport = field(init=False)
 
     def arrived(self) -> list[str]:
-        return [row.text for row in sandbox_inbox(self.settings)]
+        return [row.text for row in read_inbox(self.settings.sandbox_home, SystemClock())]
 
 
 @asynccontextmanager

@@ -15,10 +15,10 @@ import pytest
 from telethon import Button, functions, types
 
 from broadcast.sandbox.faults import Faults
+from broadcast.sandbox.inbox import InboxRow
 from broadcast.sandbox.limits import Limits
 from broadcast.sandbox.server import SandboxServer
 from broadcast.sandbox.world import World
-from broadcast.sandbox_app import InboxRow
 from tests.e2e.child import Cli
 from tests.e2e.telegram import in_journal
 from tests.sandbox.asking import PHONE, PNG, again
