@@ -23,7 +23,8 @@ from benchmarks.simulation import (
     sleeping,
     telethon,
 )
-from broadcast.engine.pacer import ChatLanes, Learned, Pacer
+from broadcast.engine.chat_pace import ChatPace
+from broadcast.engine.pacer import Learned, Pacer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,7 +140,7 @@ def in_groups(count: int) -> None:
     print(f"\n50 groups at 20 a minute, {each} messages to each\n")
     print("| | goodput | floods per 1,000 | time |\n|---|---:|---:|---:|")
     for burst in (1, 20):
-        lanes = ChatLanes()
+        lanes = ChatPace()
         took = groups(
             lambda now, chat, lanes=lanes: lanes.take(now, chat, is_group=True),
             50,

@@ -1,7 +1,8 @@
-"""An entry of a list as it was written, whatever the form: each value knows its line.
+"""Values as they were written, whatever the form of the file: each knows its line.
 
-The forms (YAML, CSV, JSON Lines) have a module each that turns bytes into these; what an entry may
-hold is decided once, for all three, in contacts.py.
+The forms (YAML, CSV, JSON Lines) have a module each that turns bytes into these. What they may say
+is decided elsewhere, once for all forms: of a contact in people/entry.py, of a message in
+message/schema.py.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ class Complaint(NamedTuple):
     is_error: bool = True
 
 
-class Unreadable(Exception):  # noqa: N818 - it carries a complaint, and never leaves this file
-    """Nothing after this line can be understood."""
+class Unreadable(Exception):  # noqa: N818 - it carries a complaint to whoever reads the list
+    """What is written here cannot be read, nor what follows; `complaint` says why and where."""
 
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from broadcast.core.errors import MessageError
-from broadcast.forms.entries import Complaint, List, Map, Number, Text, Unreadable, in_words, quoted
+from broadcast.forms.entries import List, Map, Number, Text, Unreadable, in_words, quoted
 from broadcast.message.schema import SETTINGS
 
 if TYPE_CHECKING:
@@ -33,14 +33,6 @@ _MEANT = {
     "caption": "the caption of files is the text",
 }
 _NAMES = frozenset(setting.name for setting in SETTINGS)
-
-
-class SettingsUnreadable(Exception):  # noqa: N818 - it carries a complaint to its caller
-    """What is written is no keys with values; `complaint` says where."""
-
-    def __init__(self, line: int, message: str) -> None:
-        super().__init__(message)
-        self.complaint = Complaint(line, message)
 
 
 def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mapping[str, int], str]:
@@ -64,7 +56,7 @@ def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mappin
         if value is None:
             return {}, {}, text[front.end() :]
         given, lines = written_settings(value)
-    except (SettingsUnreadable, Unreadable) as error:
+    except Unreadable as error:
         told = error.complaint
         raise MessageError(f"{source}:{told.line}: {told.message}; nothing was sent") from None
     return given, lines, text[front.end() :]
@@ -73,7 +65,7 @@ def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mappin
 def written_settings(value: Value) -> tuple[dict[str, Raw], dict[str, int]]:
     """Keys with values as message/schema.py reads them, and the line of each key."""
     if not isinstance(value, Map):
-        raise SettingsUnreadable(
+        raise Unreadable(
             value.line, f"expected keys with values, such as silent: yes, not {in_words(value)}"
         )
     given: dict[str, Raw] = {}
@@ -81,9 +73,9 @@ def written_settings(value: Value) -> tuple[dict[str, Raw], dict[str, int]]:
     for key, item in value.pairs:
         name = key.text.strip().replace("-", "_") if isinstance(key, Text) else in_words(key)
         if name not in _NAMES:
-            raise SettingsUnreadable(key.line, f"unknown key {quoted(name)}: {_meant(name)}")
+            raise Unreadable(key.line, f"unknown key {quoted(name)}: {_meant(name)}")
         if name in given:
-            raise SettingsUnreadable(key.line, f"the key {name} is given twice")
+            raise Unreadable(key.line, f"the key {name} is given twice")
         given[name] = _raw(item)
         lines[name] = key.line
     return given, lines
@@ -105,9 +97,7 @@ def _raw(value: Value) -> Raw:
         case List(_, items):
             return tuple(_row(item) for item in items)  # pyright: ignore[reportReturnType]
         case _:
-            raise SettingsUnreadable(
-                value.line, f"expected a text or a list, not {in_words(value)}"
-            )
+            raise Unreadable(value.line, f"expected a text or a list, not {in_words(value)}")
 
 
 def _row(value: Value) -> str | tuple[str, ...]:
@@ -117,10 +107,10 @@ def _row(value: Value) -> str | tuple[str, ...]:
         case List(_, items):
             return tuple(_text(item) for item in items)
         case _:
-            raise SettingsUnreadable(value.line, f"expected a text, not {in_words(value)}")
+            raise Unreadable(value.line, f"expected a text, not {in_words(value)}")
 
 
 def _text(value: Value) -> str:
     if isinstance(value, (Text, Number)):
         return value.text
-    raise SettingsUnreadable(value.line, f"expected a text, not {in_words(value)}")
+    raise Unreadable(value.line, f"expected a text, not {in_words(value)}")

@@ -1,45 +1,29 @@
 """Text -> contacts; every complaint names file and line. It refuses to guess and opens no file.
 
 Each form (YAML, CSV, JSON Lines) has a module that turns bytes into entries, which know their lines
-(entries.py); what an entry may hold is decided once, for all three, by `_contact`.
+(entries.py); what an entry may hold is decided once, for all three (entry.py).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
-from difflib import get_close_matches
-from hashlib import blake2b
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from broadcast.core.errors import ContactsError, Problem
-from broadcast.core.model import NO_FIELDS, NO_OVERRIDES, Contact, Peer
-from broadcast.core.peers import PeerError, parse_peer
+from broadcast.core.model import Contact
 from broadcast.forms.csv_form import csv_entries
-from broadcast.forms.entries import (
-    KEYS,
-    Complaint,
-    Entry,
-    List,
-    Map,
-    Number,
-    Row,
-    Text,
-    Unreadable,
-    Value,
-    control_character,
-    in_words,
-    quoted,
-)
+from broadcast.forms.entries import Complaint, Entry, Row, Unreadable
 from broadcast.forms.jsonl_form import jsonl_entries
-from broadcast.message.front_matter import SettingsUnreadable, written_settings
-from broadcast.message.schema import ContentError, Raw
+from broadcast.message.schema import ContentError
+from broadcast.people.entry import contact_of_entry, plain_contact
+from broadcast.people.seen import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
+
+    from broadcast.message.schema import Raw
+    from broadcast.people.entry import ReadMessage
 
 Kind = Literal["yaml", "csv", "jsonl"]
-ReadMessage = Callable[[Mapping[str, Raw]], Mapping[str, object]]
 
 MOST_MISTAKES = 1_000
 """After so many errors the rest is not read: it is the wrong file, or one mistake repeated."""
@@ -52,8 +36,6 @@ _KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_ENTRY = 12  # bytes of hash and line
-_ALSO_PEER = frozenset({"chat", "id", "link", "number", "phone", "to", "user", "username"})
 
 
 def kind_of(name: str) -> Kind:
@@ -78,7 +60,7 @@ def read_contacts(
     is listed twice is a contact once, and the second entry a warning. CSV and JSON Lines are read
     as they come, so that only the memory of who was listed grows: about 14 bytes a contact.
     """
-    seen = _Seen()
+    seen = Seen()
     mistakes = 0
     is_empty = True
     for found in _read(stream, kind, seen, read_message or _no_messages):
@@ -100,19 +82,19 @@ def _no_messages(_: Mapping[str, Raw]) -> Mapping[str, object]:
 
 
 def _read(
-    stream: BinaryIO, kind: Kind, seen: _Seen, read_message: ReadMessage
+    stream: BinaryIO, kind: Kind, seen: Seen, read_message: ReadMessage
 ) -> Iterator[Contact | Complaint]:
     try:
         for entry in _entries(stream, kind):
             if isinstance(entry, Complaint):
                 yield entry
                 continue
-            contact = _plain(entry, seen) if isinstance(entry, Row) else None
+            contact = plain_contact(entry, seen) if isinstance(entry, Row) else None
             if contact is not None:
                 yield contact
                 continue
             complaints: list[Complaint] = []
-            contact = _contact(entry, seen, complaints, read_message)
+            contact = contact_of_entry(entry, seen, complaints, read_message)
             if contact:
                 yield contact
             yield from sorted(complaints, key=lambda complaint: complaint.line)
@@ -128,223 +110,3 @@ def _entries(stream: BinaryIO, kind: Kind) -> Iterator[Entry | Complaint]:
     from broadcast.forms.yaml_form import yaml_entries  # noqa: PLC0415 - PyYAML is slow to load
 
     return yaml_entries(stream)
-
-
-# What an entry means.
-
-
-def _plain(row: Row, seen: _Seen) -> Contact | None:
-    """The contact of a row that nothing can be said against, as `_contact` would read it.
-
-    None when there may be something to say, or to read in another way. A row takes 8 µs with it and
-    14 without: most of what a dry run takes.
-    """
-    line, cells, columns = row
-    if len(cells) < len(columns.names):
-        cells += [""] * (len(columns.names) - len(cells))
-    if not columns.are_plain or not "".join(cells).isprintable():
-        return None
-    try:
-        peer = parse_peer(cells[columns.peer])
-    except PeerError:
-        return None
-    name = "" if columns.name is None else cells[columns.name].strip()
-    tags = ()
-    if columns.tags is not None and cells[columns.tags]:
-        tags = _tags(Text(line, cells[columns.tags]), [])
-    fields = NO_FIELDS
-    if columns.fields:
-        fields = {word: text for at, word in columns.fields if (text := cells[at].strip())}
-    if seen.first(peer.key, line):
-        return None
-    return Contact(peer, name, tags, fields or NO_FIELDS, line)
-
-
-def _contact(
-    entry: Entry, seen: _Seen, complaints: list[Complaint], read_message: ReadMessage
-) -> Contact | None:
-    """Read one entry of any form; None when it is wrong or doubled, as `complaints` then says."""
-    if isinstance(entry, Row):
-        entry = entry.as_map()
-    match entry:
-        case Map(line, pairs):
-            given = _given(pairs, complaints)
-        case Text(line) | Number(line):
-            given: dict[str, Value] = {"peer": entry}
-        case _:
-            complaints.append(
-                Complaint(entry.line, f"expected a recipient or its keys, not {in_words(entry)}")
-            )
-            return None
-    peer = _peer(line, given.get("peer"), complaints)
-    name = _line_of_text("name", given["name"], complaints) if "name" in given else ""
-    tags = _tags(given["tags"], complaints) if "tags" in given else ()
-    fields = _fields(given["fields"], complaints) if "fields" in given else {}
-    overrides = NO_OVERRIDES
-    if "message" in given:
-        overrides = _overrides(given["message"], complaints, read_message)
-    if peer and (first := seen.first(peer.key, line)):
-        complaints.append(
-            Complaint(
-                line,
-                f"{peer.text} is in line {first} already: this entry, with its name, tags and "
-                "fields, is left out, and the message goes out once",
-                is_error=False,
-            )
-        )
-        return None
-    if not peer or complaints:
-        return None
-    return Contact(peer, name, tags, fields or NO_FIELDS, line, overrides)
-
-
-def _given(pairs: list[tuple[Value, Value]], complaints: list[Complaint]) -> dict[str, Value]:
-    given: dict[str, Value] = {}
-    for key, value in pairs:
-        if not isinstance(key, Text):
-            complaints.append(Complaint(key.line, f"a key cannot be {in_words(key)}"))
-        elif key.text in given:
-            complaints.append(Complaint(key.line, f"the key {key.text} is given twice"))
-        elif key.text in KEYS:
-            given[key.text] = value
-        else:
-            complaints.append(Complaint(key.line, _unknown(key.text)))
-    return given
-
-
-def _unknown(key: str) -> str:
-    close = (
-        ["peer"] if key.casefold() in _ALSO_PEER else get_close_matches(key[:20].casefold(), KEYS)
-    )
-    if close:
-        return f"unknown key {quoted(key)}: did you mean {close[0]}?"
-    return (
-        f"unknown key {quoted(key)}: the keys are peer, name, tags, message and, for all else, "
-        "fields"
-    )
-
-
-def _peer(line: int, value: Value | None, complaints: list[Complaint]) -> Peer | None:
-    match value:
-        case None:
-            complaints.append(Complaint(line, "the peer is missing: who is to get the message?"))
-            return None
-        case Text(at, text) if not text.strip():
-            complaints.append(Complaint(at, "the peer is empty: who is to get the message?"))
-            return None
-        case Text(at, text) | Number(at, text, True):
-            try:
-                return parse_peer(text)
-            except PeerError as error:
-                complaints.append(Complaint(at, str(error)))
-                return None
-        case _:
-            complaints.append(Complaint(value.line, f"a peer is a text, not {in_words(value)}"))
-            return None
-
-
-def _line_of_text(key: str, value: Value, complaints: list[Complaint]) -> str:
-    """One line of text that a terminal can show as it is; else a complaint, and nothing."""
-    if not isinstance(value, Text):
-        complaints.append(Complaint(value.line, f"{key} is a text, not {in_words(value)}"))
-        return ""
-    text = value.text.strip()
-    if character := control_character(text):
-        complaints.append(Complaint(value.line, f"{key} holds the control character {character}"))
-        return ""
-    return text
-
-
-def _tags(value: Value, complaints: list[Complaint]) -> tuple[str, ...]:
-    """A list, or one text with commas or semicolons between; the order and the case are kept."""
-    match value:
-        case List(_, items):
-            tags = [_line_of_text("a tag", item, complaints) for item in items]
-            for item, tag in zip(items, tags, strict=True):
-                if "," in tag or ";" in tag:
-                    told = f"the tag {quoted(tag)} holds a comma or semicolon: make it two tags"
-                    complaints.append(Complaint(item.line, told))
-        case Text():
-            tags = re.split("[,;]", _line_of_text("tags", value, complaints))
-        case _:
-            complaints.append(Complaint(value.line, f"tags are a list, not {in_words(value)}"))
-            return ()
-    stripped = (tag.strip() for tag in tags)
-    unique = {tag.casefold(): tag for tag in stripped if tag}
-    return tuple(unique.values())
-
-
-def _fields(value: Value, complaints: list[Complaint]) -> dict[str, str]:
-    """The fields that have a value: an empty one is as good as none in every form."""
-    if isinstance(value, Text) and not value.text.strip():
-        return {}
-    if not isinstance(value, Map):
-        complaints.append(
-            Complaint(value.line, f"fields are keys with values, not {in_words(value)}")
-        )
-        return {}
-    fields: dict[str, str] = {}
-    for key, item in value.pairs:
-        name = _line_of_text("a field's name", key, complaints)
-        if isinstance(key, Text) and not key.text.strip():
-            complaints.append(Complaint(key.line, "a field has no name"))
-        elif name in fields:
-            complaints.append(Complaint(key.line, f"the field {name} is given twice"))
-        elif name.casefold() in KEYS:
-            told = f"a field cannot be called {name}: a contact has a key of that name"
-            complaints.append(Complaint(key.line, told))
-        elif not isinstance(item, Text | Number):
-            told = f"the field {name} is a text, not {in_words(item)}"
-            complaints.append(Complaint(item.line, told))
-        elif character := control_character(item.text.strip(), may_have="\n\t"):
-            told = f"the field {name} holds the control character {character}"
-            complaints.append(Complaint(item.line, told))
-        else:
-            fields[name] = item.text.strip()
-    return {name: text for name, text in fields.items() if text}
-
-
-def _overrides(
-    value: Value, complaints: list[Complaint], read_message: ReadMessage
-) -> Mapping[str, object]:
-    """What the message is for this contact alone."""
-    try:
-        given, lines = written_settings(value)
-    except SettingsUnreadable as error:
-        complaints.append(error.complaint)
-        return NO_OVERRIDES
-    try:
-        return read_message(given)
-    except ContentError as error:
-        at = lines.get(error.key, value.line)
-        complaints.append(Complaint(at, f"message: {error.key} {error}"))
-        return NO_OVERRIDES
-
-
-class _Seen:
-    """Knows in which line a peer was first, in some 14 bytes a peer.
-
-    A dict of the keys takes more than a gigabyte for ten million peers, and so does one of their
-    hashes. Here each of 16,384 buckets is one row of bytes, which is searched as a text is: 8 bytes
-    of hash and 4 of the line for each peer, which takes less than a microsecond in a list of a
-    million. What is compared is 78 bits of hash: among ten million peers, one pair in 10^9 lists is
-    taken for one.
-    """
-
-    def __init__(self) -> None:
-        self._buckets: dict[int, bytearray] = {}
-
-    def first(self, key: str, line: int) -> int | None:
-        """Give the line in which `key` was first, or note that it is this one and give None."""
-        digest = blake2b(key.encode(), digest_size=10).digest()
-        number, rest = (digest[0] << 6) | (digest[1] >> 2), digest[2:]
-        bucket = self._buckets.get(number)
-        if bucket is None:
-            bucket = self._buckets[number] = bytearray()
-        at = bucket.find(rest)
-        while at > 0 and at % _ENTRY:  # across two entries: no peer
-            at = bucket.find(rest, at + 1)
-        if at >= 0:
-            return int.from_bytes(bucket[at + 8 : at + _ENTRY], "little")
-        bucket += rest + line.to_bytes(4, "little")
-        return None

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from benchmarks.simulation import Server, broadcast, groups, recovery
-from broadcast.engine.pacer import ChatLanes, Learned, Pacer
+from broadcast.engine.chat_pace import ChatPace
+from broadcast.engine.pacer import Learned, Pacer
 
 TINY = 1e-6  # seconds: what floating point may leave of a wait
 
@@ -333,49 +333,6 @@ def test_a_flood_in_the_opening_of_a_burst_is_about_the_burst() -> None:
 # -- chats --
 
 
-@given(
-    st.lists(
-        st.tuples(st.floats(0, 2), st.sampled_from("abc"), st.booleans()), min_size=1, max_size=200
-    )
-)
-def test_no_chat_gets_more_than_telegram_allows_it(life: list[tuple[float, str, bool]]) -> None:
-    lanes = ChatLanes()
-    now = 0.0
-    times: dict[tuple[str, bool], list[float]] = {}
-    for gap, chat, is_group in life:
-        now += gap
-        if lanes.take(now, chat, is_group=is_group) == 0.0:
-            times.setdefault((chat, is_group), []).append(now)
-    for (_, is_group), sends in times.items():
-        least = 3.0 if is_group else 1.0
-        assert all(later - then >= least - TINY for then, later in pairwise(sends))
-
-
-@given(st.text(), st.booleans(), starts)
-def test_a_chat_is_free_when_its_wait_is_over(chat: str, is_group: bool, now: float) -> None:
-    lanes = ChatLanes()
-    assert lanes.take(now, chat, is_group=is_group) == 0.0
-    wait = lanes.take(now, chat, is_group=is_group)
-    assert wait > 0
-    assert lanes.take(now + wait + TINY, chat, is_group=is_group) == 0.0
-
-
-def test_one_slow_chat_does_not_hold_the_others() -> None:
-    lanes = ChatLanes()
-    lanes.hold(0.0, "slow", 60.0)
-    assert lanes.take(1.0, "slow", is_group=True) == 59.0
-    assert lanes.take(1.0, "other", is_group=True) == 0.0
-    assert lanes.take(60.0, "slow", is_group=True) == 0.0
-
-
-def test_lanes_whose_time_is_over_are_forgotten() -> None:
-    lanes = ChatLanes()
-    for number in range(10_000):
-        lanes.take(number / 30, str(number), is_group=False)
-        lanes.hold(number / 30, str(number), number / 30 + 1)
-        assert len(lanes) < 300
-
-
 # -- on servers, in virtual time --
 
 
@@ -426,7 +383,7 @@ def test_three_hundred_recipients_of_a_bot_take_the_ideal_time() -> None:
 
 
 def test_groups_are_written_to_as_fast_as_they_allow() -> None:
-    lanes = ChatLanes()
+    lanes = ChatPace()
     took = groups(lambda now, chat: lanes.take(now, chat, is_group=True), 10, 50)
     assert took.floods == 0
     assert took.goodput >= 0.98

@@ -19,8 +19,9 @@ from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 from broadcast.forms import yaml_form as list_yaml
 from broadcast.forms.entries import Columns, Complaint, Row
-from broadcast.people import contacts as module
-from broadcast.people.contacts import Kind, kind_of, read_contacts
+from broadcast.people.contacts import MOST_MISTAKES, Kind, kind_of, read_contacts
+from broadcast.people.entry import contact_of_entry, plain_contact
+from broadcast.people.seen import Seen
 
 ROOT = Path(__file__).parents[2]
 KINDS: tuple[Kind, ...] = ("yaml", "csv", "jsonl")
@@ -502,7 +503,7 @@ def test_other_files_are_refused_in_one_mistake(kind: Kind) -> None:
 def test_megabytes_of_garbage_end_soon(kind: Kind, garbage: bytes) -> None:
     contacts, problems = read(garbage * (12_000_000 // len(garbage)), kind)
     assert contacts == []
-    assert 1 <= len(problems) <= module.MOST_MISTAKES + 1
+    assert 1 <= len(problems) <= MOST_MISTAKES + 1
 
 
 def test_after_a_thousand_mistakes_the_rest_is_not_read() -> None:
@@ -660,13 +661,13 @@ def test_the_short_way_to_a_contact_says_what_the_long_one_says(
     names: list[str], cells: list[str], peer: str
 ) -> None:
     row = Row(7, [peer, *cells[: len(names)]], Columns(["peer", *names]))
-    found = module._plain(row, module._Seen())
+    found = plain_contact(row, Seen())
     complaints: list[Complaint] = []
     read_message = {"silent": True}.__or__
-    expected = module._contact(row.as_map(), module._Seen(), complaints, read_message)
+    expected = contact_of_entry(row.as_map(), Seen(), complaints, read_message)
     assert found is None or (found, []) == (expected, complaints)
 
 
 def test_a_plain_row_takes_the_short_way() -> None:
     row = Row(7, ["123", "Ana", "a;b"], Columns(["peer", "name", "tags", "city"]))
-    assert module._plain(row, module._Seen()) == contact("123", "Ana", ("a", "b"), 7)
+    assert plain_contact(row, Seen()) == contact("123", "Ana", ("a", "b"), 7)

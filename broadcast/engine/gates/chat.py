@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.classify import reason_of
 from broadcast.core.model import Deferred, Scope
-from broadcast.engine.pacer import ChatLanes
+from broadcast.engine.chat_pace import ChatPace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ class ChatGate:
 
     def __init__(self, is_group: Callable[[Peer], bool], clock: Clock) -> None:
         self._is_group, self._now = is_group, clock.monotonic
-        self._lanes = ChatLanes()
+        self._lanes = ChatPace()
 
     def before(self, delivery: Delivery) -> Delivery | Outcome:
         """See `Gate.before`."""

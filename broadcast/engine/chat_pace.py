@@ -1,0 +1,74 @@
+"""Answers when the next send to one chat may start; it reads no clock: `now` is in seconds."""
+
+from __future__ import annotations
+
+import math
+
+_GRAIN = 1e-9  # seconds: what floating point leaves of a wait that is over
+
+
+class _Lanes:
+    """Lanes of one `interval`, in seconds, by chat. Each is forgotten soon after it is free again.
+
+    Two generations, and nothing is looked for or taken out one by one: each costs the same however
+    many there are.
+    """
+
+    def __init__(self, interval: float) -> None:
+        self._interval = interval
+        self._young: dict[str, float] = {}  # when each is free, of those taken since `turned`
+        self._old: dict[str, float] = {}  # of those taken before
+        self._turned = -math.inf
+
+    def __len__(self) -> int:
+        return len(self._young) + len(self._old)
+
+    def free_at(self, chat: str, now: float) -> float:
+        """When `chat` is free, and `now` where it is."""
+        if now - self._turned >= self._interval:
+            self._old, self._young, self._turned = self._young, {}, now
+        young = self._young.get(chat)
+        return self._old.get(chat, now) if young is None else young
+
+    def take(self, chat: str, now: float) -> None:
+        """From now on the chat is taken."""
+        self._young[chat] = now + self._interval
+
+
+class ChatPace:
+    """One lane per chat, 1 message a second, and 20 a minute in a group.
+
+    These are the rules of https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
+    and evenly spaced messages obey them however the server counts. A lane is remembered only as
+    long as it would make somebody wait.
+    """
+
+    CHAT_INTERVAL = 1.0  # seconds
+    GROUP_INTERVAL = 60.0 / 20
+
+    def __init__(self) -> None:
+        self._chats, self._groups = _Lanes(self.CHAT_INTERVAL), _Lanes(self.GROUP_INTERVAL)
+        self._held: dict[str, float] = {}
+        self._sweep_at = 64
+
+    def __len__(self) -> int:
+        """How many lanes are remembered."""
+        return len(self._chats) + len(self._groups) + len(self._held)
+
+    def take(self, now: float, chat: str, *, is_group: bool) -> float:
+        """0.0 when a send to `chat` may start now, which is then counted; else seconds to wait."""
+        lanes = self._groups if is_group else self._chats
+        free_at = lanes.free_at(chat, now)
+        if self._held:
+            free_at = max(free_at, self._held.get(chat, now))
+        if free_at - now > _GRAIN:
+            return free_at - now
+        lanes.take(chat, now)
+        return 0.0
+
+    def hold(self, now: float, chat: str, until: float) -> None:
+        """Telegram named a wait for this chat alone (SLOWMODE_WAIT_x)."""
+        self._held[chat] = max(until, self._held.get(chat, until))
+        if len(self._held) >= self._sweep_at:
+            self._held = {name: end for name, end in self._held.items() if end > now}
+            self._sweep_at = max(64, 2 * len(self._held))
