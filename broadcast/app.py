@@ -33,6 +33,7 @@ from broadcast.core.errors import (
     LockedError,
 )
 from broadcast.core.ids import broadcast_id
+from broadcast.core.lifecycle import require_resumable, require_same_message
 from broadcast.core.model import Action, Contact, Counts, Halted, Message, Record, State, Status
 from broadcast.engine.breaker import SHARE, Breaker
 from broadcast.engine.dispatch import MAX_WAIT, Engine
@@ -43,7 +44,7 @@ from broadcast.engine.gates.personal import PersonalGate
 from broadcast.engine.gates.punctual import PunctualGate
 from broadcast.engine.outage import PATIENCE
 from broadcast.engine.pacer import Known, Pacer
-from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.memory import MemoryRun
 from broadcast.message.stored import once_identity
 
 if TYPE_CHECKING:
@@ -277,9 +278,7 @@ async def send(
     account: Account | None = getattr(transport, "account", None)  # a fake has none, and no limits
     if account and require_all_able(message, audience, account, now) and account.is_bot:
         raise InputError(ONLY_PEOPLE_SCHEDULE)
-    ledger = MemoryLedger(new_id(), message, audience, parts_for(message, audience, now))
-    if watcher is not None:
-        ledger.ended = watcher.settled
+    ledger = MemoryRun(new_id(), message, audience, parts_for(message, audience, now))
     options = Options(concurrency=concurrency)
     if pacer is None:
         pacer = options.pacer(Known(), is_bot=account.is_bot) if account else Pacer(None)
@@ -342,11 +341,14 @@ async def run(
         for engine in engines:
             engine.stop()
 
-    async with ledger.start(broadcast, account=account.id, server=server, on_stop=stop) as work:
-        work.until = options.first
-        work.ended = watcher.settled
-        if options.budget is None:
-            work.learned = pacer.learned
+    async with ledger.start(
+        broadcast,
+        account=account.id,
+        server=server,
+        first=options.first,
+        on_stop=stop,
+        learned=pacer.learned if options.budget is None else lambda: None,
+    ) as work:
         engine = options.engine(work, transport, pacer, watcher, gates, clock=clock)
         engines.append(engine)
         state = await transport.update_state()
@@ -361,7 +363,7 @@ async def run(
         await _find_ids(broadcast, ledger, transport)
         halted = engine.halted if ledger.reload(broadcast).counts.pending else None
         if halted:
-            work.note, work.halted = halted.reason, halted.error
+            work.stopped_by(halted)
     after = ledger.reload(broadcast)
     return Report(
         after.id,
@@ -515,7 +517,7 @@ def earlier(ledger: SqliteLedger, message: Message, once: str | None) -> Broadca
     found = ledger.by_once(once)
     if found is None:
         return None
-    ledger.require_same(found, message)
+    require_same_message(found, message)
     if found.state is not State.DONE:
-        ledger.require_resumable(found)
+        require_resumable(ledger.standing(found))
     return found

@@ -18,7 +18,7 @@ from broadcast.checks import parts_for, require_all_able
 from broadcast.core.model import Action, Sent, State
 from broadcast.engine.dispatch import JITTER
 from broadcast.engine.pacer import Known
-from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.memory import MemoryRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -78,7 +78,7 @@ def rehearse(
     world = World(contacts=friends, limits=limits or _limits(known), only_names=True)
     chance = random.Random(0)
     loop = VirtualLoop(starts_at or datetime.now(UTC))
-    ledger = MemoryLedger(ID, message, contacts, parts_for(message, contacts, loop.utc()))
+    ledger = MemoryRun(ID, message, contacts, parts_for(message, contacts, loop.utc()))
 
     async def run() -> Rehearsal:
         transport = _transport(world, loop, is_bot=is_bot)
@@ -160,6 +160,6 @@ def _transport(world: World, loop: VirtualLoop, *, is_bot: bool) -> TelethonTran
     return TelethonTransport(opener, client, account, Addresses(account, kept), is_direct=True)
 
 
-def _paid(ledger: MemoryLedger) -> int:
+def _paid(ledger: MemoryRun) -> int:
     outcomes = (record.outcome for record in ledger.records())
     return sum(isinstance(outcome, Sent) and outcome.paid for outcome in outcomes)

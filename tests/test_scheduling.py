@@ -17,7 +17,7 @@ import pytest
 from broadcast import app, cli
 from broadcast.cli import history, scheduling, sending
 from broadcast.core.errors import HaltedError, InputError, LockedError
-from broadcast.core.model import Action, Broadcast, Contact, Message, Sent, State, When
+from broadcast.core.model import Action, Broadcast, Contact, Halted, Message, Sent, State, When
 from broadcast.core.peers import parse_peer
 from broadcast.ledger.sqlite.ledger import SqliteLedger
 from broadcast.message.when import moment_for
@@ -61,10 +61,16 @@ class Desk:
 
         monkeypatch.setattr(scheduled, "datetime", Clock)
         monkeypatch.setattr(app, "open_ledger", lambda *_, **__: self._opened())
-        self.ledger = SqliteLedger(home / "ledger.db", clock=lambda: self.now)
+        self.ledger = SqliteLedger(home / "ledger.db", clock=self)
+
+    def utc(self) -> datetime:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now.timestamp()
 
     def _opened(self) -> SqliteLedger:
-        return SqliteLedger(self.ledger._database.path, clock=lambda: self.now)
+        return SqliteLedger(self.ledger._database.path, clock=self)
 
     def _sleep(self, seconds: float) -> None:
         assert len(self.slept) < 2000, "it never ends"
@@ -84,7 +90,7 @@ class Desk:
     async def _send(self, ledger: SqliteLedger, broadcast: Broadcast, end: int) -> None:
         async with ledger.start(broadcast, account=ME) as work:
             if end == cli.HALTED:
-                work.note, work.halted = "no connection", "OFFLINE"
+                work.stopped_by(Halted("OFFLINE", "no connection", ends_by_itself=True))
                 return
             while claimed := await work.claim(9, self.now):
                 await work.settle([(delivery, Sent(1)) for delivery in claimed], self.now)

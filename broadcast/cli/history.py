@@ -73,7 +73,7 @@ def status(id: str | None, home: str | None, *, watch: bool, json: bool, sandbox
                     time.sleep(WATCH_INTERVAL)
                     broadcast = ledger.reload(broadcast)
                     watching.look(broadcast)
-        console.show_broadcast(broadcast, recall=ledger.recall_of(broadcast), as_json=json)
+        console.show_broadcast(broadcast, recall=ledger.standing(broadcast).recall, as_json=json)
     return DONE
 
 

@@ -138,7 +138,7 @@ def lies_at_telegram(ledger: SqliteLedger, broadcast: Broadcast) -> bool:
         and schedule.at_telegram
         and _now() < schedule.last
         and (broadcast.counts.sent > 0 or bool(ledger.in_doubt(broadcast)))
-        and ledger.recall_of(broadcast) is None
+        and ledger.standing(broadcast).recall is None
     )
 
 

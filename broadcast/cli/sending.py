@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from broadcast.cli.running import (
     taking_up,
 )
 from broadcast.cli.waiting import wait_for
+from broadcast.core import lifecycle
 from broadcast.core.model import Action, Format, Message, State
 from broadcast.settings import user_path
 
@@ -147,7 +149,7 @@ def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - t
     settings = settings_for(given)
     with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
         broadcast = ledger.find(id, unfinished=True)
-        ledger.require_resumable(broadcast)
+        lifecycle.require_resumable(ledger.standing(broadcast))
         if now:
             wait_for(ledger.bring_forward(broadcast))
         elif 0 < broadcast.counts.pending == ledger.count_scheduled(broadcast):
@@ -238,7 +240,7 @@ def _change(
 
     if given["paid"]:
         raise click.UsageError(f"--paid is for sending: to {action} costs nothing. Leave it out")
-    ledger.require_changeable(target, action)
+    lifecycle.require_changeable(ledger.standing(target), action, datetime.now(UTC))
     count = target.counts.sent
     if action is Action.RECALL:
         count += len(ledger.in_doubt(target))

@@ -214,13 +214,15 @@ class Sent:
     """Telegram has the message. `message_id` is None when it accepted it without telling the id.
 
     `paid` messages cost Stars (engine/gates/paid.py). `others` are the ids of the rest of an album,
-    and `note` says what else was asked for and could not be done.
+    and `note` says what else was asked for and could not be done. Until `scheduled_until` it waits
+    in Telegram's schedule, and the ids are those of the schedule.
     """
 
     message_id: int | None = None
     paid: bool = field(default=False, repr=False)
     others: tuple[int, ...] = field(default=(), repr=False)
     note: str = field(default="", repr=False)
+    scheduled_until: datetime | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,12 +256,14 @@ class Failed:
 class Halted:
     """The whole broadcast must stop; this delivery was not made.
 
-    `resumable` is False when going on later cannot help: the message itself is wrong.
+    `resumable` is False when going on later cannot help: the message itself is wrong. What
+    `ends_by_itself` needs nobody: a broadcast that is sent unattended goes on when it is over.
     """
 
     error: str
     reason: str
     resumable: bool = True
+    ends_by_itself: bool = False
 
 
 Outcome = Sent | Deferred | Failed | Halted
@@ -346,12 +350,23 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Process:
+    """A process that is at work: its id on the machine of that name."""
+
+    host: str
+    pid: int
+
+    def __str__(self) -> str:
+        return f"process {self.pid} on {self.host}"
+
+
+@dataclass(frozen=True, slots=True)
 class Broadcast:
     """A broadcast as the ledger keeps it. `target` is the broadcast that an edit or recall changes.
 
     `account` and `server` say as whom and where it was started, `owner` which process runs it
-    now, `note` why the last run stopped early, and `paid` how many messages cost Stars. Of the
-    deliveries `later_parts` are not the first to their recipient.
+    now, `halted` why the last run stopped early by itself, and `paid` how many messages cost Stars.
+    Of the deliveries `later_parts` are not the first to their recipient.
     """
 
     number: int
@@ -365,8 +380,8 @@ class Broadcast:
     once: str | None = None
     server: str | None = None
     account: int | None = None
-    owner: str | None = None
-    note: str | None = None
+    owner: Process | None = None
+    halted: Halted | None = None
     paid: int = 0
     schedule: Schedule | None = None
     later_parts: int = 0

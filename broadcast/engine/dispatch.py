@@ -269,7 +269,7 @@ class Engine:
         begun = self._utc() - timedelta(seconds=self._outage.lasted(now))
         reason = f"{reason}, since {begun.astimezone():%H:%M:%S}"
         if seconds == 0.0:
-            return self._halt(Halted("OFFLINE", reason))
+            return self._halt(Halted("OFFLINE", reason, ends_by_itself=True))
         self._pacer.hold(now + seconds)
         self._news.set()  # whoever waits is to wait as long as the outage allows
         return self._watcher.held(seconds, reason)
@@ -278,7 +278,7 @@ class Engine:
         if wait > self._max_wait:
             until = (self._utc() + timedelta(seconds=wait + 59)).astimezone()  # the next minute
             reason = f"{self._last_wait}; resume after {until:%Y-%m-%d %H:%M}"
-            self._halt(Halted("WAIT_TOO_LONG", reason))
+            self._halt(Halted("WAIT_TOO_LONG", reason, ends_by_itself=True))
 
     def _halt(self, halted: Halted | None) -> None:
         if halted is not None:

@@ -65,7 +65,7 @@ class Settling:
             group, self._outcomes = self._outcomes, []
             if group:
                 now = self._clock.utc()
-                beside = await self._run.settle(group, now) or ()
+                beside = await self._run.settle(group, now)
                 self.open -= len(group)
                 for delivery, outcome in (*group, *beside):
                     self._watcher.settled(delivery, outcome, now)

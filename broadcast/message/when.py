@@ -42,9 +42,6 @@ _AT = re.compile(
 KEPT_BY_TELEGRAM = timedelta(days=367)
 """How far ahead Telegram keeps a person's messages: https://core.telegram.org/api/scheduled-messages"""
 
-AT_TELEGRAM = "at Telegram until"
-"""How the note of an outcome begins that lies in Telegram's schedule; the ledger looks for it."""
-
 
 class WhenError(ValueError):
     """What was said of the time cannot be meant; the message says what is wrong."""

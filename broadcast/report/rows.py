@@ -25,9 +25,15 @@ def delivery_row(record: Record) -> dict[str, object]:
         "error": getattr(outcome, "error", None),
         "reason": getattr(outcome, "reason", None),
         "at": None if at is None else at.isoformat(timespec="milliseconds"),
-        **({"note": outcome.note} if isinstance(outcome, Sent) and outcome.note else {}),
+        **({"note": note} if isinstance(outcome, Sent) and (note := _note_of(outcome)) else {}),
         **({"part": delivery.part + 1} if delivery.part else {}),
     }
+
+
+def _note_of(sent: Sent) -> str:
+    if sent.scheduled_until is None:
+        return sent.note
+    return f"at Telegram until {sent.scheduled_until:%Y-%m-%d %H:%M} UTC"
 
 
 def summary_row(report: Report) -> dict[str, object]:
@@ -56,8 +62,8 @@ def broadcast_row(broadcast: Broadcast) -> dict[str, object]:
         "created_at": broadcast.created_at.isoformat(timespec="milliseconds"),
         **asdict(broadcast.counts),
         "once": broadcast.once,
-        "owner": broadcast.owner,
-        "note": broadcast.note,
+        "owner": None if broadcast.owner is None else str(broadcast.owner),
+        "note": None if broadcast.halted is None else broadcast.halted.reason,
         **_times(broadcast),
     }
 

@@ -22,7 +22,6 @@ from broadcast.core.classify import finding, reason_of
 from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError, MessageError
 from broadcast.core.ids import random_id
 from broadcast.core.model import Action, Deferred, Failed, Halted, Outcome, Sent
-from broadcast.message.when import AT_TELEGRAM
 from broadcast.telegram.account import disconnect, open_account
 from broadcast.telegram.addresses import Address, AddressCache, Addresses
 from broadcast.telegram.errors import LOST, NOT_CONNECTED, outcome_of, telegram_error
@@ -166,8 +165,7 @@ class TelethonTransport:
             ids, lies_there = await self._post_message(ready, address, numbers)
         if lies_there:
             at = ready.around.at or self._desk.moment(delivery)
-            note = f"{AT_TELEGRAM} {at:%Y-%m-%d %H:%M} UTC"
-            return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
+            return Sent(ids[0] if ids else None, others=tuple(ids[1:]), scheduled_until=at)
         if ids and ready.stored:
             for file, stored, number in zip(message.files, ready.stored, ids, strict=False):
                 self.uploads.seen(file, stored, address, number)

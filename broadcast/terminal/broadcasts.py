@@ -62,7 +62,7 @@ def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: b
             ("state", state_in_words(broadcast, recalled=recall is not None)),
             ("so far", counted(broadcast.counts, broadcast.action)),
             ("runs in", broadcast.owner),
-            ("stopped", broadcast.note),
+            ("stopped", broadcast.halted and broadcast.halted.reason),
             ("key", broadcast.once),
             ("recalled", recall and f"by {recall.id}"),
         ]

@@ -1,4 +1,5 @@
-"""What every ledger promises the engine: the `Run` port of engine/ports.py."""
+"""What every ledger promises: the port `Run` of engine/ports.py, and what ledger/port.py says of
+broadcasts that are made, run, stopped early and gone on with."""
 
 from __future__ import annotations
 
@@ -7,11 +8,12 @@ import json
 import socket
 import sqlite3
 import tempfile
-from contextlib import asynccontextmanager, closing
+from abc import ABC, abstractmethod
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 from hypothesis import settings
@@ -28,6 +30,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from broadcast.core.errors import HaltedError, InputError
 from broadcast.core.model import (
     TRANSITIONS,
     Contact,
@@ -41,22 +44,37 @@ from broadcast.core.model import (
     Record,
     Scope,
     Sent,
+    State,
     Status,
 )
 from broadcast.core.peers import parse_peer
-from broadcast.engine.ports import Run
+from broadcast.engine.pacer import Known, Learned
 from broadcast.ledger.memory import MemoryLedger
 from broadcast.ledger.sqlite.ledger import SqliteLedger
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from broadcast.ledger.sqlite.run import SqliteRun
+    from broadcast.core.model import Broadcast
+    from broadcast.engine.ports import Run
 
-    Opening = Callable[[Sequence[int]], AbstractAsyncContextManager["Ledger"]]
+    Opening = Callable[[Sequence[int]], AbstractAsyncContextManager["Tested"]]
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+class Fixed:
+    """A clock that stands still."""
+
+    def utc(self) -> datetime:
+        return NOW
+
+    def monotonic(self) -> float:
+        return 100.0
+
+
+FIXED = Fixed()
 FINAL = (Status.SENT, Status.FAILED, Status.SKIPPED)
 BLOCKED = Failed("USER_IS_BLOCKED", "this person has blocked you")
 
@@ -69,49 +87,123 @@ def deferred(seconds: float | None) -> Deferred:
     return Deferred("SLOWMODE_WAIT", "this group is in slow mode", seconds, counts=True)
 
 
-class Ledger(Run, Protocol):
-    """The port, and the looks at a ledger that the tests need."""
+class Tested(ABC):
+    """A run over one broadcast of a ledger that holds others; each `again` is another run of it."""
 
-    ended: Callable[[Delivery, Outcome, datetime], None]
-
-    def records(self, *wanted: Status) -> Iterable[Record]: ...
-
-    def counts(self) -> Counts: ...
-
-
-class Durable:
-    """The durable ledger, as a run over its one broadcast; each `crash` starts another."""
-
-    def __init__(self, path: Path, parts: Sequence[int]) -> None:
-        self._path, self._parts = path, parts
-        self.ended: Callable[[Delivery, Outcome, datetime], None] = lambda *_: None
+    def __init__(self, parts: Sequence[int]) -> None:
+        self._parts = parts
 
     async def __aenter__(self) -> Self:
-        self._ledger = SqliteLedger(self._path, clock=lambda: NOW).__enter__()
-        others = await self._ledger.create("b0", Message("before"), audience(2))
-        self._broadcast = await self._ledger.create(
+        self.ledger = self.open()
+        before = await self.ledger.create("b0", Message("before"), audience(2))
+        self.broadcast = await self.ledger.create(
             "b1",
             Message("I bought a car!"),
             audience(len(self._parts)),
             parts=parts_of(self._parts),
         )
-        await self._ledger.create("b2", Message("after"), audience(2))
-        self._other = await self._ledger.take_over(others, account=1)
+        await self.ledger.create("b2", Message("after"), audience(2))
+        self._other = await self.begin(before, account=2)
         await self._other.claim(1, NOW)  # what another run does is never met
         await self._start()
         return self
 
+    async def _start(self, first: int | None = None) -> None:
+        self.run: Run = await self.begin(self.broadcast, account=1, first=first)
+        self.claim, self.settle = self.run.claim, self.run.settle
+        self.release, self.next_due = self.run.release, self.run.next_due
+
+    async def again(self, first: int | None = None) -> None:
+        """The run ends, and another one begins."""
+        await self.end(self.run)
+        await self._start(first)
+
+    @abstractmethod
+    def open(self) -> Any: ...
+
+    @abstractmethod
+    async def begin(self, broadcast: Broadcast, account: int, first: int | None = None) -> Run: ...
+
+    @abstractmethod
+    async def end(self, run: Run) -> None: ...
+
+    @abstractmethod
+    async def __aexit__(self, *error: object) -> None: ...
+
+    async def records(self, *wanted: Status) -> list[Record]:
+        return [r async for r in self.ledger.records(await self.now(), *wanted)]
+
+    async def counts(self) -> Counts:
+        return (await self.now()).counts
+
+    async def now(self) -> Broadcast:
+        return await self.ledger.reload(self.broadcast)
+
+
+class InMemory(Tested):
+    """The ledger that lives as long as its process."""
+
+    def open(self) -> MemoryLedger:
+        self._stacks: dict[int, AsyncExitStack] = {}
+        return MemoryLedger(FIXED)
+
+    async def begin(self, broadcast: Broadcast, account: int, first: int | None = None) -> Run:
+        stack = AsyncExitStack()
+        start = self.ledger.start(broadcast, account=account, first=first)
+        run = await stack.enter_async_context(start)
+        self._stacks[id(run)] = stack
+        return run
+
+    async def end(self, run: Run) -> None:
+        await self._stacks.pop(id(run)).aclose()
+
     async def __aexit__(self, *error: object) -> None:
-        self._ledger.__exit__(*error)
+        for stack in self._stacks.values():
+            await stack.aclose()
 
-    async def _start(self) -> None:
-        self._run: SqliteRun = await self._ledger.take_over(self._broadcast, account=1)
-        self._run.ended = self._tell
-        self.claim, self.settle = self._run.claim, self._run.settle
-        self.release, self.next_due = self._run.release, self._run.next_due
 
-    def _tell(self, *told: Any) -> None:
-        self.ended(*told)
+class Awaited:
+    """The durable ledger, whose reads are awaited like those of any other."""
+
+    def __init__(self, ledger: SqliteLedger) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        kept = getattr(self._ledger, name)
+        if name not in {
+            *("reload", "standing", "known", "update_state", "without_id", "in_doubt"),
+        }:
+            return kept
+
+        async def read(*arguments: Any) -> Any:
+            return kept(*arguments)
+
+        return read
+
+    async def records(self, *arguments: Any) -> AsyncGenerator[Record]:
+        for record in self._ledger.records(*arguments):
+            yield record
+
+
+class Durable(Tested):
+    """The durable ledger; it can also crash."""
+
+    def __init__(self, path: Path, parts: Sequence[int]) -> None:
+        super().__init__(parts)
+        self._path = path
+
+    def open(self) -> Any:
+        self._opened = SqliteLedger(self._path, clock=FIXED).__enter__()
+        return Awaited(self._opened)
+
+    async def __aexit__(self, *error: object) -> None:
+        self._opened.__exit__(*error)
+
+    async def begin(self, broadcast: Broadcast, account: int, first: int | None = None) -> Run:
+        return await self.ledger.take_over(broadcast, account=account, first=first)
+
+    async def end(self, run: Any) -> None:
+        await run.finish()
 
     async def crash(self) -> None:
         """The process dies, and another goes on."""
@@ -122,15 +214,9 @@ class Durable:
 
     async def retry(self) -> None:
         """The run ends, and another tries those again that failed."""
-        await self._run.finish()
-        await self._ledger.requeue_failed(self._broadcast, insist=True)
+        await self.end(self.run)
+        await self.ledger.requeue_failed(self.broadcast, insist=True)
         await self._start()
-
-    def records(self, *wanted: Status) -> Iterable[Record]:
-        return self._ledger.records(self._ledger.reload(self._broadcast), *wanted)
-
-    def counts(self) -> Counts:
-        return self._ledger.reload(self._broadcast).counts
 
 
 def audience(size: int) -> list[Contact]:
@@ -146,9 +232,9 @@ def parts_of(parts: Sequence[int]) -> Callable[[Contact], int] | None:
 
 
 @asynccontextmanager
-async def memory(parts: Sequence[int]) -> AsyncGenerator[Ledger]:
-    contacts = audience(len(parts))
-    yield MemoryLedger("b1", Message("I bought a car!"), contacts, parts_of(parts))
+async def memory(parts: Sequence[int]) -> AsyncGenerator[Tested]:
+    async with InMemory(parts) as ledger:
+        yield ledger
 
 
 # In memory where there is such a place: the machine does not lose its power in these tests.
@@ -156,7 +242,7 @@ PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 @asynccontextmanager
-async def sqlite(parts: Sequence[int]) -> AsyncGenerator[Ledger]:
+async def sqlite(parts: Sequence[int]) -> AsyncGenerator[Tested]:
     with tempfile.TemporaryDirectory(dir=PLACE) as directory:
         async with Durable(Path(directory) / "ledger.db", parts) as ledger:
             yield ledger
@@ -178,24 +264,24 @@ def positions(deliveries: Sequence[Delivery]) -> list[int]:
     return [delivery.position for delivery in deliveries]
 
 
-def statuses(ledger: Ledger) -> list[Status]:
-    return [record.status for record in ledger.records()]
+async def statuses(ledger: Tested) -> list[Status]:
+    return [record.status for record in await ledger.records()]
 
 
-def assert_records_can_be_chosen(ledger: Ledger) -> None:
-    found = list(ledger.records())
+async def assert_records_can_be_chosen(ledger: Tested) -> None:
+    found = await ledger.records()
     for count in range(1, len(Status) + 1):
         for wanted in combinations(Status, count):
             chosen = [record for record in found if record.status in wanted]
-            assert list(ledger.records(*wanted)) == chosen
+            assert await ledger.records(*wanted) == chosen
 
 
 async def test_the_records_of_some_states_are_those_among_all(opening: Opening) -> None:
     async with opening([1] * 6) as ledger:
         first, second, third, *_ = await ledger.claim(5, NOW)
         await ledger.settle([(first, Sent(1)), (second, BLOCKED), (third, deferred(60))], NOW)
-        assert len(set(statuses(ledger))) == 4
-        assert_records_can_be_chosen(ledger)
+        assert len(set(await statuses(ledger))) == 4
+        await assert_records_can_be_chosen(ledger)
 
 
 # --- claim
@@ -205,7 +291,7 @@ async def test_a_claim_marks_what_it_returns_as_sending(opening: Opening) -> Non
     async with opening([1] * 3) as ledger:
         claimed = await ledger.claim(2, NOW)
         assert positions(claimed) == [0, 1]
-        assert statuses(ledger) == [Status.SENDING, Status.SENDING, Status.PENDING]
+        assert await statuses(ledger) == [Status.SENDING, Status.SENDING, Status.PENDING]
 
 
 async def test_a_claimed_delivery_says_what_to_send_to_whom(opening: Opening) -> None:
@@ -255,7 +341,7 @@ async def test_a_settled_delivery_is_final_and_keeps_its_outcome(
     async with opening([1]) as ledger:
         claimed = await ledger.claim(1, NOW)
         await ledger.settle([(claimed[0], outcome)], later(1))
-        (record,) = ledger.records()
+        (record,) = await ledger.records()
         assert (record.status, record.outcome, record.at) == (status, outcome, later(1))
         assert not await ledger.claim(1, later(1e6))
         assert await ledger.next_due() is None
@@ -266,8 +352,8 @@ async def test_deliveries_are_settled_in_any_order_and_together(opening: Opening
         claimed = await ledger.claim(4, NOW)
         await ledger.settle([(claimed[2], BLOCKED), (claimed[0], Sent(1))], NOW)
         await ledger.settle([(claimed[3], Sent(2))], NOW)
-        assert statuses(ledger) == [Status.SENT, Status.SENDING, Status.FAILED, Status.SENT]
-        assert ledger.counts() == Counts(sent=2, failed=1, pending=1)
+        assert await statuses(ledger) == [Status.SENT, Status.SENDING, Status.FAILED, Status.SENT]
+        assert await ledger.counts() == Counts(sent=2, failed=1, pending=1)
 
 
 async def test_a_deferred_delivery_is_due_when_its_time_is_over_and_not_before(
@@ -276,7 +362,7 @@ async def test_a_deferred_delivery_is_due_when_its_time_is_over_and_not_before(
     async with opening([1]) as ledger:
         claimed = await ledger.claim(1, NOW)
         await ledger.settle([(claimed[0], deferred(31.0))], NOW)
-        assert statuses(ledger) == [Status.PENDING]
+        assert await statuses(ledger) == [Status.PENDING]
         assert await ledger.next_due() == later(31)
         assert not await ledger.claim(1, later(30.9))
         assert positions(await ledger.claim(1, later(31))) == [0]
@@ -302,7 +388,7 @@ async def test_a_halted_delivery_is_pending_again_at_once(opening: Opening) -> N
     async with opening([1] * 2) as ledger:
         claimed = await ledger.claim(1, NOW)
         await ledger.settle([(claimed[0], Halted("PEER_FLOOD", "limited"))], NOW)
-        assert statuses(ledger) == [Status.PENDING, Status.PENDING]
+        assert await statuses(ledger) == [Status.PENDING, Status.PENDING]
         assert positions(await ledger.claim(2, NOW)) == [0, 1]
 
 
@@ -314,7 +400,7 @@ async def test_a_released_delivery_is_pending_and_untouched(opening: Opening) ->
         claimed = await ledger.claim(3, NOW)
         await ledger.settle([(claimed[1], Sent(1))], NOW)
         await ledger.release([claimed[2], claimed[0]])
-        assert statuses(ledger) == [Status.PENDING, Status.SENT, Status.PENDING]
+        assert await statuses(ledger) == [Status.PENDING, Status.SENT, Status.PENDING]
         again = await ledger.claim(3, NOW)
         assert positions(again) == [0, 2]
         assert [delivery.attempts for delivery in again] == [0, 0]
@@ -347,7 +433,7 @@ async def test_an_empty_audience_has_nothing_to_claim(opening: Opening) -> None:
     async with opening([]) as ledger:
         assert not await ledger.claim(10, NOW)
         assert await ledger.next_due() is None
-        assert ledger.counts() == Counts()
+        assert await ledger.counts() == Counts()
 
 
 # --- a message in parts
@@ -370,7 +456,7 @@ async def test_a_part_goes_out_when_the_one_before_has_arrived(opening: Opening)
             assert (delivery.position, delivery.part) == (part, part)
             await ledger.settle([(delivery, Sent(9))], NOW)
         assert not await ledger.claim(9, later(1e6))
-        assert ledger.counts() == Counts(sent=5, failed=1)
+        assert await ledger.counts() == Counts(sent=5, failed=1)
 
 
 async def test_a_claim_of_few_passes_over_later_parts(opening: Opening) -> None:
@@ -391,24 +477,23 @@ async def test_a_part_that_was_released_or_halted_holds_the_later_ones_back(
             else:
                 await ledger.settle([(delivery, outcome)], NOW)
         assert positions(await ledger.claim(9, NOW)) == [0]
-        assert statuses(ledger) == [Status.SENDING, Status.PENDING]
+        assert await statuses(ledger) == [Status.SENDING, Status.PENDING]
 
 
-async def test_with_a_part_fail_those_after_it_and_somebody_is_told(opening: Opening) -> None:
+async def test_with_a_part_fail_those_after_it_and_they_are_told(opening: Opening) -> None:
     missing = Failed("PART_MISSING", "an earlier part could not be sent")
     async with opening([2, 4, 2]) as ledger:
-        told: list[tuple[int, Outcome, datetime]] = []
-        ledger.ended = lambda delivery, outcome, at: told.append((delivery.position, outcome, at))
         claimed = await ledger.claim(9, NOW)
         await ledger.settle([(delivery, Sent(1)) for delivery in claimed], NOW)
         claimed = await ledger.claim(9, NOW)
         assert positions(claimed) == [1, 3, 7]
-        await ledger.settle([(claimed[1], BLOCKED), (claimed[2], Sent(1))], later(1))
-        outcomes = [record.outcome for record in ledger.records()]
+        beside = await ledger.settle([(claimed[1], BLOCKED), (claimed[2], Sent(1))], later(1))
+        outcomes = [record.outcome for record in await ledger.records()]
         assert outcomes[2:] == [Sent(1), BLOCKED, missing, missing, Sent(1), Sent(1)]
-        assert told == [(4, missing, later(1)), (5, missing, later(1))]
+        told = [(d.position, d.part, d.contact, outcome) for d, outcome in beside]
+        assert told == [(n, n - 2, audience(2)[1], missing) for n in (4, 5)]
         await ledger.settle([(claimed[0], BLOCKED)], NOW)
-        assert ledger.counts() == Counts(sent=4, failed=4)
+        assert await ledger.counts() == Counts(sent=4, failed=4)
         assert not await ledger.claim(9, later(1e6))
 
 
@@ -421,6 +506,122 @@ async def test_what_was_perhaps_sent_counts_as_tried(opening: Opening) -> None:
             await ledger.settle([(delivery, lost)], NOW)
         (delivery,) = await ledger.claim(1, NOW)
         assert delivery.attempts == 1
+
+
+# --- the broadcast around the run
+
+
+async def test_a_run_reaches_the_first_that_are_left_and_the_next_one_goes_on(
+    opening: Opening,
+) -> None:
+    async with opening([1, 2, 1, 1]) as ledger:
+        await ledger.again(2)
+        claimed = await ledger.claim(9, NOW)
+        assert positions(claimed) == [0, 1]
+        await ledger.settle([(claimed[0], deferred(5.0)), (claimed[1], Sent(1))], NOW)
+        (part,) = await ledger.claim(9, NOW)
+        assert positions([part]) == [2]
+        await ledger.settle([(part, Sent(2))], NOW)
+        await ledger.again(2)
+        assert positions(await ledger.claim(9, later(5))) == [0, 3]
+
+
+async def test_what_a_run_reaches_of_its_own_is_all_that_is_due_in_it(opening: Opening) -> None:
+    async with opening([1] * 3) as ledger:
+        claimed = await ledger.claim(3, NOW)
+        await ledger.settle([(claimed[2], deferred(5.0)), (claimed[0], Sent(1))], NOW)
+        await ledger.release([claimed[1]])
+        await ledger.again(1)
+        assert await ledger.next_due() is None
+        assert positions(await ledger.claim(9, later(5))) == [1]
+        await ledger.again()
+        assert await ledger.next_due() == later(5)
+
+
+async def test_why_a_run_stopped_stays_with_the_broadcast_until_the_next(opening: Opening) -> None:
+    halted = Halted("OFFLINE", "no connection", ends_by_itself=True)
+    async with opening([1] * 2) as ledger:
+        ledger.run.stopped_by(halted)
+        await ledger.end(ledger.run)
+        after = await ledger.now()
+        assert (after.halted, after.state) == (halted, State.OPEN)
+        await ledger._start()
+        assert (await ledger.now()).halted is None
+        claimed = await ledger.claim(2, NOW)
+        await ledger.settle([(claimed[0], Sent(1, paid=True)), (claimed[1], BLOCKED)], NOW)
+        await ledger.end(ledger.run)
+        after = await ledger.now()
+        assert (after.halted, after.state, after.paid) == (None, State.DONE, 1)
+        assert (after.account, after.server, after.later_parts) == (1, None, 0)
+
+
+async def test_ids_that_become_known_later_are_kept(opening: Opening) -> None:
+    async with opening([1] * 3) as ledger:
+        claimed = await ledger.claim(3, NOW)
+        told = (Sent(None), Sent(5), Sent(None, note="it could not be pinned"))
+        await ledger.settle(list(zip(claimed, told, strict=True)), NOW)
+        assert positions(await ledger.ledger.without_id(ledger.broadcast)) == [0, 2]
+        await ledger.ledger.learn_ids(ledger.broadcast, {0: [7, 8], 1: [1], 2: [9]})
+        assert [record.outcome for record in await ledger.records()] == [
+            Sent(7, others=(8,)),
+            Sent(5),
+            Sent(9, note="it could not be pinned"),
+        ]
+        assert list(await ledger.ledger.without_id(ledger.broadcast)) == []
+
+
+async def test_the_update_state_of_the_first_start_is_kept(opening: Opening) -> None:
+    async with opening([1]) as ledger:
+        assert await ledger.ledger.update_state(ledger.broadcast) is None
+        for state in ("first", "second"):
+            await ledger.ledger.keep_update_state(ledger.broadcast, state)
+        assert await ledger.ledger.update_state(ledger.broadcast) == "first"
+
+
+async def test_what_was_under_way_when_a_run_ended_is_in_doubt(opening: Opening) -> None:
+    async with opening([1] * 4) as ledger:
+        await ledger.claim(3, NOW)
+        under_way = await ledger.now()
+        assert list(await ledger.ledger.in_doubt(under_way)) == []
+        await ledger.end(ledger.run)
+        assert positions(await ledger.ledger.in_doubt(await ledger.now())) == [0, 1, 2]
+        standing = await ledger.ledger.standing(ledger.broadcast)
+        assert (standing.in_doubt, standing.changes) == (3, ())
+        await ledger.ledger.learn_sent(ledger.broadcast, {1: [7]})
+        assert (await ledger.counts()) == Counts(sent=1, pending=3)
+        await ledger._start()
+        again = await ledger.claim(9, NOW)
+        assert [(d.position, d.attempts) for d in again] == [(0, 1), (2, 1), (3, 0)]
+
+
+async def test_a_run_as_another_account_is_refused(opening: Opening) -> None:
+    async with opening([1]) as ledger:
+        await ledger.end(ledger.run)
+        with pytest.raises(InputError, match="as account 1 at Telegram: sign in there"):
+            await ledger.begin(ledger.broadcast, account=7)
+
+
+async def test_an_error_in_a_run_comes_out_bare(opening: Opening) -> None:
+    """Not in a group, wherever a TaskGroup stood around what raised it."""
+    async with opening([1]) as ledger:
+        await ledger.end(ledger.run)
+
+        async def work() -> None:
+            async with ledger.ledger.start(ledger.broadcast, account=1), asyncio.TaskGroup():
+                raise HaltedError("the disk is full")
+
+        with pytest.raises(HaltedError):
+            await work()
+
+
+async def test_what_a_run_has_learned_is_known_to_the_next(opening: Opening) -> None:
+    async with opening([1]) as ledger:
+        await ledger.end(ledger.run)
+        assert await ledger.ledger.known(1, None) == Known()
+        learned = Learned(12.5, 7)
+        async with ledger.ledger.start(ledger.broadcast, account=1, learned=lambda: learned):
+            pass
+        assert await ledger.ledger.known(1, None) == Known(learned, NOW)
 
 
 # --- every sequence of claims, outcomes and releases
@@ -459,7 +660,7 @@ class AnyUse(RuleBasedStateMachine):
         self.model = dict.fromkeys(range(sum(parts)), Status.PENDING)
         self.due: dict[int, datetime] = {}
         self.holding: dict[int, Delivery] = {}  # claimed by this run, and neither settled nor back
-        self.seen = statuses(self.ledger)
+        self.seen = self.runner.run(statuses(self.ledger))
         self.step = ""  # what was done last, in the words of TRANSITIONS
 
     def teardown(self) -> None:
@@ -541,11 +742,11 @@ class AnyUse(RuleBasedStateMachine):
 
     @invariant()
     def what_is_final_stays_final_and_nothing_is_lost(self) -> None:
-        assert statuses(self.ledger) == list(self.model.values())
+        assert self.runner.run(statuses(self.ledger)) == list(self.model.values())
 
     @invariant()
     def every_step_is_one_of_the_table(self) -> None:
-        before, self.seen = self.seen, statuses(self.ledger)
+        before, self.seen = self.seen, self.runner.run(statuses(self.ledger))
         for position, (old, new) in enumerate(zip(before, self.seen, strict=True)):
             if (old, new) == (Status.PENDING, Status.FAILED):  # with the part before it
                 assert self.part[position] > 0
@@ -559,7 +760,7 @@ class AnyUse(RuleBasedStateMachine):
     @invariant()
     def the_counts_add_up(self) -> None:
         states = list(self.model.values())
-        counts = self.ledger.counts()
+        counts = self.runner.run(self.ledger.counts())
         assert counts.total == len(states)
         assert (counts.sent, counts.failed) == (
             states.count(Status.SENT),

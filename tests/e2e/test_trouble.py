@@ -98,7 +98,7 @@ def test_a_process_that_froze_stops_when_it_wakes_up_after_another_took_over(
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
     ended = bot.run("resume", *FAST, **OTHER_SESSION)
     assert (ended.code, ended.out) == (4, "")
-    execute(bot, "UPDATE broadcast SET lease_until = 0")
+    execute(bot, "UPDATE broadcast SET alive_until = 0")
     ended = bot.run("resume", "--json", *FAST, **OTHER_SESSION)
     assert ended.code == 0
     assert ended.summary["sent"] == len(MANY)
@@ -113,7 +113,7 @@ def test_a_process_that_froze_stops_when_it_wakes_up_after_another_took_over(
 def test_a_frozen_process_that_nobody_replaced_goes_on(bot: Cli, telegram: Telegram) -> None:
     child = started(bot, telegram, 17, lambda child: child.signal(signal.SIGSTOP))
     os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
-    execute(bot, "UPDATE broadcast SET lease_until = 0")
+    execute(bot, "UPDATE broadcast SET alive_until = 0")
     child.signal(signal.SIGCONT)
     assert child.wait().code == 0
     assert_each_once(bot, telegram)

@@ -28,12 +28,11 @@ from broadcast.engine.breaker import Breaker
 from broadcast.engine.dispatch import Engine
 from broadcast.engine.fake import FakeTransport
 from broadcast.engine.pacer import Pacer
-from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.memory import MemoryRun
 from tests import virtual
 from tests.clocks import RunningClock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import datetime
 
     from broadcast.engine.ports import Transport
@@ -60,12 +59,12 @@ def audience(count: int) -> list[Contact]:
     return [Contact(parse_peer(f"@friend{number}"), f"Friend {number}") for number in range(count)]
 
 
-def ledger_of(count: int) -> MemoryLedger:
-    return MemoryLedger("b1", Message("I bought a car!"), audience(count))
+def ledger_of(count: int) -> MemoryRun:
+    return MemoryRun("b1", Message("I bought a car!"), audience(count))
 
 
 def engine_of(
-    ledger: MemoryLedger, transport: Transport, pacer: Pacer | None = None, **options: float
+    ledger: MemoryRun, transport: Transport, pacer: Pacer | None = None, **options: float
 ) -> Engine:
     return Engine(
         ledger,
@@ -730,7 +729,7 @@ def test_a_low_rate_is_no_reason_to_halt() -> None:
 
 
 def test_a_process_that_was_frozen_asks_before_it_goes_on() -> None:
-    class Frozen(MemoryLedger):
+    class Frozen(MemoryRun):
         renewed = 0
 
         def has_lapsed(self, now: datetime) -> bool:
@@ -763,20 +762,7 @@ def test_a_flood_shows_that_the_outage_is_over() -> None:
 
 def test_what_fails_with_an_earlier_part_is_reported_too() -> None:
     blocked = Failed("USER_IS_BLOCKED", "blocked you")
-    ledger = MemoryLedger("b1", Message("Hi"), audience(2), lambda _: 3)
-    inner_settle = ledger.settle
-
-    async def settle(
-        results: Sequence[tuple[Delivery, Outcome]], now: datetime
-    ) -> Sequence[tuple[Delivery, Outcome]]:
-        """As the port has it, whether this ledger tells what failed or does not."""
-        told = await inner_settle(results, now)
-        records = [r for r in ledger.records(Status.FAILED) if r.delivery.part > 0]
-        later = [(r.delivery, r.outcome) for r in records if r.outcome is not None]
-        failed_now = any(isinstance(outcome, Failed) for _, outcome in results)
-        return told or (later if failed_now else [])
-
-    ledger.settle = settle  # type: ignore[method-assign, assignment]
+    ledger = MemoryRun("b1", Message("Hi"), audience(2), lambda _: 3)
     watcher = Recorder()
     transport = FakeTransport({"@friend1": blocked})
     virtual.run(Engine(ledger, transport, Pacer(None), watcher, clock=RunningClock()).run())

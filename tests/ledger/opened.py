@@ -38,16 +38,23 @@ def new_id() -> str:
 
 
 class Clock:
-    """A clock that stands still until it is told to go on."""
+    """A clock that stands still until it is told to go on; `now` may be set, as on a wall."""
 
     def __init__(self) -> None:
-        self.now = NOW
+        self.now, self.elapsed = NOW, 1000.0
 
-    def __call__(self) -> datetime:
+    def utc(self) -> datetime:
         return self.now
+
+    def monotonic(self) -> float:
+        return self.elapsed
 
     def advance(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+        self.elapsed += seconds
+
+    async def sleep(self, seconds: float) -> None:
+        self.advance(seconds)
 
 
 def audience(size: int) -> list[Contact]:
@@ -117,5 +124,5 @@ def rows(ledger: SqliteLedger, query: str) -> list[dict[str, Any]]:
 
 def everything(ledger: SqliteLedger) -> dict[str, list[dict[str, Any]]]:
     """All that is in the file."""
-    tables = ("broadcast", "recipient", "outcome", "waiting", "slice")
+    tables = ("broadcast", "recipient", "outcome", "scheduled", "waiting", "slice")
     return {table: rows(ledger, f"SELECT * FROM {table}") for table in tables}  # noqa: S608

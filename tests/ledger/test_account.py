@@ -46,8 +46,9 @@ def run_that_learns(ledger: SqliteLedger, learned: Learned | None) -> None:
     broadcast = create(ledger)
 
     async def work() -> None:
-        async with ledger.start(broadcast, account=ACCOUNT, server="sandbox") as run:
-            run.learned = lambda: learned
+        about = {"account": ACCOUNT, "server": "sandbox"}
+        async with ledger.start(broadcast, **about, learned=lambda: learned):
+            pass
 
     asyncio.run(work())
 
@@ -78,7 +79,6 @@ def test_a_process_that_lives_on_keeps_what_it_learned_with_every_sign_of_life(
     broadcast = create(ledger)
 
     async def work() -> None:
-        run = await ledger.take_over(broadcast, account=ACCOUNT)
         asked: list[Learned] = []
 
         def learned() -> Learned:
@@ -87,7 +87,7 @@ def test_a_process_that_lives_on_keeps_what_it_learned_with_every_sign_of_life(
             asked.append(Learned(3.0 + len(asked), 1))
             return asked[-1]
 
-        run.learned = learned
+        run = await ledger.take_over(broadcast, account=ACCOUNT, learned=learned)
         with pytest.raises(EOFError):
             await run.beat(lambda: None, every=0.01, renew_after=0.0)
 
@@ -140,8 +140,7 @@ def test_a_run_may_end_after_the_first(ledger: SqliteLedger) -> None:
     broadcast = create(ledger, 10)
 
     async def claim(until: int | None) -> list[int]:
-        async with ledger.start(broadcast, account=ACCOUNT) as run:
-            run.until = until
+        async with ledger.start(broadcast, account=ACCOUNT, first=until) as run:
             claimed = [*await run.claim(100, NOW), *await run.claim(100, NOW)]
             await run.settle([(delivery, Sent(1)) for delivery in claimed], NOW)
             return [delivery.position for delivery in claimed]

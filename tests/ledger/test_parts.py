@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.core.errors import InputError
+from broadcast.core.lifecycle import require_changeable
 from broadcast.core.model import Action, Counts, Deferred, Failed, Message, Sent, State, Status
 from broadcast.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.opened import (
@@ -52,8 +53,8 @@ def split(ledger: SqliteLedger, *parts: int) -> Broadcast:
     return asyncio.run(made)
 
 
-def take_over(ledger: SqliteLedger, broadcast: Broadcast) -> SqliteRun:
-    return asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
+def take_over(ledger: SqliteLedger, broadcast: Broadcast, **more: Any) -> SqliteRun:
+    return asyncio.run(ledger.take_over(broadcast, account=ACCOUNT, **more))
 
 
 def claim(run: SqliteRun, limit: int = 99) -> list[Any]:
@@ -154,8 +155,7 @@ def test_a_canary_counts_people_and_sends_them_all_their_parts(ledger: SqliteLed
 
     async def first_two() -> list[int]:
         found = []
-        async with ledger.start(broadcast, account=ACCOUNT) as run:
-            run.until = 2
+        async with ledger.start(broadcast, account=ACCOUNT, first=2) as run:
             while claimed := await run.claim(99, NOW):
                 found += positions(claimed)
                 await run.settle([(delivery, Sent(1)) for delivery in claimed], NOW)
@@ -169,8 +169,7 @@ def test_a_canary_counts_people_and_sends_them_all_their_parts(ledger: SqliteLed
 
 def test_a_canary_larger_than_the_audience_is_everybody(ledger: SqliteLedger) -> None:
     broadcast = split(ledger, 2, 1)
-    run = take_over(ledger, broadcast)
-    run.until = 9
+    run = take_over(ledger, broadcast, first=9)
     assert positions(claim(run)) == [0, 2]
 
 
@@ -257,8 +256,8 @@ def test_what_is_in_parts_is_not_edited(ledger: SqliteLedger) -> None:
         with pytest.raises(InputError, match=why):
             asyncio.run(ledger.create_change(new_id(), Action.EDIT, edit, message))
     with pytest.raises(InputError, match="several parts"):
-        ledger.require_changeable(broadcast, Action.EDIT)
-    ledger.require_changeable(broadcast, Action.RECALL)
+        require_changeable(ledger.standing(broadcast), Action.EDIT, NOW)
+    require_changeable(ledger.standing(broadcast), Action.RECALL, NOW)
     assert everything(ledger) == before
 
 

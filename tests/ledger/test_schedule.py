@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.core.errors import InputError, LockedError
+from broadcast.core.lifecycle import require_changeable
 from broadcast.core.model import (
     Action,
     Broadcast,
@@ -18,6 +19,7 @@ from broadcast.core.model import (
     Counts,
     Deferred,
     Failed,
+    Halted,
     Message,
     Schedule,
     Sent,
@@ -85,8 +87,8 @@ def abroad() -> list[Contact]:
     ]
 
 
-def take_over(ledger: SqliteLedger, broadcast: Broadcast) -> SqliteRun:
-    return asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
+def take_over(ledger: SqliteLedger, broadcast: Broadcast, **more: Any) -> SqliteRun:
+    return asyncio.run(ledger.take_over(broadcast, account=ACCOUNT, **more))
 
 
 def claim(run: SqliteRun, now: datetime) -> list[int]:
@@ -186,22 +188,28 @@ def test_what_was_claimed_when_the_process_died_is_due(ledger: SqliteLedger, clo
 
 @pytest.mark.parametrize(
     ("halted", "goes_on"),
-    [(None, True), ("OFFLINE", True), ("WAIT_TOO_LONG", True), ("PEER_FLOOD", False)],
+    [
+        (None, True),
+        (Halted("OFFLINE", "no connection", ends_by_itself=True), True),
+        (Halted("PEER_FLOOD", "limited"), False),
+    ],
 )
-def test_only_what_time_mends_goes_on_by_itself(
-    ledger: SqliteLedger, clock: Clock, halted: str | None, goes_on: bool
+def test_only_what_ends_by_itself_goes_on_by_itself(
+    ledger: SqliteLedger, clock: Clock, halted: Halted | None, goes_on: bool
 ) -> None:
     broadcast = later(ledger, AT_SIX, audience(2))
     clock.now = SIX
 
     async def stop() -> None:
         async with ledger.start(broadcast, account=ACCOUNT) as run:
-            run.note, run.halted = "told", halted
+            if halted is not None:
+                run.stopped_by(halted)
 
     asyncio.run(stop())
+    assert ledger.reload(broadcast).halted == halted
     assert bool(ledger.due(SIX)) is goes_on
     assert ids(ledger.scheduled()) == [broadcast.id]  # it is still shown
-    take_over(ledger, broadcast)  # a person has mended it
+    take_over(ledger, broadcast)  # a person has fixed it
     die(ledger)
     assert ids(ledger.due(SIX)) == [broadcast.id]
 
@@ -292,8 +300,7 @@ def test_a_crash_forgets_no_time(ledger: SqliteLedger, clock: Clock) -> None:
 
 def test_a_canary_does_not_reach_beyond_the_first(ledger: SqliteLedger) -> None:
     broadcast = later(ledger, AT_THEIR_SIX, abroad())
-    run = take_over(ledger, broadcast)
-    run.until = 2
+    run = take_over(ledger, broadcast, first=2)
     assert claim(run, SIX.replace(hour=23)) == [0, 1]
     assert asyncio.run(run.next_due()) is None
 
@@ -366,11 +373,11 @@ def test_what_has_gone_out_from_there_is_not_changed_by_the_old_ids(
 ) -> None:
     broadcast = at_telegram(ledger)
     send_all(ledger, broadcast, 3)
-    with pytest.raises(InputError, match=r"lies in Telegram's schedule: `broadcast cancel"):
-        ledger.require_changeable(broadcast, Action.EDIT)
-    ledger.require_changeable(broadcast, Action.RECALL)
+    with pytest.raises(InputError, match=r"is scheduled at Telegram.*`broadcast cancel"):
+        require_changeable(ledger.standing(broadcast), Action.EDIT, NOW)
+    require_changeable(ledger.standing(broadcast), Action.RECALL, NOW)
     clock.now = SIX
-    for action, verb in ((Action.EDIT, "edited"), (Action.RECALL, "taken back")):
+    for action, verb in ((Action.EDIT, "edited"), (Action.RECALL, "recalled")):
         with pytest.raises(InputError, match=f"got ids that are not known here.*{verb}"):
             asyncio.run(ledger.create_change(new_id(), action, broadcast, HELLO))
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcast.core.errors import BroadcastError, InputError, LockedError
+from broadcast.core.errors import BroadcastError, InputError, LockedError, NextStep
+from broadcast.core.lifecycle import require_changeable, require_resumable, require_same_message
 from broadcast.core.model import (
     Action,
     Attachment,
@@ -34,15 +36,16 @@ from broadcast.core.model import (
     LinkPreview,
     Media,
     Message,
+    Process,
     Sent,
     State,
     Status,
     When,
 )
 from broadcast.core.peers import parse_peer
+from broadcast.ledger.process import LEASE, this_process
 from broadcast.ledger.sqlite.ledger import SqliteLedger
 from broadcast.ledger.sqlite.rows import milliseconds
-from broadcast.ledger.sqlite.run import LEASE
 from tests.ledger.opened import (
     ACCOUNT,
     BLOCKED,
@@ -71,6 +74,7 @@ if TYPE_CHECKING:
     from broadcast.core.model import Broadcast
     from broadcast.ledger.sqlite.run import SqliteRun
 
+ENOUGH = Halted("BUDGET_SPENT", "the budget is spent")
 WAIT = Deferred("FLOOD_WAIT", "wait", 31.0, counts=True)
 PERHAPS = Deferred("NO_ANSWER", "no answer", 0.0, perhaps_sent=True)
 
@@ -82,12 +86,13 @@ def clock() -> Clock:
 
 @pytest.fixture
 def ledger(tmp_path: Path, clock: Clock) -> Iterator[SqliteLedger]:
-    with SqliteLedger(tmp_path / "ledger.db", clock=clock, busy_timeout=0.0) as opened:
+    path = tmp_path / "ledger.db"
+    with SqliteLedger(path, clock=clock, busy_timeout=0.0, sleep=clock.sleep) as opened:
         yield opened
 
 
-def take_over(ledger: SqliteLedger, broadcast: Broadcast) -> SqliteRun:
-    return asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
+def take_over(ledger: SqliteLedger, broadcast: Broadcast, account: int = ACCOUNT) -> SqliteRun:
+    return asyncio.run(ledger.take_over(broadcast, account=account))
 
 
 def change(ledger: SqliteLedger, action: Action, target: Broadcast) -> Broadcast:
@@ -103,7 +108,7 @@ def test_a_new_broadcast_is_open_and_everybody_is_pending(ledger: SqliteLedger) 
     assert (broadcast.state, broadcast.action) == (State.OPEN, Action.SEND)
     assert (broadcast.message, broadcast.created_at) == (HELLO, NOW)
     assert (broadcast.once, broadcast.target, broadcast.owner) == ("menu", None, None)
-    assert (broadcast.account, broadcast.server, broadcast.note) == (None, None, None)
+    assert (broadcast.account, broadcast.server, broadcast.halted) == (None, None, None)
     assert broadcast.counts == Counts(pending=3)
     assert states(ledger, broadcast) == ["pending"] * 3
 
@@ -256,6 +261,22 @@ def test_a_message_as_usual_costs_nothing_more(ledger: SqliteLedger) -> None:
     assert {(row["others"], row["note"]) for row in kept["outcome"]} == {(None, None)}
 
 
+def test_until_when_a_message_waits_at_telegram_comes_back(ledger: SqliteLedger) -> None:
+    broadcast = create(ledger, 3)
+    waits = Sent(7, others=(8,), scheduled_until=NOW + timedelta(hours=2))
+
+    async def work() -> None:
+        async with ledger.start(broadcast, account=ACCOUNT) as run:
+            await settle_all(run, [waits, Sent(9), Sent(10, note="at Telegram until it is over")])
+
+    asyncio.run(work())
+    outcomes = [record.outcome for record in ledger.records(ledger.reload(broadcast))]
+    assert outcomes == [waits, Sent(9), Sent(10, note="at Telegram until it is over")]
+    recall = change(ledger, Action.RECALL, broadcast)
+    claimed = asyncio.run(take_over(ledger, recall).claim(9, NOW))
+    assert [delivery.is_scheduled for delivery in claimed] == [True, False, False]
+
+
 def test_an_album_and_a_note_come_back_and_a_change_knows_all_its_messages(
     ledger: SqliteLedger,
 ) -> None:
@@ -281,11 +302,11 @@ def test_a_key_is_for_all_of_a_message_and_not_for_its_time(ledger: SqliteLedger
     quiet = replace(HELLO, silent=True)
     made = asyncio.run(ledger.create(new_id(), quiet, audience(1), once="menu"))
     later = replace(quiet, when=When(NOW.replace(tzinfo=None), "UTC"))
-    ledger.require_same(made, later)
+    require_same_message(made, later)
     with pytest.raises(InputError, match=r"(?s)another message.*they differ in: silent, pin"):
-        ledger.require_same(made, replace(HELLO, pin=True))
+        require_same_message(made, replace(HELLO, pin=True))
     with pytest.raises(InputError, match=r"now  \(md\): Soup\nUse another"):
-        ledger.require_same(made, replace(quiet, text="Soup"))
+        require_same_message(made, replace(quiet, text="Soup"))
 
 
 @settings(max_examples=60, deadline=None)
@@ -313,18 +334,14 @@ def test_a_second_start_of_a_live_run_names_the_process(ledger: SqliteLedger) ->
 
     async def start_twice() -> None:
         async with ledger.start(broadcast, account=ACCOUNT):
-            assert ledger.reload(broadcast).owner == (
-                f"process {os.getpid()} on {socket.gethostname()}"
-            )
+            assert ledger.reload(broadcast).owner == Process(socket.gethostname(), os.getpid())
             async with ledger.start(broadcast, account=ACCOUNT):
                 raise AssertionError("it has started twice")
 
-    with pytest.raises(BaseExceptionGroup) as caught:
+    with pytest.raises(LockedError, match=f"by process {os.getpid()} on") as caught:
         asyncio.run(start_twice())
-    (error,) = caught.value.exceptions
-    assert isinstance(error, LockedError)
-    assert f"process {os.getpid()} on {socket.gethostname()}" in str(error)
-    assert broadcast.id in str(error)
+    assert caught.value.code == "RUNNING"
+    assert caught.value.steps[1] == NextStep("pause", broadcast.id, purpose="stops it")
     assert ledger.reload(broadcast).owner is None
 
 
@@ -334,13 +351,13 @@ def test_a_run_that_has_ended_gives_the_lease_back(ledger: SqliteLedger) -> None
 
         async def start() -> None:
             async with ledger.start(broadcast, account=ACCOUNT) as run:
-                run.note = "enough"
+                run.stopped_by(ENOUGH)
 
         asyncio.run(start())
         after = ledger.reload(broadcast)
-        assert (after.owner, after.note, after.state) == (None, "enough", State.OPEN)
+        assert (after.owner, after.halted, after.state) == (None, ENOUGH, State.OPEN)
     take_over(ledger, broadcast)
-    assert ledger.reload(broadcast).note is None
+    assert ledger.reload(broadcast).halted is None
 
 
 def owner(**told: object) -> str:
@@ -376,32 +393,150 @@ def test_a_process_that_has_ended_is_dead_before_its_parent_has_looked(
         assert ledger.reload(broadcast).owner is None
 
 
-def test_the_lease_of_another_host_has_to_run_out(ledger: SqliteLedger, clock: Clock) -> None:
+def on_another_machine(ledger: SqliteLedger) -> Broadcast:
+    """A broadcast that a process elsewhere began to send."""
     broadcast = create(ledger)
     take_over(ledger, broadcast)
     execute(ledger, "UPDATE broadcast SET owner = ?", [ELSEWHERE])
-    clock.advance(LEASE.total_seconds() - 0.001)
-    with pytest.raises(LockedError, match=r"process 1 on another\.host"):
-        take_over(ledger, broadcast)
-    clock.advance(0.001)
+    return broadcast
+
+
+@pytest.mark.parametrize("hours", [-5, 0, 5])
+def test_the_lease_of_another_machine_is_over_when_it_gives_no_sign_of_life(
+    ledger: SqliteLedger, clock: Clock, hours: float
+) -> None:
+    """Whatever the clock on the wall shows here and there."""
+    broadcast = on_another_machine(ledger)
+    clock.now += timedelta(hours=hours)
+    before = clock.elapsed
     take_over(ledger, broadcast)
+    assert clock.elapsed == before + LEASE.total_seconds()  # for so long it was watched
+
+
+@pytest.mark.parametrize("hours", [-5, 0, 5])
+def test_who_gives_signs_of_life_on_another_machine_keeps_its_lease(
+    tmp_path: Path, clock: Clock, hours: float
+) -> None:
+    def settle_something() -> None:
+        asyncio.run(run.settle([(delivery, WAIT)], NOW))
+
+    async def sleep(seconds: float) -> None:
+        await clock.sleep(seconds)
+        await asyncio.to_thread(settle_something)
+
+    with SqliteLedger(tmp_path / "ledger.db", clock=clock, sleep=sleep) as ledger:
+        broadcast = create(ledger)
+        run = take_over(ledger, broadcast)
+        (delivery,) = asyncio.run(run.claim(1, NOW))
+        execute(ledger, "UPDATE broadcast SET owner = ?", [ELSEWHERE])
+        clock.now += timedelta(hours=hours)
+        with pytest.raises(LockedError, match=r"process 1 on another\.host"):
+            take_over(ledger, broadcast)
+        (claimed,) = asyncio.run(run.claim(1, NOW))  # it has lost nothing
+        assert claimed.position == 1
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_wall_clock_that_is_set_lets_nobody_in_and_locks_nobody_out(
+    ledger: SqliteLedger, clock: Clock, hours: float
+) -> None:
+    broadcast = create(ledger)
+    run = take_over(ledger, broadcast)
+    clock.now += timedelta(hours=hours)
+    clock.elapsed += LEASE.total_seconds() - 0.001
+    with pytest.raises(LockedError):
+        take_over(ledger, broadcast)
+    assert ledger.reload(broadcast).owner is not None
+    asyncio.run(run.renew(clock.utc()))
+    clock.now -= timedelta(hours=2 * hours)
+    clock.elapsed += LEASE.total_seconds() - 0.001
+    with pytest.raises(LockedError):
+        take_over(ledger, broadcast)
+    clock.elapsed += 0.001  # it is frozen: whoever wakes it finds its lease gone
+    assert ledger.reload(broadcast).owner is None
+    take_over(ledger, broadcast)
+    with pytest.raises(LockedError, match="taken over"):
+        asyncio.run(run.renew(clock.utc()))
+
+
+@pytest.mark.parametrize("elapsed", [0.0, 10.0, 5000.0])
+def test_a_lease_of_before_the_machine_was_restarted_is_over(
+    ledger: SqliteLedger, clock: Clock, elapsed: float
+) -> None:
+    """The clock that only goes forwards has begun at 0 again."""
+    broadcast = create(ledger)
+    take_over(ledger, broadcast)
+    clock.elapsed = elapsed
+    if sys.platform == "linux":
+        before = json.dumps(json.loads(this_process()) | {"boot": "another"})
+        execute(ledger, "UPDATE broadcast SET owner = ?", [before])
+    assert ledger.reload(broadcast).owner is None
+    take_over(ledger, broadcast)
+
+
+def test_a_lease_that_ends_later_than_any_can_is_of_another_start_of_the_machine(
+    ledger: SqliteLedger, clock: Clock
+) -> None:
+    """Where nothing names the starts of the machine."""
+    broadcast = create(ledger)
+    take_over(ledger, broadcast)
+    clock.elapsed -= 500.0
+    assert ledger.reload(broadcast).owner is None
 
 
 def test_each_commit_prolongs_the_lease(ledger: SqliteLedger, clock: Clock) -> None:
     broadcast = create(ledger, 5)
     run = take_over(ledger, broadcast)
-    execute(ledger, "UPDATE broadcast SET owner = ?", [ELSEWHERE])
     claimed = []
     for work in (
-        lambda: claimed.extend(asyncio.run(run.claim(2, clock()))),
-        lambda: asyncio.run(run.settle([(claimed[0], Sent(1))], clock())),
+        lambda: claimed.extend(asyncio.run(run.claim(2, clock.utc()))),
+        lambda: asyncio.run(run.settle([(claimed[0], Sent(1))], clock.utc())),
         lambda: asyncio.run(run.release([claimed[1]])),
-        lambda: asyncio.run(run.claim(2, clock())),
+        lambda: asyncio.run(run.claim(2, clock.utc())),
     ):
         clock.advance(LEASE.total_seconds() - 1)
         work()
     with pytest.raises(LockedError):
         take_over(ledger, broadcast)
+
+
+# --- one account, one process
+
+
+def test_an_account_is_used_by_one_run_at_a_time(ledger: SqliteLedger) -> None:
+    """Whatever session each has: two together would be too fast for the account."""
+    first, second = create(ledger), create(ledger)
+    run = take_over(ledger, first)
+    before = everything(ledger)
+    with pytest.raises(LockedError, match=f"process {os.getpid()} on .* sends") as caught:
+        take_over(ledger, second)
+    assert (caught.value.code, first.id in str(caught.value)) == ("ACCOUNT_IN_USE", True)
+    assert everything(ledger) == before
+    take_over(ledger, second, account=ACCOUNT + 1)
+    asyncio.run(run.finish())
+    take_over(ledger, create(ledger))
+
+
+def test_an_account_is_another_one_at_another_server(ledger: SqliteLedger) -> None:
+    for server in (None, "sandbox", "127.0.0.1:1"):
+        asyncio.run(ledger.take_over(create(ledger), account=ACCOUNT, server=server))
+
+
+def test_a_process_that_has_died_holds_no_account(ledger: SqliteLedger, clock: Clock) -> None:
+    take_over(ledger, create(ledger))
+    die(ledger)
+    take_over(ledger, create(ledger))
+    clock.advance(LEASE.total_seconds())  # and no process that was frozen
+    take_over(ledger, create(ledger))
+
+
+def test_whoever_holds_the_account_elsewhere_is_watched_too(
+    ledger: SqliteLedger, clock: Clock
+) -> None:
+    on_another_machine(ledger)
+    before = clock.elapsed
+    take_over(ledger, create(ledger))
+    assert clock.elapsed == before + LEASE.total_seconds()
 
 
 def test_a_run_that_does_nothing_keeps_its_lease_by_its_heartbeat(
@@ -410,7 +545,7 @@ def test_a_run_that_does_nothing_keeps_its_lease_by_its_heartbeat(
     broadcast = create(ledger)
 
     async def beat_once(run: SqliteRun) -> None:
-        execute(ledger, "UPDATE broadcast SET wanted = 'paused', lease_until = 0")
+        execute(ledger, "UPDATE broadcast SET wanted = 'paused', lease_until = 0, alive_until = 0")
         beaten = asyncio.Event()
         looks = iter(range(3))
         async with asyncio.TaskGroup() as group:
@@ -423,8 +558,9 @@ def test_a_run_that_does_nothing_keeps_its_lease_by_its_heartbeat(
             heart.cancel()
 
     asyncio.run(beat_once(take_over(ledger, broadcast)))
-    ((row),) = rows(ledger, "SELECT lease_until FROM broadcast")
+    (row,) = rows(ledger, "SELECT lease_until, alive_until FROM broadcast")
     assert row["lease_until"] == milliseconds(NOW + LEASE)
+    assert row["alive_until"] == 1000 * (clock.monotonic() + LEASE.total_seconds())
 
 
 def test_it_goes_on_as_the_account_and_at_the_server_that_began(ledger: SqliteLedger) -> None:
@@ -454,7 +590,7 @@ def test_nothing_that_a_run_writes_counts_once_another_has_taken_over(
     claimed = asyncio.run(old.claim(4, NOW))
     clock.advance(LEASE.total_seconds())
     new = take_over(ledger, broadcast)
-    asyncio.run(new.claim(1, clock()))
+    asyncio.run(new.claim(1, clock.utc()))
     before = everything(ledger)
     for write in (
         lambda: old.claim(2, NOW),
@@ -481,10 +617,8 @@ def test_a_start_that_has_lost_its_lease_ends_by_itself(ledger: SqliteLedger, cl
             await ledger.take_over(broadcast, account=ACCOUNT)
             await asyncio.Event().wait()
 
-    with pytest.raises(BaseExceptionGroup) as caught:
+    with pytest.raises(LockedError, match="taken over"):
         asyncio.run(sleep_too_long())
-    (error,) = caught.value.exceptions
-    assert isinstance(error, LockedError)
 
 
 # --- what a crash leaves
@@ -514,8 +648,8 @@ def test_a_crash_leaves_in_doubt_exactly_what_was_claimed_and_not_settled(
     assert [delivery.attempts for delivery in first] == [1] * 4
     assert positions(asyncio.run(again.claim(3, NOW))) == [7, 8, 9]
     clock.advance(31)
-    assert positions(asyncio.run(again.claim(9, clock()))) == [4, 10, 11]
-    assert asyncio.run(again.claim(9, clock())) == []
+    assert positions(asyncio.run(again.claim(9, clock.utc()))) == [4, 10, 11]
+    assert asyncio.run(again.claim(9, clock.utc())) == []
 
 
 def test_what_was_deferred_waits_on_after_a_crash(ledger: SqliteLedger) -> None:
@@ -562,13 +696,19 @@ def test_a_process_that_wakes_up_after_a_decision_cannot_go_on(
         asyncio.run(run.renew(NOW))
 
 
-def test_a_run_knows_when_its_lease_has_passed(ledger: SqliteLedger) -> None:
+def test_a_run_knows_when_its_lease_has_passed(ledger: SqliteLedger, clock: Clock) -> None:
     run = take_over(ledger, create(ledger, 3))
     asyncio.run(run.claim(1, NOW))
-    assert not run.has_lapsed(NOW + LEASE / 2)
-    assert run.has_lapsed(NOW + LEASE)
-    asyncio.run(run.renew(NOW + LEASE))
-    assert not run.has_lapsed(NOW + LEASE * 1.5)
+    half = LEASE.total_seconds() / 2
+    clock.advance(half)
+    assert not run.has_lapsed(clock.utc())
+    clock.now -= LEASE * 100  # somebody sets the wall clock back, while the process is frozen
+    clock.elapsed += half
+    assert run.has_lapsed(clock.utc())
+    asyncio.run(run.renew(clock.utc()))
+    clock.now += LEASE * 200
+    clock.elapsed += half
+    assert not run.has_lapsed(clock.utc())
 
 
 @pytest.mark.parametrize("then", ["nothing", "release", "halt", "wait"])
@@ -698,7 +838,7 @@ def test_a_retry_waits_for_the_end_of_the_first_run(ledger: SqliteLedger) -> Non
     with pytest.raises(LockedError, match=f"process {os.getpid()}"):
         asyncio.run(ledger.requeue_failed(broadcast, insist=True))
     asyncio.run(run.finish())
-    with pytest.raises(InputError, match="unfinished, 1 are pending: first `broadcast resume"):
+    with pytest.raises(InputError, match=r"unfinished, 1 are pending.*`broadcast resume"):
         asyncio.run(ledger.requeue_failed(broadcast, insist=True))
     assert ledger.reload(broadcast).counts == Counts(failed=1, pending=1)
 
@@ -840,10 +980,10 @@ def test_a_recall_cancels_what_is_pending_and_is_the_last_word(ledger: SqliteLed
     recall = change(ledger, Action.RECALL, target)
     assert recall.counts == Counts(pending=2)
     assert ledger.reload(target).counts == Counts(sent=2, skipped=2)
-    assert ledger.recall_of(target) == recall
+    assert ledger.standing(target).recall == recall
     for refused in (
         lambda: take_over(ledger, target),
-        lambda: ledger.require_resumable(target),
+        lambda: require_resumable(ledger.standing(target)),
         lambda: asyncio.run(ledger.requeue_failed(target, insist=True)),
     ):
         with pytest.raises(InputError, match=f"recalled by {recall.id}: it is never sent again"):
@@ -866,7 +1006,7 @@ def test_what_cannot_be_changed_is_refused_before_anything_is_made(ledger: Sqlit
     nobody, running, unfinished, done = (create(ledger, 2) for _ in range(4))
     send_all(ledger, nobody, 0, 1)
     send_all(ledger, done)
-    take_over(ledger, running)
+    take_over(ledger, running, account=1)
 
     async def begin() -> None:
         async with ledger.start(unfinished, account=ACCOUNT) as run:
@@ -887,7 +1027,7 @@ def test_what_cannot_be_changed_is_refused_before_anything_is_made(ledger: Sqlit
         with pytest.raises(error, match=why):
             change(ledger, action, target)
         with pytest.raises(error, match=why):
-            ledger.require_changeable(target, action)
+            require_changeable(ledger.standing(target), action, NOW)
         assert everything(ledger) == before
     take_over(ledger, edit)
     with pytest.raises(LockedError):

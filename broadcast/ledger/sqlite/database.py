@@ -11,15 +11,16 @@ from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from broadcast.core.errors import HaltedError, SettingsError
+from broadcast.core.errors import HaltedError, NextStep, SettingsError
 from broadcast.disk.private import cannot_write, make_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
 BUSY_TIMEOUT = 5.0  # seconds to wait for another program that holds the file
+CHUNK = 1_000  # rows of a stream that are read at once
 
 
 def _read_statements() -> dict[str, str]:
@@ -106,9 +107,14 @@ class Database:
             self._connections = stack.pop_all()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *error: object) -> None:
         self._thread.shutdown()
-        self._connections.close()
+        try:
+            with self._explained():
+                self._connections.close()
+        except HaltedError:
+            if error[0] is None:  # else there is something worse to tell
+                raise
 
     async def write(self, work: Callable[[Statements], T]) -> T:
         """Do `work` in the writer's thread, as one durable transaction."""
@@ -129,13 +135,19 @@ class Database:
         with self._explained(), self._reading:
             return work(Statements(self._reader))
 
-    def stream(self, name: str, **values: object) -> Iterator[Any]:
-        """The same one by one, for results that are large; it may be left before its end."""
-        with self._explained():
-            # Not `yield from`: it would close the cursor of a stream that is left, which SQLite
-            # refuses where that is noticed only after the database was closed.
-            for row in Statements(self._reader).run(name, **values):  # noqa: UP028
-                yield row
+    def stream(self, name: str, span: Mapping[str, int], **values: object) -> Iterator[Any]:
+        """The rows of one statement with keys from `low` to `high` of `span`, in that order.
+
+        Only some of them are in memory at a time, and between these nothing is kept open: it may be
+        left before its end, and what is written meanwhile is seen.
+        """
+        low, high = span["low"], span["high"]
+        while True:
+            rows = self.read(name, low=low, high=high, limit=CHUNK, **values)
+            yield from rows
+            if len(rows) < CHUNK:
+                return
+            low = rows[-1]["key"] + 1
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -184,7 +196,10 @@ class Database:
     def _back_up(self, version: int) -> None:
         """Copy the file as it is before a migration."""
         path = self.path.with_name(f"{self.path.name}.v{version}.bak")
-        path.touch(mode=0o600)
+        try:
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise SettingsError(cannot_write(path.parent, error)) from error
         with closing(sqlite3.connect(path)) as copy, closing(sqlite3.connect(self.path)) as source:
             source.backup(copy)
 
@@ -194,24 +209,28 @@ class Database:
         try:
             yield
         except sqlite3.Error as error:
-            raise HaltedError(f"the ledger {self.path}: {_advice(error)}") from error
+            code, advice, steps = _advice(error)
+            raise HaltedError(f"the ledger {self.path}: {advice}", *steps, code=code) from error
 
 
-def _advice(error: sqlite3.Error) -> str:
-    code = getattr(error, "sqlite_errorname", "")
+_RESUME = (NextStep("resume", purpose="then goes on"),)
+
+
+def _advice(error: sqlite3.Error) -> tuple[str, str, tuple[NextStep, ...]]:
+    """The code of an error, what happened and what to do, and the steps after that."""
+    name = getattr(error, "sqlite_errorname", "")
     text = str(error)
-    if code.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
-        return (
-            f"the disk is full or failing ({text}). Nothing more was sent. Free some space, then "
-            "`broadcast resume`"
-        )
-    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
-        return f"it cannot be written ({text}). Mend its permissions, then `broadcast resume`"
-    if code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
-        return f"another program holds it ({text}). Close that program, then `broadcast resume`"
-    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
-        return (
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        told = f"the disk is full or failing ({text}). Nothing more was sent. Free some space"
+        return "DISK_FULL", told, _RESUME
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return "LEDGER_READ_ONLY", f"it cannot be written ({text}). Fix its permissions", _RESUME
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return "LEDGER_HELD", f"another program holds it ({text}). Close that program", _RESUME
+    if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        told = (
             f"the file is damaged ({text}). Restore a copy of it; or move it away, and what it "
             "held cannot be resumed: sending the same again would reach people twice"
         )
-    return f"it cannot be used ({text})"
+        return "LEDGER_DAMAGED", told, ()
+    return "LEDGER_UNUSABLE", f"it cannot be used ({text})", ()

@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.classify import reason_of
+from broadcast.core.lifecycle import counts_of, record_of_unsettled, state_of
 from broadcast.core.model import (
     Action,
     Broadcast,
-    Counts,
-    Deferred,
     Delivery,
     Failed,
     Format,
+    Halted,
     Message,
     Record,
     Schedule,
@@ -23,7 +23,7 @@ from broadcast.core.model import (
     Status,
 )
 from broadcast.engine.pacer import Known, Learned
-from broadcast.ledger.process import in_words, is_dead
+from broadcast.ledger.process import process_of
 from broadcast.message.stored import pack, unpack
 from broadcast.people.stored import as_json, contact_of
 
@@ -80,33 +80,28 @@ def _others_of(kept: str | None) -> tuple[int, ...]:
     return tuple(json.loads(kept)) if kept else ()
 
 
-def schedule_of(row: Any) -> Schedule | None:
+def _schedule_of(row: Any) -> Schedule | None:
     """When a broadcast of the table goes out, unless that is at once."""
     if row["due_first"] is None:
         return None
     return Schedule(moment(row["due_first"]), moment(row["due_last"]), bool(row["at_telegram"]))
 
 
-def is_alive(row: Any, now: datetime) -> bool:
-    """Whether the process that holds the lease of a broadcast may still be at work."""
-    if row["owner"] is None or row["lease_until"] <= milliseconds(now):
-        return False
-    return not is_dead(row["owner"])
+def _halted_of(row: Any) -> Halted | None:
+    """Why the last run of a broadcast stopped early, if it did."""
+    if row["note"] is None:
+        return None
+    return Halted(row["halted"] or "", row["note"], ends_by_itself=bool(row["ends_by_itself"]))
 
 
-def state_of(row: Any, now: datetime) -> State:
-    """The state of a broadcast. What was asked of a process that has died since, holds."""
-    return State(row["state"] if is_alive(row, now) else row["wanted"] or row["state"])
+def broadcast_of(row: Any, *, is_alive: bool, in_doubt: int = 0) -> Broadcast:
+    """A row of the table `broadcast`; `is_alive` tells of its owner.
 
-
-def broadcast_of(row: Any, now: datetime, *, in_doubt: int = 0) -> Broadcast:
-    """A row of the table `broadcast`.
-
-    What is left of a cancelled one is skipped, but for those `in_doubt`: nobody knows of them.
+    How many are `in_doubt` counts only of a cancelled one.
     """
-    left = row["total"] - row["sent"] - row["failed"]
-    state = state_of(row, now)
-    pending = in_doubt if state is State.CANCELLED else left
+    wanted = None if row["wanted"] is None else State(row["wanted"])
+    state = state_of(State(row["state"]), wanted, is_alive=is_alive)
+    total, sent, failed = row["total"], row["sent"], row["failed"]
     return Broadcast(
         number=row["number"],
         id=row["id"],
@@ -114,25 +109,17 @@ def broadcast_of(row: Any, now: datetime, *, in_doubt: int = 0) -> Broadcast:
         message=_message_of(row),
         created_at=moment(row["created_at"]),
         state=state,
-        counts=Counts(row["sent"], row["failed"], left - pending, pending),
+        counts=counts_of(state, total=total, sent=sent, failed=failed, in_doubt=in_doubt),
         target=row["target"],
         once=row["once_key"],
         server=row["server"],
         account=row["account"],
-        owner=in_words(row["owner"]) if is_alive(row, now) else None,
-        note=row["note"],
+        owner=process_of(row["owner"]) if is_alive else None,
+        halted=_halted_of(row),
         paid=row["paid"],
-        schedule=schedule_of(row),
+        schedule=_schedule_of(row),
         later_parts=row["later_parts"],
     )
-
-
-def tried(delivery: Delivery, outcome: Deferred) -> int:
-    """How often a deferred delivery was tried: at least once where it has perhaps arrived.
-
-    A message that is too late (message/when.py) is not sent, but only if it was never tried.
-    """
-    return max(delivery.attempts + outcome.counts, int(outcome.perhaps_sent))
 
 
 def known_of(row: Any | None) -> Known:
@@ -200,17 +187,23 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
     if row["sent"] is not None:
         at = broadcast.created_at + timedelta(milliseconds=row["at"])
         if row["sent"]:
-            sent = Sent(row["message_id"], others=delivery.others, note=row["note"] or "")
-            return Record(delivery, Status.SENT, sent, at)
+            return Record(delivery, Status.SENT, _sent_of(row, delivery.others), at)
         failed = Failed(row["error"], row["note"] or reason_of(row["error"]))
         return Record(delivery, Status.FAILED, failed, at)
-    trouble = row["trouble"]
-    is_sending = row["claimed"] or (row["claimed"] is None and row["sliced"])
-    if (is_sending or row["doubt"]) and broadcast.owner is None:
-        trouble = "IN_DOUBT"
-    outcome = None if trouble is None else Deferred(trouble, reason_of(trouble))
-    if is_sending:
-        return Record(delivery, Status.SENDING, outcome)
-    if broadcast.state is State.CANCELLED and trouble != "IN_DOUBT":
-        return Record(delivery, Status.SKIPPED, Failed("CANCELLED", "the broadcast was cancelled"))
-    return Record(delivery, Status.PENDING, outcome)
+    return record_of_unsettled(
+        broadcast,
+        delivery,
+        is_claimed=bool(row["claimed"] or (row["claimed"] is None and row["sliced"])),
+        is_doubtful=bool(row["doubt"]),
+        trouble=row["trouble"],
+    )
+
+
+def _sent_of(row: Any, others: tuple[int, ...]) -> Sent:
+    until = row["scheduled_until"]
+    return Sent(
+        row["message_id"],
+        others=others,
+        note=row["note"] or "",
+        scheduled_until=None if until is None else moment(until),
+    )

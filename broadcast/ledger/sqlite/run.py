@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left, bisect_right
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.classify import finding
-from broadcast.core.errors import LockedError
+from broadcast.core.errors import LockedError, NextStep
+from broadcast.core.lifecycle import tried
 from broadcast.core.model import Broadcast, Deferred, Failed, Halted, Outcome, Scope, Sent
-from broadcast.ledger.process import in_words
+from broadcast.ledger.process import LEASE, process_of
 from broadcast.ledger.sqlite.rows import (
     delivery_of,
     keys,
@@ -20,18 +20,18 @@ from broadcast.ledger.sqlite.rows import (
     others_row,
     own_reason,
     shift,
-    tried,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from datetime import datetime
 
+    from broadcast.core.clock import Clock
     from broadcast.core.model import Delivery
     from broadcast.engine.pacer import Learned
     from broadcast.ledger.sqlite.database import Database, Statements
+    from broadcast.ledger.sqlite.leases import Leases
 
-LEASE = timedelta(seconds=15)  # after which a process that writes nothing counts as dead
 HEARTBEAT = 0.5  # seconds between two looks at what others ask for
 
 
@@ -45,20 +45,24 @@ class SqliteRun:
     """
 
     def __init__(
-        self, database: Database, broadcast: Broadcast, epoch: int, clock: Callable[[], datetime]
+        self,
+        database: Database,
+        clock: Clock,
+        leases: Leases,
+        broadcast: Broadcast,
+        epoch: int,
+        *,
+        first: int | None = None,
+        learned: Callable[[], Learned | None] = lambda: None,
     ) -> None:
         self.broadcast = broadcast
-        self.note: str | None = None  # why the run stopped early
-        self.halted: str | None = None  # and the name of that error
-        self.until: int | None = None  # claim for so many recipients, the first that are left
-        self._end: int | None = None  # the key from which on they are too many, once it is known
-        self.ended: Callable[[Delivery, Outcome, datetime], None] = lambda _, __, ___: None
-        """Is told what has failed with the part before it, as nobody ever tries it."""
-        self.learned: Callable[[], Learned | None] = lambda: None  # of the account's limits
-        self._database = database
+        self._database, self._clock, self._leases = database, clock, leases
         self._epoch = epoch
-        self._clock = clock
-        self._lease_until = clock() + LEASE
+        self._first = first  # claim for so many recipients, the first that are left
+        self._learned = learned  # of the account's limits
+        self._halted: Halted | None = None
+        self._end: int | None = None  # the key from which on they are too many, once it is known
+        self._alive_until = clock.monotonic() + LEASE.total_seconds()
         self._low = keys(broadcast.number)["low"]
         self._slices: dict[int, list[int]] = {}  # first key -> [last key, how many are unsettled]
         self._waiting: set[int] = set()  # claimed keys that stand in `waiting` and in no slice
@@ -68,7 +72,7 @@ class SqliteRun:
         return await self._database.write(lambda sql: self._claim(sql, limit, now))
 
     def _claim(self, sql: Statements, limit: int, now: datetime) -> list[Delivery]:
-        self._renew(sql, now)
+        self._renew(sql)
         if self._is_early(now):
             return []
         span = self._span(sql)
@@ -90,10 +94,10 @@ class SqliteRun:
     def _span(self, sql: Statements) -> dict[str, int]:
         """The first and the last key that this run may claim."""
         span = keys(self.broadcast.number)
-        if self.until is None:
+        if self._first is None:
             return span
         if self._end is None:
-            self._end = self._key_of(sql, self.until, span)
+            self._end = self._key_of(sql, self._first, span)
         return {"low": span["low"], "high": self._end - 1}
 
     def _key_of(self, sql: Statements, count: int, span: dict[str, int]) -> int:
@@ -136,58 +140,39 @@ class SqliteRun:
         rows = sql.rows("messages", low=low + by, high=high + by, limit=limit)
         return [(key - by, *rest) for key, *rest in rows]
 
-    async def settle(self, results: Sequence[tuple[Delivery, Outcome]], now: datetime) -> None:
+    async def settle(
+        self, results: Sequence[tuple[Delivery, Outcome]], now: datetime
+    ) -> Sequence[tuple[Delivery, Outcome]]:
         """See `Run.settle`."""
-        with_them = await self._database.write(lambda sql: self._settle(sql, results, now))
-        for delivery, outcome in with_them:
-            self.ended(delivery, outcome, now)
+        return await self._database.write(lambda sql: self._settle(sql, results, now))
 
     def _settle(
         self, sql: Statements, results: Sequence[tuple[Delivery, Outcome]], now: datetime
     ) -> list[tuple[Delivery, Outcome]]:
         """Record `results`; what has failed with them, parts that come after one that failed."""
-        at = milliseconds(now)
-        since = at - milliseconds(self.broadcast.created_at)
-        final: list[tuple[int, int, int | None, int, str | None, str | None, str | None]] = []
-        again: list[tuple[int, int, int, str | None, int]] = []
-        held = 0.0
+        new = _Settled(self.broadcast, milliseconds(now))
         for delivery, outcome in results:
-            key = self._low + delivery.position
-            match outcome:
-                case Sent(message_id):
-                    others, note = others_row(outcome.others), outcome.note or None
-                    final.append((key, 1, message_id, since, None, others, note))
-                case Failed(error):
-                    final.append((key, 0, None, since, error, None, own_reason(outcome)))
-                case Deferred(error):
-                    due = at + round(1000 * (outcome.retry_after or 0.0))
-                    if outcome.reached and outcome.scope is Scope.ACCOUNT:
-                        held = max(held, due)
-                    tries, doubt = tried(delivery, outcome), int(outcome.perhaps_sent)
-                    again.append((key, due, tries, error, doubt))
-                case Halted(error):
-                    again.append((key, 0, delivery.attempts, error, 0))
-        with_them = self._parts_after(sql, [row[0] for row in final if not row[1]])
+            new.add(delivery, outcome)
+        settled = [row[0] for row in new.final]
+        with_them = self._parts_after(sql, [row[0] for row in new.final if not row[1]])
         missing = finding("PART_MISSING")
-        final += [
-            (self._low + later.position, 0, None, since, missing.error, None, None)
-            for later in with_them
-        ]
+        for later in with_them:
+            new.add(later, missing)
+        final = new.final
         sent = sum(row[1] for row in final)
-        paid = sum(isinstance(outcome, Sent) and outcome.paid for _, outcome in results)
-        self._renew(sql, now, sent=sent, failed=len(final) - sent, paid=paid)
-        if held:
-            sql.run("keep_hold", **self._account, held_until=held)
+        self._renew(sql, sent=sent, failed=len(final) - sent, paid=new.paid)
+        if new.held_until:
+            sql.run("keep_hold", **self._account, held_until=new.held_until)
         final.sort()  # rows that come in order of their keys fill their pages
         sql.many("insert_outcome", final)
+        sql.many("insert_scheduled", new.scheduled)
         if self._waiting:
             sql.many("delete_waiting", ((row[0],) for row in final if row[0] in self._waiting))
-        sql.many("put_waiting", again)
+        sql.many("put_waiting", new.again)
         if self._has_parts:
             sql.many("release_next_part", ((row[0],) for row in final if row[1]))
-        settled = {later.position for later in with_them}
-        self._close(sql, [row[0] for row in final if row[0] - self._low not in settled])
-        self._close(sql, [row[0] for row in again])
+        self._close(sql, settled)
+        self._close(sql, [row[0] for row in new.again])
         return [(later, missing) for later in with_them]
 
     @property
@@ -206,12 +191,12 @@ class SqliteRun:
             for row in sql.rows("later_parts", key=key, high=high)
         ]
 
-    async def release(self, deliveries: Iterable[Delivery]) -> None:
+    async def release(self, deliveries: Sequence[Delivery]) -> None:
         """See `Run.release`."""
         again = [(self._low + d.position, 0, d.attempts, None, 0) for d in deliveries]
 
         def work(sql: Statements) -> None:
-            self._renew(sql, self._clock())
+            self._renew(sql)
             sql.many("put_waiting", again)
             self._close(sql, [row[0] for row in again])
 
@@ -231,48 +216,48 @@ class SqliteRun:
                 sql.run("delete_slice", first=first)
 
     def has_lapsed(self, now: datetime) -> bool:
-        """See `Run.has_lapsed`."""
-        return now >= self._lease_until
+        """See `Run.has_lapsed`. A wall clock that was set tells nothing: `now` does not count."""
+        return self._clock.monotonic() >= self._alive_until
 
     async def renew(self, now: datetime) -> None:
         """See `Run.renew`."""
-        await self._database.write(lambda sql: self._renew(sql, now))
+        await self._database.write(self._renew)
 
     async def next_due(self) -> datetime | None:
         """See `Run.next_due`."""
         row = await self._database.write(lambda sql: sql.one("next_due", **self._span(sql)))
         return None if row is None else moment(row["due"])
 
+    def stopped_by(self, halted: Halted) -> None:
+        """See `Run.stopped_by`."""
+        self._halted = halted
+
     @property
     def _account(self) -> dict[str, Any]:
         return {"id": self.broadcast.account, "server": self.broadcast.server or ""}
 
-    def _renew(
-        self, sql: Statements, now: datetime, *, sent: int = 0, failed: int = 0, paid: int = 0
-    ) -> None:
+    def _renew(self, sql: Statements, *, sent: int = 0, failed: int = 0, paid: int = 0) -> None:
         """Prolong the lease and count, in the transaction of the caller.
 
         Raises LockedError when another process has taken over: nothing is written then.
         """
-        number = self.broadcast.number
-        changed = sql.run(
-            "count_and_renew",
-            sent=sent,
-            failed=failed,
-            paid=paid,
-            lease_until=milliseconds(now + LEASE),
-            number=number,
-            epoch=self._epoch,
-        ).rowcount
+        number, alive_until = self.broadcast.number, self._clock.monotonic()
+        which = {"number": number, "epoch": self._epoch}
+        counted = {"sent": sent, "failed": failed, "paid": paid}
+        changed = sql.run("count_and_renew", **which, **counted, **self._leases.until()).rowcount
         if changed != 1:
-            row: Any = sql.one("broadcast_by_number", number=number)
-            identity = self.broadcast.id
-            what = f"taken over by {in_words(row['owner'])}"
-            raise LockedError(
-                f"broadcast {identity} was {what}, while this process gave no sign of life for "
-                f"{LEASE.seconds} seconds. What became of it: `broadcast status {identity}`"
-            )
-        self._lease_until = now + LEASE
+            raise self._taken_over(sql.one("broadcast_by_number", number=number))
+        self._alive_until = alive_until + LEASE.total_seconds()
+
+    def _taken_over(self, row: Any) -> LockedError:
+        identity, owner = self.broadcast.id, row["owner"]
+        by = "another process" if owner is None else process_of(owner)
+        return LockedError(
+            f"broadcast {identity} was taken over by {by}, while this process gave no sign of life "
+            f"for {LEASE.seconds} seconds",
+            NextStep("status", identity, purpose="tells what became of it"),
+            code="TAKEN_OVER",
+        )
 
     async def beat(
         self,
@@ -282,36 +267,75 @@ class SqliteRun:
         renew_after: float = LEASE.seconds / 3,
     ) -> None:
         """Keep the lease alive, and call `on_stop` when another process asks to stop."""
-        loop = asyncio.get_running_loop()
-        renewed = loop.time()
+        renewed = self._clock.monotonic()
         while True:
             await asyncio.sleep(every)
             (row,) = self._database.read("broadcast_by_number", number=self.broadcast.number)
             if row["wanted"]:
                 on_stop()
-            if row["epoch"] != self._epoch or loop.time() - renewed > renew_after:
-                renewed = loop.time()
-                await self._database.write(partial(self._sign_of_life, self.learned()))
+            if row["epoch"] != self._epoch or self._clock.monotonic() - renewed >= renew_after:
+                renewed = self._clock.monotonic()
+                await self._database.write(partial(self._sign_of_life, self._learned()))
 
     def _sign_of_life(self, learned: Learned | None, sql: Statements) -> None:
-        now = self._clock()
-        self._renew(sql, now)
-        self._keep(sql, learned, now)
+        self._renew(sql)
+        self._keep(sql, learned)
 
     async def finish(self) -> None:
         """Give the lease back, and note why the run stopped early."""
-        values = {"number": self.broadcast.number, "epoch": self._epoch}
-        why = {"note": self.note, "halted": self.halted}
-        learned = self.learned()
+        halted = self._halted
+        values = {
+            "number": self.broadcast.number,
+            "epoch": self._epoch,
+            "note": halted and halted.reason,
+            "halted": halted and halted.error,
+            "ends_by_itself": int(halted is not None and halted.ends_by_itself),
+        }
+        learned = self._learned()
 
         def work(sql: Statements) -> None:
-            self._keep(sql, learned, self._clock())
-            sql.run("finish", **values, **why)
+            self._keep(sql, learned)
+            sql.run("finish", **values)
 
         await self._database.write(work)
 
-    def _keep(self, sql: Statements, learned: Learned | None, now: datetime) -> None:
+    def _keep(self, sql: Statements, learned: Learned | None) -> None:
         """Keep what was learned of the account, for the next broadcast."""
         if learned is not None:
             values = {"rate": learned.rate, "burst": learned.burst}
-            sql.run("keep_learned", **self._account, **values, learned_at=milliseconds(now))
+            at = milliseconds(self._clock.utc())
+            sql.run("keep_learned", **self._account, **values, learned_at=at)
+
+
+class _Settled:
+    """The rows of what was settled in one commit, and what it tells of the account."""
+
+    def __init__(self, broadcast: Broadcast, at: int) -> None:
+        self.final: list[tuple[int, int, int | None, int, str | None, str | None, str | None]] = []
+        self.again: list[tuple[int, int, int, str | None, int]] = []
+        self.scheduled: list[tuple[int, int]] = []
+        self.held_until = 0  # as Telegram has named it
+        self.paid = 0
+        self._low, self._at = keys(broadcast.number)["low"], at
+        self._since = at - milliseconds(broadcast.created_at)
+
+    def add(self, delivery: Delivery, outcome: Outcome) -> None:
+        key = self._low + delivery.position
+        match outcome:
+            case Sent(message_id):
+                others, note = others_row(outcome.others), outcome.note or None
+                self.final.append((key, 1, message_id, self._since, None, others, note))
+                self.paid += outcome.paid
+                if outcome.scheduled_until:
+                    self.scheduled.append((key, milliseconds(outcome.scheduled_until)))
+            case Failed(error):
+                why = own_reason(outcome)
+                self.final.append((key, 0, None, self._since, error, None, why))
+            case Deferred(error):
+                due = self._at + round(1000 * (outcome.retry_after or 0.0))
+                if outcome.reached and outcome.scope is Scope.ACCOUNT:
+                    self.held_until = max(self.held_until, due)
+                doubt = int(outcome.perhaps_sent)
+                self.again.append((key, due, tried(delivery, outcome), error, doubt))
+            case Halted(error):
+                self.again.append((key, 0, delivery.attempts, error, 0))

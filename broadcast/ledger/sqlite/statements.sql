@@ -42,11 +42,19 @@ SELECT * FROM broadcast ORDER BY number DESC LIMIT :limit;
 SELECT * FROM broadcast
 WHERE state IN ('open', 'paused') AND wanted IS NOT 'cancelled' ORDER BY number DESC;
 
+-- name: busy_with
+-- What else somebody sends with this account, if they are still alive.
+SELECT * FROM broadcast INDEXED BY broadcast_owned
+WHERE owner IS NOT NULL AND number <> :number
+  AND account = :account AND coalesce(server, '') = :server
+ORDER BY number;
+
 -- name: take_over
 -- A new epoch: whatever the former owner still tries to write is refused from here on.
 UPDATE broadcast
-SET epoch = epoch + 1, owner = :owner, lease_until = :lease_until, state = 'open', wanted = NULL,
-    note = NULL, halted = NULL, server = :server, account = :account
+SET epoch = epoch + 1, owner = :owner, alive_until = :alive_until, lease_until = :lease_until,
+    state = 'open', wanted = NULL, note = NULL, halted = NULL, ends_by_itself = 0,
+    server = :server, account = :account
 WHERE number = :number;
 
 -- name: requeue_in_doubt
@@ -153,24 +161,28 @@ SELECT key, 0, 0 FROM recipient WHERE key = ? + 1 AND part IS NOT NULL;
 
 -- name: messages
 -- The sent messages of a broadcast, for an edit or a recall: at most `limit` of them.
--- What lies in Telegram's schedule has an id of the schedule, which is no message's.
+-- What waits in Telegram's schedule has an id of the schedule, which is no message's.
 SELECT r.key, r.peer, r.contact, r.part, o.message_id, o.others,
-       o.note LIKE 'at Telegram until %' AS is_scheduled
+       EXISTS (SELECT 1 FROM scheduled s WHERE s.key = o.key) AS is_scheduled
 FROM outcome o JOIN recipient r ON r.key = o.key
 WHERE o.key BETWEEN :low AND :high AND o.sent = 1 ORDER BY o.key LIMIT :limit;
 
 -- name: insert_outcome
 INSERT INTO outcome (key, sent, message_id, at, error, others, note) VALUES (?, ?, ?, ?, ?, ?, ?);
 
+-- name: insert_scheduled
+INSERT INTO scheduled (key, until) VALUES (?, ?);
+
 -- name: count_and_renew
 -- Also the check that nobody has taken over: no row changes when somebody has.
 UPDATE broadcast SET sent = sent + :sent, failed = failed + :failed, paid = paid + :paid,
-    lease_until = :lease_until
+    alive_until = :alive_until, lease_until = :lease_until
 WHERE number = :number AND epoch = :epoch;
 
 -- name: fence
 -- Whatever a process that was frozen, and not dead, still tries to write is refused from here on.
-UPDATE broadcast SET epoch = epoch + 1, owner = NULL, lease_until = NULL WHERE number = :number;
+UPDATE broadcast SET epoch = epoch + 1, owner = NULL, alive_until = NULL, lease_until = NULL
+WHERE number = :number;
 
 -- name: put_waiting
 -- Whether it was perhaps sent is never forgotten, whatever the next try says.
@@ -180,9 +192,6 @@ ON CONFLICT (key) DO UPDATE SET due = excluded.due, attempts = excluded.attempts
 
 -- name: delete_waiting
 DELETE FROM waiting WHERE key = ?;
-
--- name: recall_of
-SELECT * FROM broadcast WHERE target = :target AND action = 'recall' ORDER BY number LIMIT 1;
 
 -- name: changes_of
 -- The edits and recalls of a broadcast, newest first.
@@ -240,7 +249,8 @@ WHERE key BETWEEN :low AND :high AND due > :now AND error IS NULL AND claimed = 
 
 -- name: finish
 UPDATE broadcast
-SET owner = NULL, lease_until = NULL, wanted = NULL, note = :note, halted = :halted,
+SET owner = NULL, alive_until = NULL, lease_until = NULL, wanted = NULL,
+    note = :note, halted = :halted, ends_by_itself = :ends_by_itself,
     state = CASE WHEN sent + failed >= total THEN 'done'
                  ELSE coalesce(wanted, 'open') END
 WHERE number = :number AND epoch = :epoch;
@@ -283,6 +293,7 @@ UPDATE outcome SET message_id = ?, others = ? WHERE key = ? AND sent = 1 AND mes
 -- name: records
 -- `ended` leaves out all but the sent, the failed, or those that are neither.
 SELECT r.key, r.peer, r.contact, r.part, o.sent, o.message_id, o.others, o.note, o.at, o.error,
+       (SELECT until FROM scheduled t WHERE t.key = r.key) AS scheduled_until,
        w.attempts, w.error AS trouble, w.doubt, w.claimed,
        r.part IS NULL
        AND EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
@@ -290,13 +301,12 @@ FROM recipient r LEFT JOIN outcome o ON o.key = r.key LEFT JOIN waiting w ON w.k
 WHERE r.key BETWEEN :low AND :high
   AND (:ended IS NULL
        OR :ended = CASE o.sent WHEN 1 THEN 'sent' WHEN 0 THEN 'failed' ELSE 'not yet' END)
-ORDER BY r.key;
+ORDER BY r.key LIMIT :limit;
 
 -- name: changes
 -- The same for an edit or a recall, whose recipients are those of its target.
 SELECT r.key - :shift AS key, r.peer, r.contact, r.part, o.sent, m.message_id, m.others, o.note,
-       o.at, o.error,
-       w.attempts, w.error AS trouble, w.doubt, w.claimed,
+       o.at, o.error, NULL AS scheduled_until, w.attempts, w.error AS trouble, w.doubt, w.claimed,
        EXISTS (SELECT 1 FROM slice s
                WHERE s.first <= r.key - :shift AND s.last >= r.key - :shift) AS sliced
 FROM outcome m JOIN recipient r ON r.key = m.key
@@ -304,7 +314,7 @@ LEFT JOIN outcome o ON o.key = r.key - :shift LEFT JOIN waiting w ON w.key = r.k
 WHERE m.key BETWEEN :low + :shift AND :high + :shift AND m.sent = 1
   AND (:ended IS NULL
        OR :ended = CASE o.sent WHEN 1 THEN 'sent' WHEN 0 THEN 'failed' ELSE 'not yet' END)
-ORDER BY r.key;
+ORDER BY r.key LIMIT :limit;
 
 -- name: last_account
 -- Who started the last broadcast there. A person's account is known once somebody has signed in.

@@ -1,0 +1,245 @@
+"""Makes broadcasts in SQLite, and finds them: the port `Store` (ledger/port.py)."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from broadcast.core.errors import InputError, NextStep
+from broadcast.core.lifecycle import (
+    require_changeable,
+    require_retryable,
+    require_same_message,
+    require_whole,
+    state_to_set,
+    to_retry,
+)
+from broadcast.core.model import Action, Broadcast, Message, State, Status
+from broadcast.ledger.sqlite.freeze import Shares, freeze
+from broadcast.ledger.sqlite.lookup import Lookup
+from broadcast.ledger.sqlite.rows import (
+    content_of,
+    ended_by,
+    keys,
+    milliseconds,
+    record_of,
+    shift,
+)
+from broadcast.message.own import own_when
+from broadcast.message.when import moment_for
+from broadcast.people.audience import Audience
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from datetime import datetime
+
+    from broadcast.core.lifecycle import Standing
+    from broadcast.core.model import Contact, Record, When
+    from broadcast.ledger.sqlite.database import Statements
+
+
+class SqliteStore(Lookup):
+    """See `Store`."""
+
+    async def create(
+        self,
+        identity: str,
+        message: Message,
+        audience: Iterable[Contact],
+        *,
+        once: str | None = None,
+        parts: Callable[[Contact], int] | None = None,
+        due: Callable[[Contact], datetime | None] | None = None,
+    ) -> Broadcast:
+        """See `Store.create`."""
+        contacts = audience if isinstance(audience, Audience) else Audience(audience)
+        at_telegram = due is None
+        if at_telegram and (message.when is not None or contacts.any_overrides):
+            due = partial(_moment_at_telegram, message.when)
+        shares = await asyncio.to_thread(Shares.of, contacts, parts, due)
+
+        def work(sql: Statements) -> Broadcast:
+            earlier: Any = sql.one("broadcast_by_once", once_key=once)
+            if earlier is not None:
+                found = self._broadcast(sql, earlier)
+                require_same_message(found, message)
+                return found
+            number = self._insert(sql, identity, Action.SEND, message, once=once)
+            freeze(sql, number, contacts, shares, at_telegram=at_telegram)
+            return self._reloaded(sql, number)
+
+        return await self._database.write(work)
+
+    async def create_change(
+        self, identity: str, action: Action, target: Broadcast, message: Message
+    ) -> Broadcast:
+        """See `Store.create_change`. A recall knows the time of what waits at Telegram."""
+        require_whole(action, message)
+        if action is Action.RECALL and target.schedule and target.schedule.at_telegram:
+            message = replace(message, when=target.message.when)
+
+        def work(sql: Statements) -> Broadcast:
+            row = self._row(sql, target)
+            standing = self._standing(sql, row)
+            require_changeable(standing, action, self._clock.utc())
+            for each in (standing.broadcast, *standing.changes):
+                sql.run("fence", number=each.number)
+            counts = standing.broadcast.counts
+            if action is Action.RECALL and counts.pending + counts.skipped:
+                sql.run("set_state", number=target.number, state=State.CANCELLED)
+            sql.run("overtake", target=target.number)
+            totals = {"total": row["sent"], "end_position": row["end_position"]}
+            made = self._insert(sql, identity, action, message, target=target.number, **totals)
+            return self._reloaded(sql, made)
+
+        return await self._database.write(work)
+
+    def _insert(
+        self,
+        sql: Statements,
+        identity: str,
+        action: Action,
+        message: Message,
+        *,
+        once: str | None = None,
+        target: int | None = None,
+        total: int = 0,
+        end_position: int = 0,
+    ) -> int:
+        number = sql.run(
+            "insert_broadcast",
+            id=identity,
+            action=action,
+            target=target,
+            text=message.text,
+            format=message.format,
+            content=content_of(message),
+            once_key=once,
+            created_at=milliseconds(self._clock.utc()),
+            total=total,
+            end_position=end_position,
+        ).lastrowid
+        assert number is not None  # noqa: S101 - an INSERT has one
+        return number
+
+    def reload(self, broadcast: Broadcast) -> Broadcast:
+        """See `Store.reload`."""
+        return self._database.look(lambda sql: self._reloaded(sql, broadcast.number))
+
+    def find(self, prefix: str | None = None, *, unfinished: bool = False) -> Broadcast:
+        """See `Store.find`."""
+        return self._database.look(lambda sql: self._find(sql, prefix, unfinished=unfinished))
+
+    def _find(self, sql: Statements, prefix: str | None, *, unfinished: bool) -> Broadcast:
+        if prefix is None and unfinished:
+            rows = sql.rows("unfinished_broadcasts")
+        elif prefix is None:
+            rows = sql.rows("newest_broadcasts", limit=1)
+        elif not prefix.isascii():  # and a terminal may pass what is not text at all
+            rows = []
+        else:
+            rows = sql.rows("broadcast_by_prefix", prefix=prefix.lower())
+        if not rows:
+            raise _not_found(prefix, unfinished=unfinished)
+        if len(rows) > 1 and prefix is not None:
+            raise InputError(
+                f"several broadcasts start with {prefix}, such as {rows[0]['id']} and "
+                f"{rows[1]['id']}: give more of the id",
+                code="AMBIGUOUS_ID",
+            )
+        return self._broadcast(sql, rows[0])
+
+    def by_once(self, key: str) -> Broadcast | None:
+        """See `Store.by_once`."""
+
+        def work(sql: Statements) -> Broadcast | None:
+            row = sql.one("broadcast_by_once", once_key=key)
+            return None if row is None else self._broadcast(sql, row)
+
+        return self._database.look(work)
+
+    def newest(self, limit: int = 50) -> list[Broadcast]:
+        """See `Store.newest`."""
+        return self._all("newest_broadcasts", limit=limit)
+
+    def unfinished(self) -> list[Broadcast]:
+        """See `Store.unfinished`."""
+        return self._all("unfinished_broadcasts")
+
+    def _all(self, name: str, **values: object) -> list[Broadcast]:
+        return self._database.look(
+            lambda sql: [self._broadcast(sql, row) for row in sql.rows(name, **values)]
+        )
+
+    def standing(self, broadcast: Broadcast) -> Standing:
+        """See `Store.standing`."""
+        return self._database.look(lambda sql: self._standing(sql, self._row(sql, broadcast)))
+
+    def records(self, broadcast: Broadcast, *wanted: Status) -> Iterator[Record]:
+        """See `Store.records`."""
+        return self._records(broadcast, keys(broadcast.number), *wanted)
+
+    def _records(
+        self, broadcast: Broadcast, span: dict[str, int], *wanted: Status
+    ) -> Iterator[Record]:
+        name = "records" if broadcast.target is None else "changes"
+        about = {"shift": shift(broadcast), "ended": ended_by(wanted)}
+        for row in self._database.stream(name, span, **about):
+            record = record_of(broadcast, row)
+            if not wanted or record.status in wanted:
+                yield record
+
+    async def ask(self, broadcast: Broadcast, state: State) -> bool:
+        """See `Store.ask`."""
+        number = broadcast.number
+
+        def work(sql: Statements) -> bool:
+            now = self._reloaded(sql, number)
+            if now.owner is not None:
+                sql.run("ask", number=number, wanted=state)
+                return True
+            if (to_set := state_to_set(now, state)) is not None:
+                sql.run("fence", number=number)
+                sql.run("set_state", number=number, state=to_set)
+            return False
+
+        return await self._database.write(work)
+
+    async def requeue_failed(self, broadcast: Broadcast, *, insist: bool) -> int:
+        """See `Store.requeue_failed`. A part follows the one that it failed with."""
+        span = keys(broadcast.number)
+        low = span["low"]
+
+        def work(sql: Statements) -> int:
+            standing = self._standing(sql, self._row(sql, broadcast))
+            require_retryable(standing)
+            rows = sql.rows("failed", **span)
+            failed = ((row["key"] - low, row["error"]) for row in rows)
+            first, later = to_retry(failed, insist=insist)
+            sql.many("delete_outcome", ((low + position,) for position in (*first, *later)))
+            # Who had their time once is not late now: a person wants it sent.
+            attempts = 0 if standing.broadcast.schedule is None else 1
+            sql.many("put_waiting", ((low + each, 0, attempts, None, 0) for each in first))
+            count = len(first) + len(later)
+            if count:
+                sql.run("fence", number=broadcast.number)
+                sql.run("reopen", number=broadcast.number, count=count)
+            return count
+
+        return await self._database.write(work)
+
+
+def _moment_at_telegram(when: When | None, contact: Contact) -> datetime | None:
+    """Until when a message waits at Telegram; None when it goes out at once."""
+    when = own_when(when, contact)
+    return None if when is None else moment_for(when, contact)
+
+
+def _not_found(prefix: str | None, *, unfinished: bool) -> InputError:
+    if prefix is None:
+        what = "no broadcast is unfinished" if unfinished else "nothing was sent yet"
+    else:
+        what = f"no broadcast has the id {prefix}"
+    return InputError(what, NextStep("list", purpose="shows what there is"), code="NOT_FOUND")
