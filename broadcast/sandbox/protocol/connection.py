@@ -25,7 +25,9 @@ from broadcast.mtproto.encryption import (
 )
 from broadcast.mtproto.framing import FramingError, PacketStream
 from broadcast.sandbox.protocol import handshake, tl
-from broadcast.sandbox.protocol.session import Request, Salts, Session
+from broadcast.sandbox.protocol.outgoing import ANSWER, MessageIds
+from broadcast.sandbox.protocol.salts import Salts
+from broadcast.sandbox.protocol.session import Request, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
@@ -88,7 +90,7 @@ class Connection:
         self._sessions: dict[int, dict[int, Session]] = {}
         self._salts: dict[int, Salts] = {}
         self._plain_answers: list[bytes] = []
-        self._last_plain_msg_id = 0
+        self._plain_ids = MessageIds()
         self._last_words: bytes | None = None
         self._is_closed = False
 
@@ -179,10 +181,9 @@ class Connection:
             agreed = self._exchange
             self._keys[agreed.key_id] = agreed.auth_key
             events.append(KeyCreated(agreed.key_id, agreed.auth_key))
-        earliest = (self._last_plain_msg_id & ~3) + 4
-        self._last_plain_msg_id = max(earliest, int(now * 2**32) & ~3) | 1
         written = tl.write(answer)
-        self._plain_answers.append(_PLAIN.pack(0, self._last_plain_msg_id, len(written)) + written)
+        msg_id = self._plain_ids.next(ANSWER, now)
+        self._plain_answers.append(_PLAIN.pack(0, msg_id, len(written)) + written)
 
     def _take_encrypted(self, key_id: int, packet: bytes, now: float, events: list[Event]) -> None:
         """description#encrypted-message."""

@@ -1,7 +1,7 @@
-"""One session of one client: which messages are new, what answers them, what goes out together.
+"""One session of one client: which messages are new, and what the protocol itself answers.
 
-Pure, and past the encryption already: protocol.py opens and seals. Refuses to know what a request
-asks for. The sections in the comments are those of https://core.telegram.org/mtproto.
+Pure, and past the encryption already: protocol/connection.py opens and seals. Refuses to know what
+a request asks for. The sections in the comments are those of https://core.telegram.org/mtproto.
 """
 
 # Telethon ships no types.
@@ -9,11 +9,9 @@ asks for. The sections in the comments are those of https://core.telegram.org/mt
 
 from __future__ import annotations
 
-import hashlib
 import struct
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from telethon.tl import TLObject, TLRequest
 from telethon.tl.functions import (
@@ -33,7 +31,6 @@ from telethon.tl.types import (
     BadServerSalt,
     DestroySessionNone,
     DestroySessionOk,
-    FutureSalt,
     FutureSalts,
     HttpWait,
     MsgResendReq,
@@ -48,21 +45,22 @@ from telethon.tl.types import (
 )
 
 from broadcast.mtproto.containers import (
-    OVERHEAD,
     RPC_RESULT,
     ContainerError,
     Message,
     constructor_of,
     contained,
-    container_of,
     is_container,
 )
 from broadcast.mtproto.encryption import Envelope
 from broadcast.mtproto.received import TOO_NEW, TOO_OLD, SeenIds
 from broadcast.sandbox.protocol import tl
+from broadcast.sandbox.protocol.outgoing import ANSWER, NOTICE, Outgoing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping
+
+    from broadcast.sandbox.protocol.salts import Salts
 
 # The codes of service_messages_about_messages#notice-of-ignored-error-message.
 _MSG_ID_TOO_LOW = 16
@@ -71,9 +69,6 @@ _MSG_ID_NOT_OF_A_CLIENT = 18
 _CANNOT_TELL_IF_DOUBLE = 20
 _WRONG_SALT = 48
 _INVALID_CONTAINER = 64
-
-_MOST_SENT = 100
-_LARGEST_SENT = 2**20 - 2**12
 
 _RESULT = struct.Struct("<Iq")
 _MSGS_ACK = MsgsAck.CONSTRUCTOR_ID
@@ -88,9 +83,6 @@ _WRAPPERS = (
     InvokeAfterMsgsRequest,
 )
 
-# A server's message answers one of the client's, or not: description#message-identifier-msg-id.
-_ANSWER, _NOTICE = 1, 3
-
 
 class Request(NamedTuple):
     """A client asks for something. Whoever answers gives this back with the answer."""
@@ -99,51 +91,6 @@ class Request(NamedTuple):
     session_id: int
     msg_id: int
     body: TLRequest
-
-
-class Salts:
-    """The server salts of one key: description#server-salt.
-
-    Computed from the key and the half hour, so that nothing about them must be kept: every
-    connection, and a sandbox that was started again, agrees on them.
-    """
-
-    PERIOD: Final = 1800
-
-    def __init__(self, auth_key: bytes) -> None:
-        self._auth_key = auth_key
-        self._period = -1
-        self._valid: tuple[int, int] = (0, 0)
-
-    def current(self, now: float) -> int:
-        """Give the salt that a client should use now."""
-        return self._at(now)[0]
-
-    def accepts(self, salt: int, now: float) -> bool:
-        """Tell whether a message may carry this salt: for a half hour the last one still may."""
-        return salt in self._at(now)
-
-    def coming(self, now: float, count: int) -> list[FutureSalt]:
-        """List the current salt and those after it, with the times of their validity."""
-        first = int(now) // self.PERIOD
-        return [
-            FutureSalt(
-                datetime.fromtimestamp(period * self.PERIOD, UTC),
-                datetime.fromtimestamp((period + 2) * self.PERIOD, UTC),
-                self._of(period),
-            )
-            for period in range(first, first + count)
-        ]
-
-    def _at(self, now: float) -> tuple[int, int]:
-        period = int(now) // self.PERIOD
-        if period != self._period:
-            self._period, self._valid = period, (self._of(period), self._of(period - 1))
-        return self._valid
-
-    def _of(self, period: int) -> int:
-        digest = hashlib.sha256(self._auth_key + struct.pack("<q", period)).digest()
-        return int.from_bytes(digest[:8], "little", signed=True)
 
 
 class Session:
@@ -170,10 +117,7 @@ class Session:
         self._seen = SeenIds()
         self._is_new = True
         self._now = 0.0
-        self._last_msg_id = 0
-        self._content_messages = 0
-        # What waits to be sent: answer or notice, whether the client must acknowledge it, bytes.
-        self._queue: list[tuple[int, bool, bytes]] = []
+        self._queue = Outgoing()
 
     # What comes in
 
@@ -229,7 +173,7 @@ class Session:
         """service_messages#new-session-creation-notification."""
         unique_id = int.from_bytes(self._randomness(8), "little", signed=True)
         created = NewSessionCreated(first_msg_id, unique_id, self._salts.current(self._now))
-        self._queue.append((_NOTICE, True, tl.write(created)))
+        self._queue.put(NOTICE, tl.write(created))
 
     def _is_first_time(self, message: Message) -> bool:
         """Remember the message. One that comes again is acknowledged again, and no more."""
@@ -307,54 +251,26 @@ class Session:
     def answer(self, msg_id: int, result: object) -> None:
         """Queue the result of the request with this id; a big one is packed."""
         body = tl.pack_if_smaller(tl.write(result))
-        self._queue.append((_ANSWER, True, _RESULT.pack(RPC_RESULT, msg_id) + body))
+        self._queue.put(ANSWER, _RESULT.pack(RPC_RESULT, msg_id) + body)
 
     def fail(self, msg_id: int, code: int, name: str) -> None:
         """Queue an rpc_error for the request with this id."""
         body = tl.write(RpcError(code, name))
-        self._queue.append((_ANSWER, True, _RESULT.pack(RPC_RESULT, msg_id) + body))
+        self._queue.put(ANSWER, _RESULT.pack(RPC_RESULT, msg_id) + body)
 
     def push(self, update: TLObject) -> None:
         """Queue what the client did not ask for."""
-        self._queue.append((_NOTICE, True, tl.pack_if_smaller(tl.write(update))))
+        self._queue.put(NOTICE, tl.pack_if_smaller(tl.write(update)))
 
     def _say(self, service: TLObject) -> None:
         """Queue an answer of the protocol itself, which needs no acknowledgement."""
-        self._queue.append((_ANSWER, False, tl.write(service)))
+        self._queue.put(ANSWER, tl.write(service), is_content=False)
 
     def outgoing(self, now: float) -> Iterator[bytes]:
         """Empty the queue into as few unpadded plaintexts as the limits of a container allow."""
-        if not self._queue:
-            return
-        queue, self._queue = self._queue, []
         salt = self._salts.current(now)
-        for batch in _batches(queue):
-            messages = [
-                Message(
-                    self._next_msg_id(kind, now), self._next_seq_no(is_content=is_content), body
-                )
-                for kind, is_content, body in batch
-            ]
-            whole = messages[0]
-            if len(messages) > 1:
-                whole = Message(
-                    self._next_msg_id(_ANSWER, now),
-                    self._next_seq_no(is_content=False),
-                    container_of(messages),
-                )
-            yield Envelope(salt, self.session_id, *whole).packed()
-
-    def _next_msg_id(self, kind: int, now: float) -> int:
-        """description#message-identifier-msg-id: the time, growing, and what kind it is."""
-        earliest = (self._last_msg_id & ~3) + 4
-        self._last_msg_id = max(earliest, int(now * 2**32) & ~3) | kind
-        return self._last_msg_id
-
-    def _next_seq_no(self, *, is_content: bool) -> int:
-        """description#message-sequence-number-msg-seqno."""
-        seq_no = self._content_messages * 2 + is_content
-        self._content_messages += is_content
-        return seq_no
+        for message in self._queue.messages(now):
+            yield Envelope(salt, self.session_id, *message).packed()
 
 
 def _contained(body: bytes) -> list[Message]:
@@ -384,18 +300,3 @@ def _read_request(body: bytes) -> TLObject:
             raise tl.UnreadableError("a wrapper around no request")
         request = query
     return request
-
-
-def _batches(queue: list[tuple[int, bool, bytes]]) -> Iterator[list[tuple[int, bool, bytes]]]:
-    """Cut the queue where a container would have too many messages or bytes."""
-    batch: list[tuple[int, bool, bytes]] = []
-    size = 0
-    for entry in queue:
-        length = len(entry[2]) + OVERHEAD
-        if batch and (len(batch) == _MOST_SENT or size + length > _LARGEST_SENT):
-            yield batch
-            batch, size = [], 0
-        batch.append(entry)
-        size += length
-    if batch:
-        yield batch
