@@ -13,8 +13,8 @@ from broadcast.sandbox.memory.message_body import NO_EXTRA, Origin
 from broadcast.sandbox.people import behaviour
 from broadcast.sandbox.people.phonebook import Kind
 from broadcast.sandbox.world.input_peers import address
-from broadcast.sandbox.world.new_messages import Draft, send
 from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.send_once import Draft, send
 from broadcast.sandbox.world.sending_options import extra_of, or_none
 from broadcast.sandbox.world.shown_messages import log_to_read
 

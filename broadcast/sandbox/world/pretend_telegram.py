@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, cast
 from broadcast.sandbox.limits.numbers import Limits
 from broadcast.sandbox.memory.state import State
 from broadcast.sandbox.world import delivered as told
-from broadcast.sandbox.world import new_messages, scheduled_messages
+from broadcast.sandbox.world import scheduled_messages
 from broadcast.sandbox.world.methods import BEFORE_LOGIN, LOGIN, SENDING, SIGNED_IN, WRAPPERS
 from broadcast.sandbox.world.rpc_error import RpcError
+from broadcast.sandbox.world.send_once import first_repeated
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,7 +85,7 @@ class World:
         account, let_in = self._state.logins.get(key_id, (0, False))
         if not let_in or not isinstance(request, SENDING):
             return None
-        found = new_messages.first_repeated(self._state, self._state.accounts[account], request)
+        found = first_repeated(self._state, self._state.accounts[account], request)
         return told.delivered(self._state, *found) if found else None
 
     def drain(self) -> list[Record]:
