@@ -1,4 +1,4 @@
-"""What the pretend Telegram answers, and what is in the journal before any answer leaves."""
+"""Asks the pretend Telegram, and writes to the journal what changed before any answer is sent."""
 
 # Telethon ships no types.
 # pyright: reportMissingTypeStubs=false
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 class WorldPort(Protocol):
-    """What the server needs of the pretend Telegram (world/pretend_telegram.py)."""
+    """What a server needs from the pretend Telegram (world/pretend_telegram.py)."""
 
     address: tuple[str, int]  # help.getConfig tells it; the server sets it once it listens
 
@@ -65,18 +65,18 @@ class Answering:
         self._new_keys: list[Record] = []
 
     def restore(self) -> None:
-        """Have the world and the keys as the journal tells. Raises SettingsError."""
+        """Restore the world and the keys from the journal. Raises SettingsError."""
         if self._journal is None:
             return
         self.world.keep_files(files_beside(self._journal.path))
         replay(self._journal, self.world, self.keys)
 
     def note_key(self, key_id: int, auth_key: bytes) -> None:
-        """A key was agreed on: it is written down with the next `save`."""
+        """Remember a new key: the next `save` writes it."""
         self._new_keys.append({"t": "key", "id": key_id, "key": auth_key.hex()})
 
     def save(self) -> None:
-        """Write down what changed: no answer leaves before."""
+        """Write to the journal what changed: no answer is sent before."""
         if self._journal is None:
             self.world.discard()
             self._new_keys.clear()
@@ -87,7 +87,7 @@ class Answering:
             self._journal.append(changes)
 
     def result(self, key_id: int, request: TLRequest, now: float) -> object:
-        """What the world says; an RpcError is a result like any other."""
+        """The answer of the world; an RpcError is a result like any other."""
         try:
             return self.world.call(key_id, request, now)
         except RpcError as error:
@@ -96,7 +96,7 @@ class Answering:
             return failed_to_answer(request)
 
     def repeated(self, key_id: int, request: TLRequest) -> Delivered | None:
-        """The message that the request sends once more; None where the world will refuse it."""
+        """The message that the request repeats; None when the world will refuse the request."""
         try:
             return self.world.repeats(key_id, request)
         except RpcError:
@@ -104,9 +104,9 @@ class Answering:
 
 
 def replay(journal: Journal, world: WorldPort, keys: MutableMapping[int, bytes]) -> None:
-    """Do once more all that the journal tells, and fill in the keys.
+    """Make all changes in the journal again, and collect the keys.
 
-    Raises SettingsError with the line that makes no sense.
+    Raises SettingsError with the line that cannot be used.
     """
     for line, record in enumerate(journal.replay(), start=1):
         try:
@@ -122,6 +122,6 @@ def replay(journal: Journal, world: WorldPort, keys: MutableMapping[int, bytes])
 
 
 def failed_to_answer(request: TLRequest) -> RpcError:
-    """Log the mistake of ours that is being handled, and say of it what Telegram would."""
+    """Log the exception that is being handled, a bug of ours; return what Telegram would answer."""
     _log.exception("the sandbox failed to answer %s", type(request).__name__)
     return RpcError(500, "INTERNAL")

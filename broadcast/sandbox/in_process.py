@@ -1,7 +1,7 @@
-"""The pretend Telegram called directly: no socket, and only the way there and back takes time.
+"""A client that calls the pretend Telegram directly: no socket; only the round trip takes time.
 
-It stands where Telethon's client stands: a request goes in, and what comes out is the answer or
-Telethon's own exception. What goes wrong with connections is server.py's and is not here.
+It takes the place of Telethon's client: a request goes in, and the answer or Telethon's own
+exception comes out. Connections do not exist here, and so nothing goes wrong with them.
 """
 
 # Telethon ships no stubs; pyright reads its source.

@@ -26,7 +26,7 @@ _NOTHING: Mapping[str, object] = MappingProxyType({})
 class InboxRow:
     """A message that arrived in the sandbox: to whom, by name and by id. `at` is in UTC.
 
-    `more` is all that goes with the text, ready for JSON; `shown` is it for people.
+    `more` is everything that came with the text, ready for JSON; `shown` is all of it as text.
     """
 
     to: str
@@ -37,7 +37,7 @@ class InboxRow:
     more: Mapping[str, object] = field(default_factory=lambda: _NOTHING)
 
     def as_json(self) -> dict[str, object]:
-        """What goes with the text stands beside it."""
+        """The row as JSON: what came with the text is beside it."""
         return {
             "to": self.to,
             "id": self.id,
@@ -49,15 +49,15 @@ class InboxRow:
 
     @property
     def shown(self) -> str:
-        """The text, and below it what goes with it."""
+        """The text, and below it what came with it."""
         told = ", ".join(_shown(name, value) for name, value in self.more.items())
         return "\n".join(part for part in (self.text, f"[{told}]" if told else "") if part)
 
 
 def read_inbox(home: Path, clock: Clock, *, scheduled: bool = False) -> Iterator[InboxRow]:
-    """What arrived in the sandbox that keeps its files in `home`, oldest first; at first nothing.
+    """What arrived in the sandbox that keeps its files in `home`, oldest first.
 
-    With `scheduled` what still waits for its time instead, the next first. Raises SettingsError
+    With `scheduled` instead what still waits to be sent, the next one first. Raises SettingsError
     when the journal is damaged.
     """
     path = journal_in(home)
@@ -82,7 +82,7 @@ def clear_inbox(home: Path) -> None:
 
 
 def _more(message: Delivered) -> dict[str, object]:
-    """What goes with the text, and nothing of what does not."""
+    """Everything that came with the text; what the message does not have is left out."""
     more: dict[str, object] = {}
     if file := message.file:
         more["file"] = {

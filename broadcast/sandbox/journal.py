@@ -1,7 +1,7 @@
-"""What the sandbox must remember when it is killed: JSON Lines, only ever appended to.
+"""The file from which a killed sandbox starts again: JSON Lines, only ever appended to.
 
-It survives the death of the process (SIGKILL), not that of the machine: it flushes to the operating
-system and never calls fsync. It refuses to be used by two processes, and to guess at damage.
+It survives the end of the process (SIGKILL), not of the machine: it flushes to the operating system
+and never calls fsync. Two processes cannot use it, and a damaged line is an error.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Journal:
     """The file at `path`, with a lock beside it. Use it in a `with`; both files are private (0600).
 
     Opening raises LockedError when another process uses it and SettingsError when the file cannot
-    be opened. A torn last line is cut off then: its writer died before anybody saw an answer.
+    be opened. An incomplete last line is cut off then: its process was killed before it answered.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -41,7 +41,7 @@ class Journal:
             make_private(self.path.parent)
             self._acquire()
             self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
-            self.path.chmod(0o600)  # one that was copied here may be open to everybody
+            self.path.chmod(0o600)  # a copied file may be readable for everybody
             self._cut_torn_line(self._file)
         except OSError as error:
             self.__exit__()
@@ -52,13 +52,13 @@ class Journal:
 
     def __exit__(self, *_: object) -> None:
         if self._file is not None:
-            with suppress(OSError):  # writes what `append` could not, and has told of
+            with suppress(OSError):  # `append` has reported it already
                 self._file.close()
             self._file = None
         self._lock.release()
 
     def replay(self) -> Iterator[Record]:
-        """Read all records from the first. Raises SettingsError with the line that is damaged."""
+        """Read all records in order. Raises SettingsError with the line that is damaged."""
         with self.path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 yield self._record(line, number)
@@ -91,7 +91,7 @@ class Journal:
         self._lock_path.write_text(f"{os.getpid()}\n", encoding="ascii")
 
     def _holder(self) -> str:
-        """Who has the lock; the pid is missing in the moment before its owner has written it."""
+        """Who has the lock; for a moment its pid is not written yet."""
         try:
             pid = self._lock_path.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):  # Windows lets nobody read a locked file
@@ -130,5 +130,5 @@ def journal_in(home: Path) -> Path:
 
 
 def files_beside(journal: Path) -> Path:
-    """Where the files are that were uploaded to a sandbox with this journal."""
+    """Where a sandbox with this journal keeps the uploaded files."""
     return journal.with_name(f"{journal.name}.files")

@@ -1,6 +1,6 @@
-"""Reads a file of `name: value` lines into values, and says where it is wrong; it knows no name.
+"""Reads a file of `name: value` lines, and reports mistakes with file and line.
 
-What the values are is told by readers, one for each name. The file is YAML, or JSON, which is YAML
+The caller gives a reader for each name that is allowed. The file is YAML, or JSON, which is YAML
 as well.
 """
 
@@ -25,7 +25,7 @@ Reader = Callable[[Value, str, str], Any]
 
 
 def bytes_of(path: Path, if_missing: str = "there is no such file") -> bytes:
-    """What is in a file. Raises SettingsError, with `if_missing` where there is none."""
+    """The content of a file. Raises SettingsError, with `if_missing` when there is no such file."""
     try:
         return path.read_bytes()
     except FileNotFoundError as error:
@@ -40,7 +40,7 @@ def parse_as(
     """Make `made(**values)` of the values; `made()` when there are none.
 
     `made` may raise ValueError, whose first word is then the name that is wrong. Raises
-    SettingsError, which tells `source`, the line and the name; `above` is what they all are.
+    SettingsError with `source`, line and name; `above` is what the values are called together.
     """
     try:
         root = yaml_value(BytesIO(raw))

@@ -1,7 +1,7 @@
-"""The socket of the sandbox: carries bytes between clients and what answers. Never leaves loopback.
+"""The socket of the sandbox: bytes between clients and what answers them; on loopback only.
 
-All that Telegram knows is in the world, all that MTProto demands in the protocol. What goes wrong
-on purpose is decided in the room of the faults and done here, around `_answer`.
+Everything that Telegram knows is in world/, everything that MTProto demands in protocol/. faults/
+decides what goes wrong on purpose; it is done here, in `_answer`.
 """
 
 # Telethon ships no types.
@@ -43,7 +43,7 @@ class _DroppedError(Exception):
 
 
 class SandboxServer:
-    """A Telegram on `host`:`port`, while in its `async with`. Port 0 lets the system choose.
+    """A Telegram on `host`:`port`, while in its `async with`. Port 0 takes a free one.
 
     `keys` are the auth keys by their ids: pass the same mapping to let clients stay signed in over
     a restart without a journal. With a `journal`, which must be open, keys and world are restored
@@ -84,7 +84,7 @@ class SandboxServer:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong. Setting it starts the counts anew, and ends whatever lasts."""
+        """What goes wrong. Setting it starts counting again, and ends a freeze or a refusal."""
         return self._faults.faults
 
     @faults.setter
@@ -128,7 +128,7 @@ class SandboxServer:
         await self._listener.wait_closed()
 
     def drop_connections(self) -> None:
-        """Cut every connection at once, without a word, as a network does that goes away."""
+        """Cut every connection at once, without a goodbye, like a network that fails."""
         for writer in self._writers.values():
             _abort(writer)
 
@@ -145,7 +145,7 @@ class SandboxServer:
     async def _serve(
         self, connection: Connection, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Look after one client until it goes, breaks the protocol or the server closes."""
+        """Serve one client until it leaves, breaks the protocol or the server closes."""
         is_open = True
         try:
             while is_open and (data := await reader.read(_READ_SIZE)):

@@ -1,6 +1,6 @@
 """An event loop on virtual time: its clock jumps to the next timer, so an hour passes in no time.
 
-It waits for nothing from outside, which is only looked at now and then, so that signals are heard.
+It waits for nothing from outside; it only looks now and then, so that signals are noticed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 Arguments = TypeVarTuple("Arguments")
 
-_LOOK = 64  # turns of the loop to one look at the outside, which costs as much as a turn
+_LOOK = 64  # one look outside in so many turns of the loop: it costs as much as a turn
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Asked what to wait for, it jumps: with a timeout of None nothing is left to do now."""
+    """Jumps instead of waiting: with a timeout of None nothing is left to do now."""
 
     loop: VirtualLoop
 
@@ -39,7 +39,7 @@ class _JumpingSelector(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its clock `now` starts at 0 seconds, when its calendar says `starts_at`."""
+    """A loop that is its own `Clock`: `now` starts at 0 seconds, and is then `starts_at` in UTC."""
 
     def __init__(self, starts_at: datetime) -> None:
         selector = _JumpingSelector()
@@ -48,7 +48,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._starts_at = starts_at
         # Kept here and not by asyncio, which compares its timers in Python: a tenth of a rehearsal.
         self._timers: list[_Timer] = []
-        self._numbers = count()  # timers of one moment go off in the order in which they were set
+        self._numbers = count()  # timers of one moment fire in the order in which they were set
         super().__init__(selector)
 
     def time(self) -> float:
@@ -87,7 +87,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return timer
 
     def jump(self) -> None:
-        """Go to the moment of the next timer, and let all of that moment go off."""
+        """Go to the moment of the next timer, and fire all timers of that moment."""
         timers = self._timers
         while timers and timers[0][2].cancelled():
             heappop(timers)

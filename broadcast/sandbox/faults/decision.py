@@ -1,6 +1,6 @@
-"""Decides what becomes of each request while faults are switched on; faults/in_effect.py does it.
+"""Decides which request a fault hits, and how; the server carries it out.
 
-The faults strike requests that write (sendMessage, sendMedia, editMessage, deleteMessages and their
+Faults hit requests that write (sendMessage, sendMedia, editMessage, deleteMessages and their
 like, but not the parts of files), which are counted from the moment the faults are switched on.
 Nothing is left to chance unless there is a `seed`.
 """
@@ -37,14 +37,14 @@ COUNTED: tuple[type[TLRequest], ...] = (
     functions.messages.DeleteMessagesRequest,
     functions.channels.DeleteMessagesRequest,
 )
-"""The requests that faults strike."""
+"""The requests that faults can hit."""
 
 ERROR_500 = (500, "RPC_CALL_FAIL")
 ERROR_DUPLICATE = (500, "RANDOM_ID_DUPLICATE")
 
 
 class Ending(Enum):
-    """What the client gets to see of a request."""
+    """What the client sees of a request."""
 
     ANSWERED = "answered"
     SILENT = "silent"
@@ -53,10 +53,10 @@ class Ending(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What becomes of one request; the durations are in seconds.
+    """What happens to one request; the durations are in seconds.
 
-    `is_done`: the world gets to see it. `error`: what is answered instead of the result. `late`:
-    how long the answer waits. `freeze` and `refuse`: what happens to the whole server afterwards.
+    `is_done`: the world gets it. `error`: the answer in place of the result. `late`: how long the
+    answer waits. `freeze` and `refuse`: what happens to the whole server afterwards.
     """
 
     is_done: bool = True
@@ -79,7 +79,7 @@ _EVERY_NTH = {
 
 
 class Decider:
-    """Counts requests, and tells what becomes of each."""
+    """Counts requests, and decides for each."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -89,11 +89,11 @@ class Decider:
 
     @property
     def wants_repeats(self) -> bool:
-        """Whether `next` must be told which message a request sends once more."""
+        """Whether `next` needs to know which message a request sends again."""
         return self.faults.duplicate is not None
 
     def next(self, now: float, repeated: Delivered | None = None) -> Action:
-        """What becomes of the next request, which sends the message `repeated` once more."""
+        """What happens to the next request; `repeated` is the message that it sends again."""
         self._count += 1
         action = self._next(now, repeated)
         freeze, refuse = self.faults.freeze, self.faults.refuse_connections
@@ -106,15 +106,15 @@ class Decider:
     def _next(self, now: float, repeated: Delivered | None) -> Action:
         faults = self.faults
         for name, action in _EVERY_NTH.items():
-            if self._strikes(getattr(faults, name)):
+            if self._hits(getattr(faults, name)):
                 return action
-        late = faults.late.seconds if faults.late and self._strikes(faults.late.every) else 0.0
+        late = faults.late.seconds if faults.late and self._hits(faults.late.every) else 0.0
         error = repeated is not None and self._is_duplicate(repeated, now)
         if not late and not error:
             return AS_USUAL
         return Action(is_done=not error, error=ERROR_DUPLICATE if error else None, late=late)
 
-    def _strikes(self, every: int | None) -> bool:
+    def _hits(self, every: int | None) -> bool:
         if every is None:
             return False
         if self._random is not None:

@@ -1,4 +1,4 @@
-"""Reads a file of faults, and reads it again whenever it changes."""
+"""Reads a file of faults, and reads it again when it changes."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class FaultsFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._seen: tuple[int, int] | None = (-1, -1)  # what no file looks like
+        self._seen: tuple[int, int] | None = (-1, -1)  # no file has these
 
     def news(self) -> Faults | None:
         """Read the faults if the file has changed since the last time; None if it has not.
@@ -45,7 +45,7 @@ class FaultsFile:
         except FileNotFoundError:
             look = None
         except OSError as error:
-            look = -2, error.errno or 0  # complained of below, once
+            look = -2, error.errno or 0  # reported below, once
         if look == self._seen:
             return None
         self._seen = look
@@ -56,7 +56,7 @@ class FaultsFile:
     async def follow(
         self, switch: Callable[[Faults], None], told: Callable[[str], None]
     ) -> NoReturn:
-        """Hand over the faults at every change, until cancelled; a wrong file changes nothing."""
+        """Call `switch` whenever the file changes, until cancelled; a wrong one changes nothing."""
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:

@@ -1,7 +1,7 @@
-"""The faults of a server while it runs: what becomes of a request, and what lasts for a while.
+"""The faults of a running server: those that hit one request, and those that last for a while.
 
-faults/decision.py decides, one request after the other. What lasts is kept here: a server that is
-frozen, and one that refuses connections.
+faults/decision.py decides, request by request. What lasts is kept here: that the server is frozen,
+or refuses connections.
 """
 
 # Telethon ships no stubs; pyright reads its source.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class FaultsInEffect:
-    """The faults that are switched on, from the event loop that the server runs on."""
+    """The faults that are switched on. Use it on the event loop of the server only."""
 
     def __init__(self, faults: Faults, clock: Clock) -> None:
         self._clock = clock
@@ -37,11 +37,11 @@ class FaultsInEffect:
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong."""
+        """What is switched on."""
         return self._decider.faults if self._decider else Faults()
 
     def switch(self, faults: Faults) -> None:
-        """Start the counts anew with these faults, and end whatever lasts."""
+        """Switch these faults on, and no others: counting starts again, and what lasts ends."""
         self._decider = None if faults == Faults() else Decider(faults)
         self._refuses_until = 0.0
         self.thaw()
@@ -49,9 +49,9 @@ class FaultsInEffect:
     def action(
         self, request: TLRequest, now: float, repeated: Callable[[], Delivered | None]
     ) -> Action:
-        """What becomes of a request that arrives at `now`, in Unix time.
+        """What happens to a request that arrives at `now`, in Unix time.
 
-        `repeated` tells which message it sends once more; it is asked only where that matters.
+        `repeated` says which message it sends again; it is called only if a fault needs it.
         """
         decider = self._decider
         if decider is None or not isinstance(request, COUNTED):

@@ -1,7 +1,4 @@
-"""The faults that can be switched on, and what is wrong with a switch: plain values.
-
-`str()` of them is how a file of faults says the same.
-"""
+"""The faults that can be switched on, as values that check themselves."""
 
 from __future__ import annotations
 
@@ -68,9 +65,9 @@ class Duplicate:
 class Faults:
     """The faults that are switched on: all are off by default. A plain number means every n-th.
 
-    Where several strike the same request, the first in this order does. `freeze` and
-    `refuse_connections` come on top. With a `seed`, every n-th becomes one in n, drawn by lot: the
-    same lots in every run.
+    If several hit the same request, the first in this order counts. `freeze` and
+    `refuse_connections` happen in addition. With a `seed`, every n-th becomes one in n, at random,
+    but the same ones in every run.
 
     Raises ValueError, which says what is wrong.
     """
@@ -92,7 +89,7 @@ class Faults:
     freeze: Pause | None = None
     """The whole server neither reads nor answers for a while; the n-th request is still done."""
     refuse_connections: Pause | None = None
-    """After the n-th request every connection is cut, and new ones are for a while."""
+    """After the n-th request every connection is cut; for a while new ones are, too."""
     seed: int | None = None
 
     def __post_init__(self) -> None:

@@ -1,4 +1,4 @@
-"""What the sandbox allows: Telegram's published limits, and how it counts what comes."""
+"""How much the sandbox allows: Telegram's published limits, and the counting against them."""
 
 from __future__ import annotations
 

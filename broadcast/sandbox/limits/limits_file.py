@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def named_limits(text: str) -> Limits:
-    """The limits that are meant by `published`, by `none`, or by the path of a file.
+    """The limits of `published`, of `none`, or of the file at this path.
 
     Raises SettingsError as `read_limits` does.
     """

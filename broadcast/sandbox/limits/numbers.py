@@ -1,4 +1,4 @@
-"""What the sandbox allows: Telegram's numbers, each with its source. It counts nothing.
+"""How much the sandbox allows: Telegram's numbers, each with its source. It counts nothing.
 
 limits/token_buckets.py counts, world/flood_waits.py refuses. docs/sandbox.md shows the defaults.
 """
@@ -10,16 +10,17 @@ from decimal import Decimal
 from typing import Self
 
 _TWO_DAYS = 172_800.0
-_MOST = 10**12  # of anything: more is a slip, and None says better that there is no limit
+_MOST = 10**12  # of anything: more is a typo; None says that there is no limit
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the sandbox allows, beside the rules of the names. None: as much as arrives.
+    """How much the sandbox allows. None: there is no such limit.
 
-    The numbers are Telegram's where Telegram publishes one; the comment says where. A rate has a
-    burst: so many at once, and then as many as the rate gives back. Raises ValueError, which says
-    what is wrong.
+    The numbers are Telegram's where Telegram publishes one: the comment has the source. "Ours"
+    is a guess. A rate has a burst: so many at once, then as many as the rate gives back.
+
+    Raises ValueError, which says what is wrong.
     """
 
     # Sends and edits of a bot: "not more than 30 messages per second or so", which is read as 30 at
@@ -32,8 +33,8 @@ class Limits:
     user_burst: int = 30
 
     # What a bot may send with `allow_paid_floodskip`, above its free rate and a second's worth at
-    # once; the price of each such message; and what the bot has to pay with, once and for all. The
-    # balance is what Telegram demands for switching paid broadcasts on:
+    # once; the price of each such message; and the balance of the bot, which nobody fills up.
+    # Telegram demands as much for switching paid broadcasts on:
     # https://core.telegram.org/bots/api#paid-broadcasts
     paid_messages_per_second: float | None = 1000.0
     paid_stars_per_message: Decimal = Decimal("0.1")
@@ -50,21 +51,21 @@ class Limits:
     # same group" are refused, says the same page, again of bots.
     group_messages_per_minute: float | None = 20.0
 
-    # People who are no contacts, to whom a person may write first; one more is PEER_FLOOD. "About
+    # People without a contact, to whom a person may write first; one more is PEER_FLOOD. "About
     # 50" is what people report: https://telegram.org/faq_spam names the reason and no number.
     strangers: int | None = 50
 
     # Seconds after which such a first message no longer counts. Ours: Telegram names no time.
     strangers_seconds: float = 86_400.0
 
-    # Sending on while a flood wait lasts begins it anew, this many times longer, up to the most
+    # Sending during a flood wait starts it again, this many times longer, up to the most
     # seconds. Ours, as a rule: that it grows is seen (https://github.com/tdlib/td/issues/1331), by
-    # how much is not published. 1: it begins anew, and does not grow.
+    # how much is not published. 1: it starts again, and does not grow.
     flood_growth: float = 2.0
     flood_most_seconds: int = 86_400
 
     # What arrives so soon after a wait was named was under way by then, and ignores nothing: it
-    # hears what is left of the wait. Ours.
+    # is told what is left of the wait. Ours.
     flood_grace_seconds: float = 0.5
 
     # UTF-16 units of a text: `message_length_max` of https://core.telegram.org/constructor/config
@@ -100,7 +101,7 @@ class Limits:
     schedule_seconds: float = 31_708_800.0
     scheduled: int = 100
 
-    # Formatted places of a text, the rest is dropped: https://limits.tginfo.me
+    # Entities of a text; the rest is dropped: https://limits.tginfo.me
     entities: int = 100
 
     # Seconds in which a person may edit: https://core.telegram.org/method/messages.editMessage and
@@ -140,7 +141,7 @@ class Limits:
 
     @classmethod
     def none(cls) -> Self:
-        """No rates, and no end of strangers: as much as arrives. The others are as published."""
+        """No rates, and any number of strangers. The other limits are as published."""
         return cls(
             bot_messages_per_second=None,
             user_messages_per_second=None,

@@ -1,7 +1,7 @@
-"""Says how long to wait before one more may pass at a rate; it knows no accounts and no requests.
+"""Rates: whether one more may pass now, and how long to wait otherwise. It knows no requests.
 
-Token buckets, kept as their level: each one that passes adds 1, and the rate takes away. Whoever
-goes on while a wait lasts has it begin anew, and grow.
+A bucket is kept as its level: each one that passes adds 1, and the rate takes away. Who does not
+wait as long as was asked is told a new and longer wait.
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
 
     from broadcast.sandbox.limits.numbers import Limits
 
-# Unix time in a float is rounded: what that makes of a message, and of a second.
+# Unix time in a float is rounded: by so much of a message, and of a second.
 _SLACK, _TICK = 1e-3, 1e-6
 
 
 class _Flood(NamedTuple):
-    """A wait of so many seconds, and when it was named, in Unix time."""
+    """A wait that was asked for: when, in Unix time, and for how long."""
 
     named_at: float
     seconds: int
 
     def lasts(self, now: float) -> bool:
-        """Whether it is not over yet; a clock that is set back ends it."""
+        """Whether it is not over; setting the clock back ends it."""
         return 0 <= now - self.named_at < self.seconds
 
 
 class TokenBuckets:
-    """TokenBuckets with the same rate, found by a key; an unknown key has a lane that is empty.
+    """Buckets with one rate, by key; an unknown key has an empty one.
 
-    None for `per_second`: everything passes. `burst` pass at once. Only the lanes in which somebody
-    would still be counted are kept: those of the last `burst / per_second` seconds, twice at most.
+    None for `per_second`: everything passes. `burst` pass at once. Only buckets that
+    may not be empty are kept: those of the last `burst / per_second` seconds, or twice that.
     """
 
     def __init__(self, per_second: float | None, burst: float, limits: Limits) -> None:
@@ -41,7 +41,7 @@ class TokenBuckets:
         self._rate = per_second
         self._burst = burst
         self._fullest = burst - 1 + _SLACK  # the level at which one more still passes
-        # Two generations of (level, at): the older one is dropped when nothing in it counts.
+        # Two generations of (level, at): the older one is dropped when all in it are empty.
         self._levels: dict[Hashable, tuple[float, float]] = {}
         self._older: dict[Hashable, tuple[float, float]] = {}
         self._turns_at = 0.0
@@ -65,10 +65,10 @@ class TokenBuckets:
         return True
 
     def wait(self, key: Hashable, now: float) -> int:
-        """Name the wait, in whole seconds from now, to one that was not let pass.
+        """How long to wait, in whole seconds, of one that may not pass.
 
-        Who was named one before, and did not wait, gets a longer one; but what arrives right after
-        the naming was under way by then, and is told what is left.
+        Who was told before and did not wait is told a longer wait. But what arrives right after the
+        answer was already on its way, and is told what is left.
         """
         limits, flood = self._limits, self._floods.get(key)
         if self._rate is None:
@@ -92,7 +92,7 @@ class TokenBuckets:
         return level - drained if 0 <= drained < level else 0.0  # or the clock was set back
 
     def _forget(self, now: float, seconds: float) -> None:
-        """Drop what is older than `seconds`, when a full lane is empty, and waits that are over."""
+        """Drop what is older than `seconds`, when any bucket is empty, and waits that are over."""
         self._older, self._levels = self._levels, {}
         self._turns_at = now + seconds
         self._floods = {key: flood for key, flood in self._floods.items() if flood.lasts(now)}
@@ -103,7 +103,7 @@ def _whole(seconds: float) -> int:
 
 
 class Traffic:
-    """The lanes of a whole world: of accounts by their ids, of chats by account and marked id."""
+    """The buckets of a whole world: of accounts by their ids, of chats by account and marked id."""
 
     def __init__(self, limits: Limits) -> None:
         paid, per_minute = limits.paid_messages_per_second, limits.group_messages_per_minute

@@ -1,1 +1,1 @@
-"""What the pretend Telegram remembers."""
+"""What the pretend Telegram remembers: accounts, messages, files. It answers no requests."""

@@ -14,8 +14,9 @@ class Delivered:
     """A message that arrived: `peer` is a marked id, `entities` TL's bytes, the times Unix time.
 
     `edited` and `deleted` say when that was done last, for everybody. The text is the latest.
-    `album` is the same number for all messages of one album, `pinned` means for the recipient, too.
-    `scheduled` is for when a message was scheduled, that waits or that has come from the schedule.
+    `album` is the same number for all messages of one album, `pinned` means that the
+    recipient sees it pinned, too. `scheduled` is the time for which a message was scheduled,
+    whether it still waits or not.
     """
 
     sender: int

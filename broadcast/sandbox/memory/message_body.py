@@ -34,7 +34,7 @@ class File:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whence a message was forwarded: from whom (a marked id), when it was written there.
+    """Where a forwarded message comes from: whose it was (a marked id), and when it was written.
 
     `message_id` is known of a channel's posts only, as on Telegram.
     """
@@ -46,10 +46,10 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """All that goes with a text; equal ones are kept once. A plain message has none.
+    """Everything that goes with a text. A plain message has none of it.
 
     `file` is the number of a file in State, `album` the place in an album, from 0. `topic_title` is
-    that of the topic which this very message has opened.
+    the title of the topic that this message opened.
     """
 
     file: int | None = None
@@ -82,6 +82,6 @@ class Body(NamedTuple):
 
 
 def album_id(owner: int, number: int, place: int) -> int:
-    """The number that the messages of one album share: they lie in a row, this one at `place`."""
+    """The number that an album's messages share: they follow each other, this one at `place`."""
     name = owner.to_bytes(8, "little", signed=True) + (number - place).to_bytes(8, "little")
     return int.from_bytes(blake2b(name, digest_size=8).digest(), "little") >> 1

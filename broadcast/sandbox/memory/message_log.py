@@ -1,7 +1,7 @@
-"""One sequence of messages and what became of each; it knows neither texts nor requests.
+"""One sequence of messages, and what happened to each; it knows neither texts nor requests.
 
 Telegram counts every event of a sequence with a number, pts: a new message, an edit and a deletion
-each add one (https://core.telegram.org/api/updates#message-related-event-sequences). The count is
+each adds one (https://core.telegram.org/api/updates#message-related-event-sequences). The count is
 not kept: it follows from the messages and, where there are any, from the few columns of changes.
 """
 
@@ -79,7 +79,7 @@ class MessageLog:
         self.changed_when = array("d")
         self.changed_at = array("q")
         self.numbers: dict[int, int] = {}
-        self.pins: dict[int, EventKind] = {}  # of those that are pinned: for whom
+        self.pins: dict[int, EventKind] = {}  # the pinned ones: for whom
         self.drained = FIRST_PTS
 
     def __len__(self) -> int:

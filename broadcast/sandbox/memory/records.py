@@ -1,4 +1,4 @@
-"""How the memory is written down: small JSON-able records; what they mean is state.py's.
+"""How changes are written to the journal: as small records, ready for JSON.
 
 A field that has its default is left out, so that a plain message stays a short line.
 """
@@ -110,7 +110,7 @@ def change_record(owner: int, event: Event) -> Record:
 
 
 def pin_kind(record: Record) -> EventKind:
-    """For whom a record pins; ValueError when for nobody known."""
+    """For whom a record pins. Raises ValueError for an unknown word."""
     kind = _PIN_KINDS.get(record["for"])
     if kind is None:
         raise ValueError(f"nobody to pin for: {record['for']!r}")

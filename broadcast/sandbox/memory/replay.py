@@ -1,6 +1,6 @@
-"""From what is stored to records and back: how it gets through a restart.
+"""Turns what is stored into records, and records into what is stored: for a restart.
 
-What the lines look like is in memory/records.py; here is in which order they must come.
+memory/records.py is what a record looks like; this is what it does, and in which order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def apply(storage: Storage, record: Record) -> None:
-    """Do once more what a record says. Raises ValueError for one that is strange or out of turn."""
+    """Make the change of a record again. Raises ValueError if it is unknown or out of order."""
     match record:
         case {"t": "message" | "edit" | "delete" | "pin", "owner": owner, "id": number}:
             log = storage.log_of_owner(owner)
@@ -70,7 +70,7 @@ def dump(storage: Storage) -> list[Record]:
 
 
 def events(storage: Storage, log: MessageLog, after: int) -> Iterator[Record]:
-    """What happened after this pts. A message comes with its latest text from the first on."""
+    """What happened after this pts. A message has its latest text already when it is new."""
     for event in log.events(after):
         if event.kind not in (EventKind.NEW, EventKind.EDITED):
             yield records.change_record(log.owner, event)
@@ -129,7 +129,7 @@ def _apply_to_people(storage: Storage, record: Record) -> bool:
 
 
 def _apply_to_files(storage: Storage, record: Record) -> bool:
-    """Those of files, and of messages that wait."""
+    """Records of files, and of messages that wait."""
     match record:
         case {"t": "uploaded", "bytes": size}:
             storage.uploaded = size

@@ -1,8 +1,8 @@
-"""The messages that wait for their time, in the order in which they are due; it sends none.
+"""Scheduled messages that wait, in the order in which they are due; it sends none.
 
 Each chat of an account has a sequence of its own, numbered from 1: "with ID equal to the ID of the
 message in the schedule queue for the current chat" (https://core.telegram.org/api/scheduled-messages).
-A channel's is the account's own here, too, where Telegram's is all administrators'.
+In a channel it is the account's own too; Telegram's is common to all administrators.
 """
 
 from __future__ import annotations
@@ -33,13 +33,14 @@ class ScheduledMessage:
 
 
 class ScheduleQueue:
-    """What waits, and what has waited: a random_id is known for ever."""
+    """What waits, and what has waited: a random_id is remembered for ever."""
 
     def __init__(self) -> None:
         self._waiting: dict[Chat, dict[int, ScheduledMessage]] = {}
         self._last: dict[Chat, int] = {}
         self._numbers: dict[Chat, dict[int, int]] = {}  # by random_id; waiting, or cancelled
-        self._sent: dict[tuple[Chat, int], tuple[int, int]] = {}  # real: scheduled id, random_id
+        # By the number that it was sent under: the scheduled number, and the random_id.
+        self._sent: dict[tuple[Chat, int], tuple[int, int]] = {}
         self._due: list[tuple[float, int, int, int]] = []
 
     def __bool__(self) -> bool:
@@ -47,7 +48,7 @@ class ScheduleQueue:
 
     @property
     def next_at(self) -> float | None:
-        """When the next one may be due; None: nothing waits."""
+        """When the next one may be due; None when nothing waits."""
         return self._due[0][0] if self._due else None
 
     def next_number(self, account: int, peer: int) -> int:
@@ -81,7 +82,7 @@ class ScheduleQueue:
         heappush(self._due, (waiting.at, *chat, waiting.number))
 
     def take(self, account: int, peer: int, number: int, random_id: int, sent: int | None) -> None:
-        """Take a message out, because it was `sent` under this number or else is cancelled."""
+        """Take a message out: it was `sent` under this number or, with None, cancelled."""
         chat = account, peer
         self._waiting.get(chat, {}).pop(number, None)
         self._last[chat] = max(self._last.get(chat, 0), number)
@@ -93,15 +94,15 @@ class ScheduleQueue:
             self._sent[chat, sent] = number, random_id
 
     def pop_due(self, now: float) -> Iterator[ScheduledMessage]:
-        """What is due, the first first; whoever asks on has taken out what came before."""
+        """What is due, the first one first; take each out before asking for the next."""
         while self._due and self._due[0][0] <= now:
             at, account, peer, number = heappop(self._due)
             waiting = self.get(account, peer, number)
-            if waiting and waiting.at == at:  # neither cancelled, nor sent, nor put off
+            if waiting and waiting.at == at:  # not cancelled, sent or moved meanwhile
                 yield waiting
 
     def waiting(self) -> list[ScheduledMessage]:
-        """All that waits, the next first."""
+        """Everything that waits, the next one first."""
         every = (each for of_chat in self._waiting.values() for each in of_chat.values())
         return sorted(every, key=lambda each: (each.at, each.account, each.peer, each.number))
 

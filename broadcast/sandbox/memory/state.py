@@ -1,4 +1,4 @@
-"""What the pretend Telegram remembers, and how it changes: every change is noted as a record."""
+"""What the pretend Telegram knows, and every way to change it; each change becomes a record."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class State(Storage):
-    """The memory of a World. Whatever changes it is also noted for `drain`.
+    """The memory of a World. Every change is also kept as a record for `drain`.
 
-    But for `traffic`, which counts the last seconds and is gone after a restart. `now` is when the
+    Not so `traffic`, which counts the last seconds and is gone after a restart. `now` is when the
     request arrived that is being answered, in Unix time; `contents` are the bytes of `files`. With
-    `only_names` no digits of an id decide how somebody behaves.
+    `only_names` the digits of an id do not decide how somebody behaves.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class State(Storage):
         return account.is_bot if account else self.rule_of(user_id) is behaviour.BOT
 
     def rule_of(self, peer: int) -> behaviour.Rule | None:
-        """What a message to this peer meets; None: it is delivered."""
+        """The rule for messages to this peer; None: they are delivered."""
         spelling = self.spellings.get(peer, "")
         if not self.only_names or spelling.startswith("@"):
             return behaviour.rule_of(peer)
@@ -95,7 +95,7 @@ class State(Storage):
         return super().store(log, other, random_id, body, now)
 
     def change(self, log: MessageLog, kind: EventKind, number: int, now: float) -> None:
-        """See `Storage.change`; an edit comes by here as well."""
+        """See `Storage.change`; edits come through here as well."""
         self._unsaved[log.owner] = log
         super().change(log, kind, number, now)
 
@@ -137,11 +137,11 @@ class State(Storage):
         return self.accounts[user_id]
 
     def sign_in(self, key_id: int, account: Account, *, let_in: bool) -> None:
-        """This key is the account's from now on; not `let_in` while a password is due."""
+        """This key is the account's from now on; it is not `let_in` before the password."""
         self._note({"t": "login", "key": key_id, "account": account.id, "let_in": let_in})
 
     def sign_out(self, key_id: int) -> None:
-        """This key is nobody's any more."""
+        """This key belongs to nobody any more."""
         self._note({"t": "logout", "key": key_id})
 
     def import_contact(
@@ -177,7 +177,7 @@ class State(Storage):
         return changes
 
     def discard(self) -> None:
-        """Forget what a drain would tell: nobody keeps it."""
+        """Forget what `drain` would return: there is no journal."""
         self._notes.clear()
         for log in self._unsaved.values():
             log.drained = log.pts
@@ -188,7 +188,7 @@ class State(Storage):
         return replay.dump(self)
 
     def apply(self, record: Record) -> None:
-        """Play back one record; it is not drained again. Raises ValueError for a strange one."""
+        """Make the change of a record again, not to be drained. Raises ValueError."""
         replay.apply(self, record)
 
     def _note(self, record: Record) -> None:

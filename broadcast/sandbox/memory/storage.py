@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 class Storage:
     """All that is remembered over a restart, but for the bytes of files.
 
-    `logins` tell by key id whose the key is, and whether they are let in yet; `spellings` how
-    somebody was found; `failed_once` which accounts have met a peer that fails at the first attempt
-    only; `uploaded` how many bytes were accepted in parts of files.
+    `logins` are by key id: the account, and whether it is let in yet. `spellings` are how somebody
+    was found. `failed_once` are accounts with peers that fail at the first attempt only. `uploaded`
+    is how many bytes were accepted in parts of files.
     """
 
     def __init__(self) -> None:

@@ -1,7 +1,7 @@
 """Keeps the bytes that were uploaded, by their sha256; it knows neither messages nor requests.
 
-With a directory everything is in files, and written before anybody hears of it, so that a killed
-sandbox has it again; without one it is in memory. Big files are never in memory as a whole.
+With a directory everything is in files, written before it is confirmed, so that a killed sandbox
+finds it again; without one it is in memory. With one, big files are never in memory as a whole.
 """
 
 from __future__ import annotations
@@ -149,7 +149,7 @@ class StoredFiles:
 
 
 def _write(path: Path, data: bytes) -> None:
-    """Write a file so that a killed process leaves the whole of it, or nothing by that name."""
+    """Write a file so that a killed process leaves all of it, or no file with that name."""
     torn = path.with_name(f"{path.name}.torn")
     descriptor = os.open(torn, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:

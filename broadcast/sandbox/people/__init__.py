@@ -1,1 +1,1 @@
-"""Who exists in the sandbox, and what becomes of a message to them."""
+"""Who exists in the sandbox, how they behave, and how anybody signs in. Pure; it stores nothing."""

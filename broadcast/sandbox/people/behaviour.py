@@ -1,10 +1,10 @@
-"""What becomes of a message to somebody: the name decides. `RULES` is the whole table.
+"""How people and chats of the sandbox behave: the name decides. `RULES` is the whole table.
 
-`@blocked_bruno` has blocked us, so has `@bruno_blocked`, the phone +34600009401 and the user
+`@blocked_bruno` has blocked us, and so has `@bruno_blocked`, the phone +34600009401 and the user
 123459401. docs/sandbox.md shows the table.
 
-A rule is in the last four digits of the id, also when the person was found by username: so
-whoever holds an id knows the rule, and a million recipients need no memory.
+The last four digits of an id are the number of the rule, also of those found by username. So
+the rule is known from the id alone, and a million recipients need no memory.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ SLOWMODE_SECONDS = 10
 FLOOD_SECONDS = 3
 PAID_STARS = 10
 
-PERSON_DIGITS = 9400  # the last four digits of an id are this plus the rule's number ...
-SUPERGROUP_DIGITS = 9500  # ... or, where the id is a supergroup's, this
+PERSON_DIGITS = 9400  # the last four digits of an id: this plus the rule's number ...
+SUPERGROUP_DIGITS = 9500  # ... or for a supergroup this plus the number
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a name means for a message to it: Telegram's code and error, for each sort of peer.
+    """What a message to somebody with this word in the name gets: Telegram's code and error.
 
-    None means that the message is delivered. `once` errors are met at the first attempt only.
+    One for people and one for chats; None: it is delivered. With `once` only the first attempt
+    fails.
     """
 
     word: str
@@ -119,7 +120,7 @@ RULES = (
     NOPIN,
     NOMEDIA,
 )
-"""The table. The first word of a name that stands here decides."""
+"""The table. The first word of a name that is in it decides."""
 
 _BY_WORD = {rule.word: rule for rule in RULES}
 _BY_DIGITS = {rule.digits: rule for rule in RULES}
@@ -127,19 +128,19 @@ _BY_CHANNEL_DIGITS = _BY_DIGITS | {SUPERGROUP_DIGITS + rule.number: rule for rul
 
 
 def rule_of(marked_id: int) -> Rule | None:
-    """What a message to this id meets; None: it is delivered."""
+    """The rule for messages to this id; None: they are delivered."""
     if marked_id < -CHANNEL_MARK:
         return _BY_CHANNEL_DIGITS.get(-marked_id % 10_000)
     return _BY_DIGITS.get(abs(marked_id) % 10_000)
 
 
 def rule_in(words: list[str]) -> Rule | None:
-    """The rule of a name that has these words: the first one that stands in the table decides."""
+    """The rule of a name that has these words: the first word in the table decides."""
     return next((_BY_WORD[word] for word in words if word in _BY_WORD), None)
 
 
 def table() -> str:
-    """`RULES` as the table of docs/sandbox.md; a test holds the page to it."""
+    """`RULES` as the table of docs/sandbox.md; a test compares them."""
     lines = [
         "| word in the name | last four digits | to a person | to a group or channel | |",
         "|---|---|---|---|---|",

@@ -1,7 +1,7 @@
-"""Who exists in the sandbox: everybody. It makes people and chats up, and stores nothing.
+"""Who exists in the sandbox: everybody. People and chats are made from their names, not stored.
 
-Any username, phone, id or invitation names somebody, the same in every run. How they behave is in
-their names too, and so in the ids made up here: people/behaviour.py.
+Any username, phone, id or invitation leads to somebody, the same in every run. The ids made here
+also say how somebody behaves: people/behaviour.py.
 """
 
 from __future__ import annotations
@@ -94,12 +94,12 @@ class Entry:
 
     @property
     def rule(self) -> Rule | None:
-        """What the name decides."""
+        """How they behave."""
         return rule_of(self.id)
 
     @property
     def exists(self) -> bool:
-        """False for those whose name says that nobody is there."""
+        """Whether somebody is there: the name may say that nobody is."""
         return self.rule is not UNKNOWN
 
 
@@ -144,7 +144,7 @@ def by_id(marked_id: int) -> Entry:
 
 
 def by_invite(invite: str) -> Entry | None:
-    """The chat behind an invitation's hash: a basic group unless a word in it says otherwise."""
+    """The chat behind an invitation's hash: a basic group unless a word says something else."""
     if not _INVITE.match(invite):
         return None
     written = re.split("[_-]+", invite)
@@ -157,7 +157,7 @@ def by_invite(invite: str) -> Entry | None:
 
 
 def by_peer(peer: Peer) -> Entry | None:
-    """Who is meant by an entry of a contact list; None for `me` and for what names nobody."""
+    """Whom an entry of a contact list names; None for `me`, and when nobody can have that name."""
     match peer.kind:
         case PeerKind.USERNAME:
             return by_username(peer.value)
@@ -172,7 +172,7 @@ def by_peer(peer: Peer) -> Entry | None:
 
 
 def by_spelling(spelling: str) -> Entry | None:
-    """Who was found like this: the inverse of `Entry.spelling`, which is not empty."""
+    """Who was found with this `Entry.spelling`, which is not empty."""
     if spelling.startswith("@"):
         return by_username(spelling[1:])
     return by_phone(spelling) if spelling.startswith("+") else by_invite(spelling)
@@ -202,7 +202,7 @@ def _kind_made_by(rule: Rule | None) -> Kind | None:
 
 
 def _made_up_id(name: str, kind: Kind, rule: Rule | None) -> int:
-    """An id that ends in the digits of its rule, and in no rule's digits when it has none."""
+    """An id that ends in the digits of the rule; without a rule, in no rule's digits."""
     digest = int.from_bytes(blake2b(name.encode(), digest_size=16).digest(), "little")
     ids = 1 << _USER_ID_BITS if kind in (Kind.USER, Kind.BOT) else _CHAT_IDS
     start, ending = 1 + digest % (ids // 10_000 - 1), (digest >> 64) % PERSON_DIGITS

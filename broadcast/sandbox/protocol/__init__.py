@@ -1,1 +1,1 @@
-"""MTProto as a server speaks it: bytes in and events out. No socket, no clock."""
+"""MTProto as a server speaks it: bytes in, events out. No socket, no clock."""

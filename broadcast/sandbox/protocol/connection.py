@@ -1,4 +1,4 @@
-"""MTProto as a server speaks it on one connection: bytes in and events out, answers in, bytes out.
+"""One connection of a server: bytes in and events out, answers in and bytes out.
 
 No sockets, no clock, no randomness of its own, in the manner of h11. framing.py cuts the bytes into
 packets, handshake.py agrees on keys, session.py knows messages; here they are put together, and
@@ -63,7 +63,7 @@ Event = Request | KeyCreated | Closed
 
 
 class ProtocolError(Exception):
-    """The client broke the protocol. Never leaves this module: it becomes a `Closed`."""
+    """The client broke the protocol. It becomes a `Closed`, and is not raised to callers."""
 
     def __init__(self, reason: str, *, transport_error: int | None = None) -> None:
         super().__init__(reason)

@@ -29,7 +29,7 @@ def checked_buttons(account: Account, markup: object, *, most: int, in_row: int)
     if markup is None or not account.is_bot:
         return ()
     if not isinstance(markup, types.ReplyInlineMarkup):
-        raise RpcError(400, "REPLY_MARKUP_INVALID")  # not kept: ignoring it would be a lie
+        raise RpcError(400, "REPLY_MARKUP_INVALID")  # not supported; ignoring it would be wrong
     rows = tuple(tuple(_checked(button) for button in row.buttons) for row in markup.rows)
     if not rows or not all(rows):
         raise RpcError(400, "REPLY_MARKUP_INVALID")
@@ -66,7 +66,7 @@ def _checked(button: types.TypeKeyboardInlineButton) -> tuple[str, str]:
 
 
 def _is_link(url: str) -> bool:
-    """With a scheme that Telegram opens, or none, and a host: how it tells is not published."""
+    """It needs a host, and no scheme or one that Telegram opens. Its own check is not published."""
     if any(character.isspace() for character in url):
         return False
     try:

@@ -1,4 +1,4 @@
-"""What every client asks before it signs in: help.*; it tells of one data centre, ourselves."""
+"""What every client asks before it signs in: help.*. There is one data centre: this server."""
 
 # Telethon ships no stubs; pyright reads its source.
 # pyright: reportMissingTypeStubs=false
@@ -17,11 +17,11 @@ DC_ID = 2  # Telegram's test servers are DC 2 as well
 
 Address = tuple[str, int]
 
-_FOR_EVER = 2_147_483_647  # how the configuration says that there is no limit
+_FOR_EVER = 2_147_483_647  # means that there is no limit
 
 
 def get_config(address: Address, limits: Limits, now: float) -> types.Config:
-    """help.getConfig. The numbers that matter to nobody here are Telegram's."""
+    """help.getConfig. The numbers that do not matter here are Telegram's."""
     host, port = address
     date = datetime.fromtimestamp(int(now), UTC)
     return types.Config(

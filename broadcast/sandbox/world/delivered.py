@@ -1,4 +1,4 @@
-"""Tells what has arrived, and what will; it shows it to people, no client hears of it."""
+"""Shows what has arrived, and what will: to people and tests, not to clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers what a client has missed: updates.*. It keeps no log, log.py counts the events.
+"""Answers what a client has missed: updates.*. memory/message_log.py counts the events.
 
 The rules are those of https://core.telegram.org/api/updates#recovering-gaps. Every message of the
 account comes with its UpdateMessageID, also one that was deleted since: whoever lost an answer
@@ -44,7 +44,7 @@ ChannelDifference = (
     | types.updates.ChannelDifferenceTooLong
 )
 
-CHANNEL_TIMEOUT = 30  # seconds after which a client may ask again, as Telegram tells
+CHANNEL_TIMEOUT = 30  # seconds until a client may ask again, as Telegram says
 
 
 class _Slice(NamedTuple):
@@ -119,7 +119,7 @@ def _check(log: MessageLog, pts: int) -> None:
 def _slice(
     state: State, account: Account, log: MessageLog, after: int, limit: int | None
 ) -> _Slice:
-    """The events after a pts. Each message is told in its last form, and once."""
+    """The events after a pts. Each message comes once, in its latest form."""
     most = min(limit or state.limits.difference, state.limits.difference)
     events = list(islice(log.events(after), max(most, 1)))
     new = [event.number for event in events if event.kind is EventKind.NEW]

@@ -36,7 +36,7 @@ Dialogs = types.messages.Dialogs | types.messages.DialogsSlice
 def get_users(
     state: State, account: Account, request: functions.users.GetUsersRequest, _now: float
 ) -> list[User]:
-    """users.getUsers: UserEmpty for who cannot be seen. Contacts need no access hash."""
+    """users.getUsers: UserEmpty for those who cannot be seen. Contacts need no access hash."""
     found: list[User] = []
     for asked in request.id:
         user_id = _visible(state, account, asked)
@@ -92,7 +92,7 @@ def resolve_phone(
 def import_contacts(
     state: State, account: Account, request: functions.contacts.ImportContactsRequest, _now: float
 ) -> types.contacts.ImportedContacts:
-    """contacts.importContacts: numbers that nobody has are left out without a word."""
+    """contacts.importContacts: numbers that nobody has are left out silently."""
     users_only(account)
     imported: list[types.ImportedContact] = []
     for contact in request.contacts:

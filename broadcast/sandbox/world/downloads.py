@@ -1,4 +1,4 @@
-"""Gives files out again: upload.getFile; what a file is sent as is media.py's."""
+"""Lets clients download files: upload.getFile."""
 
 # Telethon ships no stubs; pyright reads its source.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false

@@ -1,7 +1,7 @@
-"""Changes what was sent and takes it back, within Telegram's time limits; it sends nothing new.
+"""Edits and deletes what was sent, within Telegram's time limits; it sends nothing new.
 
-A deleted message stays known to the rule of the random_id (messages.py): whoever repeats it makes
-no second message.
+The random_id of a deleted message stays known (world/send_once.py): sending it again makes no
+second message.
 """
 
 # Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
@@ -48,7 +48,7 @@ def edit_message(
 ) -> types.Updates:
     """messages.editMessage: one's own messages; in a channel that one administers, all.
 
-    With a date it is a scheduled message, which may be put off by it.
+    With a date it is a scheduled message, and may get another time.
     """
     peer, number = address(account, request.peer), request.id
     pace(state, account, now)
@@ -107,7 +107,7 @@ def _edited(
 ) -> Body:
     """What a message says after the edit; the text stays where the request has none.
 
-    A bot's buttons go when it names none: https://core.telegram.org/bots/api#editmessagetext.
+    The buttons of a bot's message go when it names none: https://core.telegram.org/bots/api#editmessagetext.
     Raises RpcError, MESSAGE_NOT_MODIFIED among them.
     """
     limits, kept = state.limits, old.extra or NO_EXTRA
@@ -188,7 +188,7 @@ def delete_channel_messages(
 
 
 def _asked_for(state: State, log: MessageLog, ids: Iterable[int]) -> list[int]:
-    """Those that are there, each once: deleting what is not there is no error."""
+    """Those that exist, each once: deleting a message that does not exist is no error."""
     numbers = list(dict.fromkeys(ids))
     if len(numbers) > state.limits.delete_at_once:
         raise RpcError(400, "LIMIT_INVALID")

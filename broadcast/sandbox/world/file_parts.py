@@ -1,4 +1,4 @@
-"""Takes files in parts: upload.save*; what they are sent as is media.py's.
+"""Takes files in parts: upload.save*. world/media.py makes photos and documents of them.
 
 The rules of parts are those of https://core.telegram.org/api/files#uploading-files, the errors
 those of the methods' pages. Parts are kept until they are put together, here for ever; Telegram
@@ -30,7 +30,7 @@ _KILOBYTE = 1024
 def save_file_part(
     state: State, account: Account, request: functions.upload.SaveFilePartRequest, _now: float
 ) -> bool:
-    """upload.saveFilePart: how many parts there will be is told by inputFile, later."""
+    """upload.saveFilePart: the number of parts comes later, with inputFile."""
     _keep(state, account, request.file_id, request.file_part, request.bytes)
     return True
 
@@ -61,7 +61,7 @@ def finished(
 ) -> tuple[Stored, str]:
     """The content and the name of a file whose parts have all been uploaded.
 
-    It may be asked for again, as by a client that lost the answer. Raises RpcError.
+    It may be asked for again, by a client that lost the answer. Raises RpcError.
     """
     key: Key = account.id, file.id
     done = state.contents.done(key)
@@ -86,7 +86,7 @@ def _keep(state: State, account: Account, upload: int, part: int, data: bytes) -
 
 
 def _check_parts(state: State, account: Account, key: Key, count: int) -> None:
-    """All are there, of one size but for the last, which is not bigger."""
+    """All parts must be there, of one size; only the last may be smaller."""
     if not 1 <= count <= _most_parts(state, account):
         raise RpcError(400, "FILE_PARTS_INVALID")
     sizes = state.contents.sizes(key)

@@ -1,6 +1,6 @@
 """Refuses what comes too fast, and who writes to too many strangers; it sends nothing.
 
-The numbers are those of limits.py, the counting is that of lanes.py.
+The numbers are those of limits/numbers.py; limits/token_buckets.py counts.
 """
 
 # Telethon ships no stubs; pyright reads its source.
@@ -27,9 +27,9 @@ def pace(
     skips_floods: bool = False,
     count: int = 1,
 ) -> int:
-    """Let `count` messages of the account pass; how many must be paid for, once that is done.
+    """Let `count` messages of the account pass. Returns how many must be paid for once sent.
 
-    All of an album pass when one of them may; the next wait is so much longer, which is ours.
+    All of an album pass when one of them may; the next wait is longer by that (ours).
     `chat` is where new messages go; edits and repeats count for the account alone. With
     `skips_floods` a bot passes above its free rate, if it can pay. Raises FLOOD_WAIT_x, or
     FLOOD_SKIP_FAILED_WAIT_x when it cannot. Telegram has no other error for a chat; here that wait
@@ -56,7 +56,7 @@ def pace(
 
 
 def is_new_stranger(state: State, account: Account, peer: int, now: float) -> bool:
-    """Whether a message to this peer would be a person's first to somebody who is no contact.
+    """Whether a message to this peer would be the person's first to somebody not in the contacts.
 
     Nobody answers in the sandbox, so a stranger stays one. Raises PEER_FLOOD when there have been
     too many of them.

@@ -1,4 +1,4 @@
-"""Forwards messages that are there, with their author or without; nothing is uploaded for it."""
+"""Forwards messages, with their author or without; files need not be uploaded again."""
 
 # Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportArgumentType=false
@@ -35,14 +35,14 @@ def forward_messages(
 ) -> types.Updates:
     """messages.forwardMessages: https://core.telegram.org/method/messages.forwardMessages.
 
-    Messages that were an album are one again. The order is that of the ids, as they are named.
+    An album stays an album. The order is that of the ids in the request.
     """
     source, peer = address(account, request.from_peer), address(account, request.to_peer)
     numbers, random_ids = request.id, request.random_id
     if not numbers:
         raise RpcError(400, "MESSAGE_IDS_EMPTY")
     if len(numbers) > MOST_AT_ONCE:
-        raise RpcError(400, "LIMIT_INVALID")  # ours: how Telegram says it is not published
+        raise RpcError(400, "LIMIT_INVALID")  # ours: Telegram's error is not published
     if len(set(random_ids)) != len(numbers):
         raise RpcError(400, "RANDOM_ID_INVALID")
     if state.rule_of(peer) is behaviour.SLOWMODE and peer < 0 and len(numbers) > 1:
@@ -103,7 +103,7 @@ def _copy(
 
 
 def _origin(state: State, log: MessageLog, number: int) -> Origin:
-    """https://core.telegram.org/constructor/messageFwdHeader: of a channel's post also which."""
+    """https://core.telegram.org/constructor/messageFwdHeader: for a channel's post its number, too."""
     date = log.dates[number - 1]
     if log.is_channel and state.entry(log.owner).kind is Kind.CHANNEL:
         return Origin(log.owner, date, number)

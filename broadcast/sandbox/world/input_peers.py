@@ -1,4 +1,4 @@
-"""Turns ids into Telegram's users and chats, and what a request says about a peer into an id."""
+"""From ids to Telegram's users and chats, and from the peer of a request to an id."""
 
 # Telethon ships no stubs; pyright reads its source.
 # pyright: reportMissingTypeStubs=false
@@ -145,7 +145,7 @@ def administers(state: State, marked_id: int) -> bool:
 
 
 def dialog_of(peer: int, top_message: int, pts: int | None) -> types.Dialog:
-    """A dialog of which nothing is unread."""
+    """A dialog with nothing unread."""
     return types.Dialog(
         peer=peer_of(peer),
         top_message=top_message,
@@ -163,7 +163,7 @@ def dialog_of(peer: int, top_message: int, pts: int | None) -> types.Dialog:
 def users_and_chats(
     state: State, account: Account, marked_ids: Iterable[int]
 ) -> tuple[list[types.User], list[Chat]]:
-    """The objects that an answer carries beside the ids in it."""
+    """The users and chats that an answer needs for its ids."""
     ids = dict.fromkeys(marked_ids)
     return (
         [user_of(state, account, marked_id) for marked_id in ids if marked_id > 0],

@@ -1,6 +1,6 @@
 """Makes photos and documents of what was uploaded, and shows them; it sends none.
 
-Telegram makes a photo of any picture anew; here it stays as it was uploaded, so that its hash does.
+Telegram encodes photos again; here they stay as they were uploaded, so that the hash stays, too.
 """
 
 # Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
@@ -40,7 +40,7 @@ _Location = (
     | types.InputDocumentFileLocation
 )
 
-_FIRST_ID = 5_000_000_000_000_000_000  # of files: their number in State comes on top
+_FIRST_ID = 5_000_000_000_000_000_000  # of files: plus their number in State
 _MAC_BYTES = 8
 
 _ALBUM_KINDS = {"photo": "visual", "video": "visual", "audio": "audio", "document": "document"}
@@ -63,7 +63,7 @@ class Prepared(NamedTuple):
 def upload_media(
     state: State, account: Account, request: functions.messages.UploadMediaRequest, now: float
 ) -> MessageMedia:
-    """messages.uploadMedia: a file that is ready to be sent, and sent nowhere."""
+    """messages.uploadMedia: makes a file ready to be sent, and sends it to nobody."""
     address(account, request.peer)
     prepared = prepare(state, account, request.media, now)
     number = prepared.number
@@ -73,7 +73,7 @@ def upload_media(
 
 
 def prepare(state: State, account: Account, media: object, now: float) -> Prepared:
-    """What an input media means. Raises RpcError, and makes nothing known yet."""
+    """The file of an input media. Raises RpcError; nothing is stored yet."""
     match media:
         case types.InputMediaUploadedPhoto():
             return Prepared(_photo(state, account, media, now), None, bool(media.spoiler))
@@ -151,12 +151,12 @@ def media_of(state: State, account: Account, number: int, *, spoiler: bool) -> M
 
 
 def album_kind(file: File) -> str | None:
-    """With what a file may share an album; None: with nothing."""
+    """Files of the same kind may be in one album; None: it may be in none."""
     return _ALBUM_KINDS.get(file.kind)
 
 
 def image_type(start: bytes) -> type[Picture] | None:
-    """What picture begins like this; None: it is none that Telegram takes."""
+    """The format of a picture that begins like this; None if Telegram does not take it."""
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return types.storage.FileWebp
     return next((kind for magic, kind in _MAGIC if start.startswith(magic)), None)
@@ -211,7 +211,7 @@ def _stored(state: State, account: Account, media: _Uploaded) -> tuple[Stored, s
 
 
 def _kind_of(media: types.InputMediaUploadedDocument) -> str:
-    """As what a client shows it: https://core.telegram.org/type/DocumentAttribute."""
+    """How a client shows it: https://core.telegram.org/type/DocumentAttribute."""
     if media.force_file:
         return "document"
     for attribute in media.attributes:
@@ -227,7 +227,7 @@ def _kind_of(media: types.InputMediaUploadedDocument) -> str:
 
 
 def _reference(account: Account, file_id: int, issued: int) -> bytes:
-    """It tells when it was issued: nothing must be kept to know whether it still holds."""
+    """It contains when it was made, so that nothing must be stored to know whether it is valid."""
     stamp = issued.to_bytes(8, "little")
     key = f"{account.id} {file_id}".encode()
     return stamp + blake2b(stamp, key=key, digest_size=_MAC_BYTES).digest()

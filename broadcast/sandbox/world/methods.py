@@ -1,12 +1,12 @@
-"""Which method of Telegram is answered by which function: the table of all that the sandbox knows.
+"""The table of methods that the sandbox answers, and which function answers each.
 
 BEFORE_LOGIN  configuration.py      what every client asks first
 LOGIN         signing_in.py         who may sign in, with what
 SIGNED_IN     directory.py          who is who
               file_parts.py         files, part by part; downloads.py gives them back
               media.py              what files are sent as
-              new_messages.py       what is sent, with all that goes with it: sending_options.py
-              forwards.py           what is sent on
+              new_messages.py       what is sent, with sending_options.py
+              forwards.py           what is forwarded; send_once.py is the rule for all that is sent
               scheduled_messages.py what is sent later
               shown_messages.py     what is shown again
               editing.py            what is changed and deleted; pins.py what is pinned,

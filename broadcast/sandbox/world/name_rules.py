@@ -1,4 +1,4 @@
-"""Raises what the name of a peer decides about a message to it; it stores nothing but attempts."""
+"""Refuses messages to those whose name says so (people/behaviour.py)."""
 
 # Telethon ships no stubs; pyright reads its source.
 # pyright: reportMissingTypeStubs=false

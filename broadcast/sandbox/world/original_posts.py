@@ -1,7 +1,7 @@
 """What was in a chat before anybody sent anything: a channel's posts, and the topics of a forum.
 
-They are the same in every run. A public channel has its posts from the moment when somebody reads
-it, unless somebody has posted there first; a forum always has its topics.
+They are the same in every run. A public channel gets its posts when somebody reads it first, but
+not if somebody has posted there before; a forum always has its topics.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FOUNDED = 1_704_067_200.0  # 2024-01-01
 
 
 class Topic(NamedTuple):
-    """A topic, known by the number of the message that has opened it; 1 is General, always."""
+    """A topic. Its number is that of the message that opened it; 1 is always General."""
 
     number: int
     title: str
@@ -39,15 +39,15 @@ TOPICS = (
     Topic(4, "Archive", is_closed=True),
     Topic(5, "Gone", is_deleted=True),
 )
-"""Of every forum."""
+"""The topics of every forum."""
 
 _TEXTS = ("Welcome to {title}!", "We are open every day.", "A picture of today.")
 
 
 def log_of(state: State, account: Account, peer: int) -> MessageLog:
-    """The messages of a chat, with the account's side of it where it is a private chat or a group.
+    """The messages of a chat: the account's own log for people and groups, or the channel's.
 
-    A forum's topics are opened by the first who asks.
+    The topics of a forum are opened when somebody asks first.
     """
     if peer >= -CHANNEL_MARK:
         return account.log
@@ -58,7 +58,7 @@ def log_of(state: State, account: Account, peer: int) -> MessageLog:
 
 
 def has_posts(state: State, peer: int) -> bool:
-    """Whether posts are to be found here: in channels that have a username."""
+    """Whether there are posts before anybody sends one: in channels with a username."""
     entry = state.entry(peer)
     return entry.kind is Kind.CHANNEL and entry.username is not None
 
@@ -77,7 +77,7 @@ def publish(state: State, log: MessageLog) -> None:
 
 
 def open_topics(state: State, log: MessageLog) -> None:
-    """Put the messages into a forum that have opened its topics."""
+    """Put the messages into a forum that opened its topics."""
     for topic in TOPICS:
         extra = Extra(topic=topic.number, topic_title=topic.title)
         state.store(log, log.owner, topic.number, Body("", (), extra), FOUNDED)

@@ -1,4 +1,4 @@
-"""The server's half of the password check; it keeps nothing.
+"""The server's half of the password check (SRP); it stores nothing.
 
 The protocol is SRP 6a as in https://core.telegram.org/api/srp, whose names are used here.
 The server's secret is derived from the check's id, so that no half-finished check is stored. Real
@@ -22,7 +22,7 @@ PRIME_BYTES = SAFE_PRIME.to_bytes(SIZE, "big")
 
 
 def check_id(key_id: int, now: int) -> int:
-    """The id of a password check begun now by this login. It carries its own time."""
+    """The id of a password check that this login begins now; it contains the time."""
     return int.from_bytes(now.to_bytes(4, "big") + _mac(key_id, now), "big", signed=True)
 
 

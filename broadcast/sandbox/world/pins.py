@@ -1,6 +1,6 @@
-"""Pins messages to the top of a chat, and takes them down again.
+"""Pins messages in a chat, and unpins them.
 
-The service message that tells a chat of a pin is not made: it would be a message that nobody sent.
+Telegram also posts a service message about a pin; it is not made here, as nobody sent it.
 """
 
 # Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
@@ -36,7 +36,7 @@ def update_pinned_message(
     request: functions.messages.UpdatePinnedMessageRequest,
     now: float,
 ) -> types.Updates:
-    """messages.updatePinnedMessage: what is as it should be already makes no update.
+    """messages.updatePinnedMessage: no update if it is pinned, or unpinned, already.
 
     https://core.telegram.org/api/pin; `silent` makes no difference where nobody is notified.
     """
@@ -71,7 +71,7 @@ def unpin_all_messages(
 
 
 def pin_update(log: MessageLog, number: int, pts: int, *, is_pinned: bool) -> PinUpdate:
-    """What tells that a message was pinned, or unpinned, with this pts."""
+    """The update that says that a message was pinned, or unpinned, with this pts."""
     if log.is_channel:
         channel_id = -log.owner - CHANNEL_MARK
         return types.UpdatePinnedChannelMessages(channel_id, [number], pts, 1, pinned=is_pinned)

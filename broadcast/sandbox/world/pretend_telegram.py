@@ -35,11 +35,11 @@ if TYPE_CHECKING:
 class World:
     """One Telegram, for any number of accounts and sessions.
 
-    `contacts` are the mutual contacts and the dialogs of every account; they need not be given
-    for a peer to exist. `limits` are Telegram's, as published. `address` is where the server
-    listens: help.getConfig tells it. With `only_names` digits decide nothing: real ids and numbers
-    end in any. `floods` counts the requests that were told to wait, with
-    FLOOD_WAIT_x or FLOOD_SKIP_FAILED_WAIT_x.
+    `contacts` are the mutual contacts and the dialogs of every account; others exist as well.
+    `limits` are Telegram's, as published. `address` is where the server listens: help.getConfig
+    says so. With `only_names` the digits of an id or a phone do not decide how somebody behaves:
+    real ones end in any. `floods` counts the requests that were told to wait, with FLOOD_WAIT_x or
+    FLOOD_SKIP_FAILED_WAIT_x.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class World:
         raise RpcError(400, "INPUT_METHOD_INVALID")
 
     def repeats(self, key_id: int, request: TLRequest) -> Delivered | None:
-        """The message that this request sends once more, under the same random_id."""
+        """The message that this request repeats, under the same random_id."""
         account, let_in = self._state.logins.get(key_id, (0, False))
         if not let_in or not isinstance(request, SENDING):
             return None
@@ -93,7 +93,7 @@ class World:
         return self._state.drain()
 
     def discard(self) -> None:
-        """Forget what `drain` would tell, where nobody keeps it."""
+        """Forget what `drain` would return: there is no journal."""
         self._state.discard()
 
     def dump(self) -> list[Record]:
@@ -101,9 +101,9 @@ class World:
         return self._state.dump()
 
     def apply(self, record: Record) -> None:
-        """Play back one record of `drain` or `dump`; it is not drained again.
+        """Make the change of a record of `drain` or `dump` again; it is not drained again.
 
-        Raises ValueError when it is no record, or a message out of turn.
+        Raises ValueError when it is no record, or a message out of order.
         """
         self._state.apply(record)
 
@@ -117,7 +117,7 @@ class World:
         return merge(*inboxes, key=attrgetter("date"))
 
     def scheduled(self) -> list[Delivered]:
-        """Every message that waits for its time, the next first; `scheduled` says until when."""
+        """Every message that waits for its time, the next one first; `scheduled` is that time."""
         return [
             told.will_be_delivered(self._state, waiting) for waiting in self._state.queue.waiting()
         ]

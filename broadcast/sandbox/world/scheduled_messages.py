@@ -1,7 +1,7 @@
-"""Messages that are sent later: put off, looked at, cancelled, and sent when their time has come.
+"""Scheduled messages: listed, cancelled, and sent when their time has come.
 
-The rules are those of https://core.telegram.org/api/scheduled-messages. Nobody wakes up here: what
-is due is sent before the next request is answered, in its order and with the time it was due.
+The rules are those of https://core.telegram.org/api/scheduled-messages. There is no timer: what
+is due is sent before the next request is answered, in order, and dated when it was due.
 """
 
 # Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
@@ -43,7 +43,7 @@ def time_of(
         return None
     if account.is_bot:
         raise RpcError(400, "SCHEDULE_BOT_NOT_ALLOWED")
-    if at == _WHEN_ONLINE:  # nobody here tells when they are
+    if at == _WHEN_ONLINE:  # nobody here shows when they are online
         raise RpcError(400, "SCHEDULE_STATUS_PRIVATE" if peer > 0 else "SCHEDULE_DATE_INVALID")
     if at < now + AT_ONCE:
         return None
@@ -55,7 +55,7 @@ def time_of(
 
 
 def deliver_due(state: State, now: float) -> None:
-    """Send whatever is due, as if it had been sent when it was."""
+    """Send what is due, dated when it was due."""
     for waiting in state.queue.pop_due(now):
         _deliver(state, waiting, waiting.at)
 
@@ -85,7 +85,7 @@ def delete_scheduled_messages(
     request: functions.messages.DeleteScheduledMessagesRequest,
     now: float,
 ) -> types.Updates:
-    """messages.deleteScheduledMessages: what waits no longer is no error, and not named."""
+    """messages.deleteScheduledMessages: a message that no longer waits is no error."""
     peer = _peer(account, request.peer)
     cancelled = _asked_for(state, account, peer, request.id)
     for waiting in cancelled:
@@ -101,7 +101,7 @@ def send_scheduled_messages(
     request: functions.messages.SendScheduledMessagesRequest,
     now: float,
 ) -> types.Updates:
-    """messages.sendScheduledMessages: at once, in the order in which they are named.
+    """messages.sendScheduledMessages: at once, in the order of the request.
 
     Raises RpcError MESSAGE_ID_INVALID when one of them waits no longer, and then sends none.
     """

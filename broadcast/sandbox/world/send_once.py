@@ -1,7 +1,7 @@
-"""Sends messages exactly once, whoever asks how often: the rule of the random_id.
+"""Sends each message once, however often a client asks: the rule of the random_id.
 
-The rule that everything else rests on, from https://core.telegram.org/api/updates: a random_id used
-again towards the same peer, from any session of the account, at any time, returns the message of
+Everything depends on this rule of https://core.telegram.org/api/updates: a random_id used
+again for the same peer, from any session of the account, at any time, returns the message of
 the first call, whatever the text is now. An error is raised before anything is stored.
 """
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Draft(NamedTuple):
-    """A message that may be sent: its file has a number once it is known. `group` makes albums."""
+    """A message to be sent; `file` is one that is not stored yet, one `group` makes an album."""
 
     random_id: int
     text: str
@@ -71,10 +71,10 @@ def send(
     draft: Callable[[MessageLog], list[Draft]],
     now: float,
 ) -> types.Updates:
-    """Send what `draft` says, but for what was sent already, now or when its time comes.
+    """Send the messages of `draft`, now or at their time, but for those that were sent before.
 
-    `draft` raises what is wrong with the messages themselves; it is asked when at least one of them
-    is new.
+    `draft` raises RpcError for what is wrong with the messages themselves; it is called only if one
+    of them is new.
     """
     if not all(random_ids):
         raise RpcError(400, "RANDOM_ID_EMPTY")
@@ -107,7 +107,7 @@ def send(
 def first_repeated(
     state: State, account: Account, request: Request
 ) -> tuple[MessageLog, int] | None:
-    """Where the message is that this request sends once more; None when it is the first time."""
+    """The first message that this request repeats, in its log; None if it repeats none."""
     if isinstance(request, functions.messages.ForwardMessagesRequest):
         peer, random_ids = address(account, request.to_peer), request.random_id
     elif isinstance(request, functions.messages.SendMultiMediaRequest):
@@ -137,7 +137,7 @@ def known_of(state: State, account: Account, peer: int, random_ids: Iterable[int
 def answer_to(
     state: State, account: Account, peer: int, known: Iterable[Known], now: float
 ) -> types.Updates:
-    """The answer to messages that are there; of one that is gone, only that it had this id."""
+    """The answer with these messages; a deleted one has only its id in it."""
     log = log_of(state, account, peer)
     ids: list[types.TypeUpdate] = []
     shown: list[types.TypeUpdate] = []
@@ -165,7 +165,7 @@ def _send_at(
 ) -> float | None:
     """When `count` new messages are to be sent, in Unix time; None for at once."""
     if getattr(request, "schedule_repeat_period", None):
-        raise RpcError(403, "PREMIUM_ACCOUNT_REQUIRED")  # sending it once would be a lie
+        raise RpcError(403, "PREMIUM_ACCOUNT_REQUIRED")  # ignoring it would be wrong
     return time_of(state, account, peer, request.schedule_date, count=count, now=now)
 
 
@@ -192,7 +192,7 @@ def _keep(
 
 
 def _bodies(state: State, drafts: list[Draft]) -> list[Body]:
-    """What is kept of the drafts. Those of one group, if there are several, become an album."""
+    """The drafts as they are stored. Several of one group become an album."""
     bodies: list[Body] = []
     for group, together in groupby(drafts, key=lambda each: each.group):
         members = list(together)

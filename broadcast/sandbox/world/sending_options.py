@@ -1,4 +1,4 @@
-"""What goes with a message beside its text and its file: silent, a topic, buttons; all checked."""
+"""Checks the options of a message: silent, a topic, a reply, an effect, buttons."""
 
 # Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportArgumentType=false
@@ -33,7 +33,7 @@ EFFECTS = frozenset(
         5046589136895476101,  # poo
     }
 )
-"""The effects that anybody may use, out of those that messages.getAvailableEffects tells."""
+"""The effects for everybody, of those that messages.getAvailableEffects lists."""
 
 Request = (
     functions.messages.SendMessageRequest
@@ -52,7 +52,7 @@ class _Place(NamedTuple):
 
 
 def extra_of(state: State, account: Account, peer: int, log: MessageLog, request: Request) -> Extra:
-    """Everything that the request says of how it is sent. Raises RpcError."""
+    """All options of a request. Raises RpcError."""
     place = _place(state, account, peer, log, request)
     limits = state.limits
     markup = getattr(request, "reply_markup", None)
@@ -72,7 +72,7 @@ def extra_of(state: State, account: Account, peer: int, log: MessageLog, request
 
 
 def or_none(extra: Extra) -> Extra | None:
-    """None for what goes with a plain message."""
+    """None if nothing goes with the message."""
     return None if extra == NO_EXTRA else extra
 
 
@@ -83,7 +83,7 @@ def _place(state: State, account: Account, peer: int, log: MessageLog, request: 
     if isinstance(asked, types.InputReplyToMessage):
         other_chat = asked.reply_to_peer_id
         if other_chat and address(account, other_chat) != peer:
-            raise RpcError(400, "REPLY_TO_INVALID")  # known to Telegram, and not kept here
+            raise RpcError(400, "REPLY_TO_INVALID")  # Telegram allows it, the sandbox does not
         reply, quote = asked.reply_to_msg_id or None, asked.quote_text or ""
         top = asked.top_msg_id or top
     elif asked is not None:
@@ -93,7 +93,7 @@ def _place(state: State, account: Account, peer: int, log: MessageLog, request: 
         topic = topic_of(state, log, reply, top)
         if opens_topic(reply):
             reply = None
-    elif top and not log.shows(top):  # the first of a thread, in other groups
+    elif top and not log.shows(top):  # the first message of a thread, in other groups
         raise RpcError(400, "TOPIC_ID_INVALID")
     if reply is not None:
         _check_reply(state, peer, log, reply, quote)
@@ -109,7 +109,7 @@ def _check_reply(state: State, peer: int, log: MessageLog, reply: int, quote: st
 
 
 def _send_as(state: State, account: Account, peer: int, asked: object) -> int | None:
-    """Oneself, or a channel of one's own, which are those that let one post.
+    """The channel in whose name a supergroup gets the message; None for oneself.
 
     https://core.telegram.org/api/send-as: in supergroups; a channel posts as itself.
     """

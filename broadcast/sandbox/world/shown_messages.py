@@ -1,6 +1,6 @@
-"""Shows the messages that are there, as Telegram shows them; sending.py makes them.
+"""Shows messages as Telegram shows them: history, single messages, updates.
 
-Who looks at a public channel for the first time finds its posts (posts.py).
+Who reads a public channel first finds posts in it (world/original_posts.py).
 """
 
 # Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
@@ -83,7 +83,7 @@ def set_typing(
 
 
 def log_to_read(state: State, account: Account, peer: int) -> MessageLog:
-    """The messages of a chat, for somebody who wants to see them."""
+    """The messages of a chat, for somebody who wants to read them."""
     log = log_of(state, account, peer)
     if not log and log.is_channel and has_posts(state, peer):
         publish(state, log)
@@ -137,7 +137,7 @@ def scheduled_message(state: State, account: Account, waiting: ScheduledMessage)
 def new_message(
     state: State, account: Account, log: MessageLog, number: int
 ) -> types.UpdateNewMessage | types.UpdateNewChannelMessage:
-    """The update that a message has made when it arrived."""
+    """The update that a message made when it arrived."""
     new = types.UpdateNewChannelMessage if log.is_channel else types.UpdateNewMessage
     message = message_of(state, account, log, number)
     return new(message=message, pts=log.pts_of(number), pts_count=1)
@@ -146,7 +146,7 @@ def new_message(
 def updates_of(
     state: State, account: Account, peer: int, updates: list[types.TypeUpdate], when: float
 ) -> types.Updates:
-    """Updates about one peer, with those who are named in them."""
+    """Updates about one peer, with the users and chats that they name."""
     users, chats = users_and_chats(state, account, (account.id, peer))
     return types.Updates(updates=updates, users=users, chats=chats, date=_date(when), seq=0)
 
@@ -159,7 +159,7 @@ def _message(
     shown = types.Message(
         id=number,
         peer_id=peer_of(peer),
-        date=None,  # they differ in what it means
+        date=None,  # each kind of message sets its own
         message=text,
         out=sender == account.id,
         post=is_post,
@@ -173,7 +173,7 @@ def _message(
 
 
 def _dress(state: State, account: Account, shown: types.Message, extra: Extra) -> None:
-    """Put on a message what goes with it."""
+    """Show what goes with a message."""
     shown.silent = extra.silent
     shown.noforwards = shown.noforwards or extra.protected
     shown.invert_media = extra.invert_media
@@ -195,7 +195,7 @@ def _dress(state: State, account: Account, shown: types.Message, extra: Extra) -
 
 
 def _reply_header(extra: Extra) -> types.MessageReplyHeader | None:
-    """https://core.telegram.org/constructor/messageReplyHeader: a topic is replied to as well."""
+    """https://core.telegram.org/constructor/messageReplyHeader: in a topic it is a reply to that."""
     topic = extra.topic if extra.topic != 1 else None  # General is no thread
     if extra.reply_to is None and topic is None:
         return None
@@ -244,7 +244,7 @@ def _messages(
 
 
 def named_in(state: State, account: Account, log: MessageLog, numbers: Iterable[int]) -> set[int]:
-    """Everybody who is named in messages: who wrote them, to whom, and first."""
+    """Everybody whom messages name: their authors, recipients and first authors."""
     named = {account.id}
     if log.is_channel:
         named.add(log.owner)

@@ -1,6 +1,6 @@
-"""Signing in to the sandbox: codes, passwords, bot tokens; it sends no text messages.
+"""Signing in to the sandbox: codes, passwords, bot tokens.
 
-Nothing is stored until somebody is in: a code's hash carries its own time and seal.
+Nothing is stored before somebody is signed in: the hash of a code contains its time and a seal.
 
 - Any number may ask for a code, and the code is `CODE` of people/logins.py.
 - Numbers that end in an even digit have an account; the others must sign up, which Telegram allows

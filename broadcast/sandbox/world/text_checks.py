@@ -1,4 +1,4 @@
-"""Checks a text and its formatting as Telegram does, and makes it ready to be kept."""
+"""Checks a text and its formatting as Telegram does."""
 
 # Telethon's annotations name unions that pyright cannot see into, inside invariant lists.
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportArgumentType=false

@@ -1,4 +1,4 @@
-"""The topics of forums: which there are, and which one a message is for; it sends nothing.
+"""The topics of forums: lists them, and finds the one that a message is for.
 
 The rules are those of https://core.telegram.org/api/forum#forum-topics.
 """
@@ -34,7 +34,7 @@ def topic_of(state: State, log: MessageLog, reply_to: int | None, top: int | Non
     """The topic that a message to a forum is for: `top`, or that of the message replied to.
 
     Raises RpcError 406 TOPIC_CLOSED or TOPIC_DELETED, as on the page of messages.forwardMessages;
-    that an unknown one is 400 TOPIC_ID_INVALID, is ours.
+    400 TOPIC_ID_INVALID for an unknown one is ours.
     """
     number = top or reply_to or GENERAL
     if number not in _BY_NUMBER:
@@ -51,7 +51,7 @@ def topic_of(state: State, log: MessageLog, reply_to: int | None, top: int | Non
 
 
 def opens_topic(number: int | None) -> bool:
-    """Whether this message of a forum is nothing but the beginning of a topic."""
+    """Whether this message of a forum is the opening of a topic."""
     return number in _BY_NUMBER
 
 
