@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Self, cast
 
 from filelock import FileLock, Timeout
 
-from broadcast.core.errors import HaltedError, LockedError, SettingsError
+from broadcast.core.errors import HaltedError, LockedError, NextStep, SettingsError
 from broadcast.disk.private import make_private
 
 if TYPE_CHECKING:
@@ -77,7 +77,8 @@ class Journal:
         except OSError as error:
             raise HaltedError(
                 f"the sandbox's journal {self.path} cannot be written: {error.strerror}. "
-                "Free some space, then `broadcast resume`"
+                "Free some space first",
+                NextStep("resume", purpose="goes on with the broadcast"),
             ) from error
 
     def _acquire(self) -> None:

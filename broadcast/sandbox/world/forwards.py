@@ -103,7 +103,7 @@ def _copy(
 
 
 def _origin(state: State, log: MessageLog, number: int) -> Origin:
-    """https://core.telegram.org/constructor/messageFwdHeader: for a channel's post its number, too."""
+    """https://core.telegram.org/constructor/messageFwdHeader: also a post's number."""
     date = log.dates[number - 1]
     if log.is_channel and state.entry(log.owner).kind is Kind.CHANNEL:
         return Origin(log.owner, date, number)

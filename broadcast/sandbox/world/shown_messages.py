@@ -195,7 +195,7 @@ def _dress(state: State, account: Account, shown: types.Message, extra: Extra) -
 
 
 def _reply_header(extra: Extra) -> types.MessageReplyHeader | None:
-    """https://core.telegram.org/constructor/messageReplyHeader: in a topic it is a reply to that."""
+    """https://core.telegram.org/constructor/messageReplyHeader: in a topic to that, too."""
     topic = extra.topic if extra.topic != 1 else None  # General is no thread
     if extra.reply_to is None and topic is None:
         return None
