@@ -1,4 +1,4 @@
-"""Answers what an error of Telegram means for a delivery: one table, and the rules above it.
+"""Answers what an error of Telegram means for a delivery: one table, and the two rules for it.
 
 Two rules. (1) A listed name decides, whatever its code: Telegram sends the same name under several
 codes. (2) An unlisted name is judged by its code alone, and only ever against this one recipient,
@@ -11,9 +11,14 @@ from __future__ import annotations
 
 import re
 from enum import Enum, auto
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
+from broadcast.core.errors import NextStep
 from broadcast.core.model import Deferred, Failed, Halted, Outcome, Scope
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class Verdict(Enum):
@@ -100,14 +105,17 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
         ),
     ),
     "PART_MISSING": (_R, "an earlier part could not be sent"),
-    "TOO_LATE": (_R, "its time had passed by too much, so it was not sent"),
+    "TOO_LATE": (_R, "it was later than allowed, so it was not sent"),
     "TEMPLATE_INVALID": (_R, "the message cannot be made for this recipient"),
-    "SCHEDULE_PAST": (_R, "its time has come: it has gone out, under an id that is not told"),
+    "SCHEDULE_PAST": (
+        _R,
+        "its time has come: it was sent, and Telegram does not tell under which id",
+    ),
     "MESSAGE_ID_UNKNOWN": (_R, "the id of this message is not known, so it cannot be reached"),
     # --- what cannot be edited or recalled any more
-    "MESSAGE_ID_INVALID": (_R, "the message is not there any more"),
+    "MESSAGE_ID_INVALID": (_R, "the message no longer exists"),
     "MESSAGE_EDIT_TIME_EXPIRED": (_R, "the message is too old to be edited"),
-    "MESSAGE_NOT_MODIFIED": (_R, "the message says this already"),
+    "MESSAGE_NOT_MODIFIED": (_R, "the message already says this"),
     "MESSAGE_AUTHOR_REQUIRED": (_R, "the message is not yours"),
     "MESSAGE_DELETE_FORBIDDEN": (_R, "the message is too old to be deleted, or not yours"),
     # --- costs money: a person decides, so nothing is paid here
@@ -130,7 +138,10 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     # --- again, with the same random_id
     "NOT_CONNECTED": (_A, "no connection to Telegram"),  # our own, like the next two
     "NO_ANSWER": (_A, "Telegram has not answered"),
-    "IN_DOUBT": (_A, "perhaps sent: the run ended before Telegram answered; resume settles it"),
+    "IN_DOUBT": (
+        _A,
+        "perhaps sent: the run ended before Telegram answered; resuming finds out",
+    ),
     "RANDOM_ID_DUPLICATE": (_A, "Telegram is still working on the first try"),
     "RPC_CALL_FAIL": (_A, "Telegram has internal trouble"),
     "RPC_MCGET_FAIL": (_A, "Telegram has internal trouble"),
@@ -164,19 +175,16 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     ),
     "AUTH_KEY_DUPLICATED": (
         Verdict.ACCOUNT,
-        (
-            "this session was used in two places at once, and Telegram has ended it; sign in again "
-            "with `broadcast login`"
-        ),
+        ("this session was used in two places at once, and Telegram has ended it"),
     ),
-    "AUTH_KEY_UNREGISTERED": (Verdict.ACCOUNT, "nobody is signed in; run `broadcast login`"),
-    "AUTH_KEY_INVALID": (Verdict.ACCOUNT, "this session is not valid; run `broadcast login`"),
+    "AUTH_KEY_UNREGISTERED": (Verdict.ACCOUNT, "nobody is signed in"),
+    "AUTH_KEY_INVALID": (Verdict.ACCOUNT, "this session is not valid"),
     "SESSION_REVOKED": (
         Verdict.ACCOUNT,
-        "this session was ended from another device; run `broadcast login`",
+        "this session was ended from another device",
     ),
-    "SESSION_EXPIRED": (Verdict.ACCOUNT, "this session has expired; run `broadcast login`"),
-    "USER_MIGRATE": (Verdict.ACCOUNT, "the account has moved; sign in again: `broadcast login`"),
+    "SESSION_EXPIRED": (Verdict.ACCOUNT, "this session has expired"),
+    "USER_MIGRATE": (Verdict.ACCOUNT, "the account has moved to another data center"),
     "USER_DEACTIVATED": (
         Verdict.ACCOUNT,
         "your own account was deleted, and what is pending can be sent by nobody else",
@@ -212,18 +220,18 @@ DEFAULT_FLOOD_WAIT = 60.0
 """Seconds to wait when Telegram says that it floods and not for how long (ours, not Telegram's)."""
 
 MOST_FLOOD_WAIT = 10 * 365 * 86_400
-"""Seconds; a longer wait says no more than this one, and no calendar holds the longest."""
+"""Seconds. A longer wait tells nobody more, and a date may not be able to hold it."""
 
 
 def verdict_of(error: TelegramError) -> tuple[Verdict, str]:
-    """The verdict on `error`, and its reason in words for a person."""
+    """What is to be done about `error`, and the reason in words for a person."""
     if error.name in _TABLE:
         return _TABLE[error.name]
     for pattern, verdict, reason in _FAMILIES:
         if pattern.fullmatch(error.name):
             return verdict, reason
     if error.code == 401:
-        return Verdict.ACCOUNT, "Telegram does not accept this session; run `broadcast login`"
+        return Verdict.ACCOUNT, "Telegram does not accept this session; sign in again"
     if error.code == 420:
         return Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"
     if error.code >= 500 or error.code < 0:
@@ -263,6 +271,29 @@ def finding(name: str) -> Failed:
 def reason_of(name: str) -> str:
     """The words for an error of which only the name was kept."""
     return verdict_of(TelegramError(400, name))[1]
+
+
+_LOGIN = NextStep("login", purpose="signs in again")
+
+_STEPS: Mapping[str, NextStep] = MappingProxyType(
+    {
+        "AUTH_KEY_DUPLICATED": _LOGIN,
+        "AUTH_KEY_UNREGISTERED": _LOGIN,
+        "AUTH_KEY_INVALID": _LOGIN,
+        "SESSION_REVOKED": _LOGIN,
+        "SESSION_EXPIRED": _LOGIN,
+        "USER_MIGRATE": _LOGIN,
+        "BUDGET_SPENT": NextStep("resume", purpose="goes on at the free rate"),
+        "TOO_MANY_FAILURES": NextStep(
+            "resume", options=("--max-failures", "100"), purpose="goes on, however many fail"
+        ),
+    }
+)
+
+
+def next_step(error: str) -> NextStep | None:
+    """What helps after a halt with this error; None where no command does."""
+    return _STEPS.get(error)
 
 
 _LASTING = {

@@ -1,4 +1,4 @@
-"""Answers when so many recipients fail that the list, and not the recipients, is what is wrong."""
+"""Answers when so many recipients fail that the list itself must be wrong."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ IN_A_ROW = 25
 """Failures one after the other: with half of a list gone, that happens once in 30 million."""
 
 AT_LEAST = 50
-"""Outcomes before a share means anything."""
+"""Outcomes from which on a share is meaningful."""
 
 SHARE = 0.5
 
@@ -47,6 +47,6 @@ class Breaker:
             return None
         return Halted(
             "TOO_MANY_FAILURES",
-            f"{what}, the last with {outcome.error}: {outcome.reason}. Look at the list before "
-            "the account suffers; resuming goes on, --max-failures allows more",
+            f"{what}, the last with {outcome.error}: {outcome.reason}. Check the list before "
+            "the account is limited",
         )

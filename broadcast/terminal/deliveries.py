@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from broadcast.core.classify import may_help_to_retry
+from broadcast.core.classify import may_help_to_retry, next_step
 from broadcast.core.duration import duration
 from broadcast.core.errors import InputError
 from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, State, Status
@@ -50,7 +50,10 @@ def show_result(
             _show_table(report, quiet=quiet)
     counts = report.counts
     if report.halted is not None:
-        say(f"stopped: {report.halted.reason} ({report.halted.error}); {counts.pending} not sent")
+        halted = report.halted
+        say(f"stopped: {halted.reason} ({halted.error}); {counts.pending} not sent")
+        if (step := next_step(halted.error)) is not None:
+            say(f"`{step}` {step.purpose}")
     elif output.closed:
         say(f"stopped: stdout cannot be written any more; {counts.pending} not sent")
     elif report.is_unfinished or counts.skipped:

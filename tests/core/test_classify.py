@@ -7,12 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast.core.classify import (
+    _TABLE,
     DEFAULT_FLOOD_WAIT,
     MOST_FLOOD_WAIT,
     TelegramError,
     Verdict,
     classify,
     finding,
+    next_step,
+    reason_of,
     verdict_of,
 )
 from broadcast.core.model import Deferred, Failed, Halted, Outcome, Scope
@@ -209,3 +212,17 @@ def test_our_own_findings_have_reasons_like_telegrams_errors() -> None:
     for name in ("PEER_UNKNOWN", "INVITE_NOT_JOINED"):
         assert finding(name) == Failed(name, verdict_of(TelegramError(400, name))[1])
         assert " " in finding(name).reason
+
+
+def test_what_ends_a_session_is_followed_by_a_login() -> None:
+    step = next_step("SESSION_REVOKED")
+    assert step is not None
+    assert (str(step), step.purpose) == ("broadcast login", "signs in again")
+    assert next_step("PEER_FLOOD") is None
+    assert next_step("FLOOD_WAIT") is None
+
+
+@pytest.mark.parametrize("error", list(_TABLE))
+def test_no_reason_names_a_command(error: str) -> None:
+    """Which one helps is a value, so that each front end words it."""
+    assert "`" not in reason_of(error)

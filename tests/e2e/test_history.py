@@ -192,7 +192,7 @@ def test_show_tells_every_recipient_and_the_whole(bot: Cli, telegram: Telegram) 
     assert [told[name] for name in COUNTS] == counts(ended.summary)
     assert {row["broadcast"] for row in found.values()} == {broadcast}
     at_least = {row["reason"] for row in found.values() if row["error"] == "IN_DOUBT"}
-    assert at_least == {"perhaps sent: the run ended before Telegram answered; resume settles it"}
+    assert at_least == {"perhaps sent: the run ended before Telegram answered; resuming finds out"}
 
     assert bot.run("resume", *FAST).code == 1
     everybody = bot.run("show", "--json")

@@ -135,7 +135,7 @@ def test_who_resumes_a_little_early_waits(bot: Cli, telegram: Telegram) -> None:
     [
         (420, "FROZEN_METHOD_INVALID", "has frozen your own account"),
         (401, "USER_DEACTIVATED_BAN", "has banned your own account"),
-        (401, "SESSION_REVOKED", "run `broadcast login`"),
+        (401, "SESSION_REVOKED", "`broadcast login` signs in again"),
     ],
 )
 def test_an_account_that_may_not_send_any_more_stops_at_once(

@@ -50,7 +50,7 @@ def test_what_is_late_by_too_much_is_not_sent() -> None:
     assert late == Failed(
         "TOO_LATE", "its time was 18:00, more than 30 minutes ago, so it was not sent"
     )
-    assert "too much" in reason_of("TOO_LATE")
+    assert "later than allowed" in reason_of("TOO_LATE")
     assert may_help_to_retry("TOO_LATE")
 
 

@@ -639,7 +639,7 @@ def test_a_crash_leaves_in_doubt_exactly_what_was_claimed_and_not_settled(
     assert after.counts == Counts(sent=1, failed=1, pending=10)
     found = [record for record in ledger.records(after) if record.status is Status.SENDING]
     assert positions(record.delivery for record in found) == [1, 3, 5, 6, 7]
-    reason = "perhaps sent: the run ended before Telegram answered; resume settles it"
+    reason = "perhaps sent: the run ended before Telegram answered; resuming finds out"
     assert {record.outcome for record in found} == {Deferred("IN_DOUBT", reason)}
 
     again = take_over(ledger, broadcast)

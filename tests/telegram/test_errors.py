@@ -11,7 +11,7 @@ from telethon.errors import rpc_message_to_error
 from telethon.errors.rpcerrorlist import rpc_errors_dict, rpc_errors_re
 from telethon.tl import functions
 
-from broadcast.core.classify import TelegramError
+from broadcast.core.classify import TelegramError, next_step
 from broadcast.core.errors import HaltedError, SettingsError
 from broadcast.core.model import Deferred, Failed, Halted, Scope
 from broadcast.telegram.errors import outcome_of, refusal, telegram_error
@@ -103,7 +103,9 @@ def test_trouble_at_the_server_is_never_a_failure(text: str) -> None:
 def test_a_key_that_the_server_does_not_know_stops_the_account() -> None:
     outcome = outcome_of(errors.AuthKeyNotFound())
     assert isinstance(outcome, Halted)
-    assert "broadcast login" in outcome.reason
+    step = next_step(outcome.error)
+    assert step is not None
+    assert step.command == "login"
 
 
 @pytest.mark.parametrize("bug", [ValueError("a bug"), TypeError("a bug"), KeyError("a bug")])

@@ -68,11 +68,7 @@ class PaidGate:
         if position in self._perhaps_paid or self._free.take(self._now()) == 0.0:
             return delivery
         if self._left <= 0:
-            return Halted(
-                "BUDGET_SPENT",
-                f"the budget of {self._budget} Stars is spent; resume with a larger "
-                "--stars-budget, or without --paid at the free rate",
-            )
+            return Halted("BUDGET_SPENT", f"the budget of {self._budget} Stars is spent")
         self._left -= 1  # before it goes out: many are under way at once
         self._under_way.add(position)
         return delivery
