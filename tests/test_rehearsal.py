@@ -25,7 +25,7 @@ from broadcast.sandbox.virtual_time import VirtualLoop
 from tests import virtual
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     from telethon.tl import TLRequest
@@ -268,6 +268,15 @@ class Interrupter:
         raise AssertionError(reason)
 
 
+@pytest.fixture
+def hears_ctrl_c() -> Iterator[None]:
+    """Whoever starts the tests in the background of a shell has them ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 def test_ctrl_c_ends_a_rehearsal_at_once() -> None:
     watcher = Interrupter()
     with pytest.raises(KeyboardInterrupt):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime
 
 import pytest
@@ -210,14 +209,13 @@ BOMBS = {
 }
 
 
+@pytest.mark.timeout(20)  # what is not stopped by its count takes minutes, or all of the memory
 @pytest.mark.parametrize("name", BOMBS)
 def test_every_template_ends_soon(name: str) -> None:
     mixed = tuple(str(number * 7919 % 4001) for number in range(2000))
     names = names_of(ANA, NOW) | {"long": "x" * 60_000, "mixed": mixed}
-    started = time.process_time()
     with pytest.raises(MessageError):
         template(BOMBS[name]).render(names)
-    assert time.process_time() - started < 1.0
 
 
 @given(st.text(st.characters(exclude_characters="{\r", exclude_categories=["Cs"])))
