@@ -25,11 +25,16 @@ if TYPE_CHECKING:
 
 
 class FaultsInEffect:
-    """The faults that are switched on. Use it on the event loop of the server only."""
+    """The faults that are switched on. Use it on the event loop of the server only.
+
+    `are_off` when there are none. While the server `is_frozen` it neither reads nor answers.
+    """
 
     def __init__(self, faults: Faults, clock: Clock) -> None:
         self._clock = clock
         self._decider: Decider | None = None
+        self.are_off = True
+        self.is_frozen = False
         self._thawed = asyncio.Event()
         self._thawing: asyncio.TimerHandle | None = None
         self._refuses_until = 0.0
@@ -42,7 +47,8 @@ class FaultsInEffect:
 
     def switch(self, faults: Faults) -> None:
         """Switch these faults on, and no others: counting starts again, and what lasts ends."""
-        self._decider = None if faults == Faults() else Decider(faults)
+        self.are_off = faults == Faults()
+        self._decider = None if self.are_off else Decider(faults)
         self._refuses_until = 0.0
         self.thaw()
 
@@ -67,13 +73,9 @@ class FaultsInEffect:
         """Cut new connections for so long."""
         self._refuses_until = self._clock.monotonic() + seconds
 
-    @property
-    def is_frozen(self) -> bool:
-        """Whether the server neither reads nor answers."""
-        return not self._thawed.is_set()
-
     def freeze(self, seconds: float) -> None:
         """Neither read nor answer for so long."""
+        self.is_frozen = True
         self._thawed.clear()
         self._thawing = asyncio.get_running_loop().call_later(seconds, self.thaw)
 
@@ -82,6 +84,7 @@ class FaultsInEffect:
         if self._thawing is not None:
             self._thawing.cancel()
             self._thawing = None
+        self.is_frozen = False
         self._thawed.set()
 
     async def wait_until_thawed(self) -> None:

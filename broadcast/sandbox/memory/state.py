@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from broadcast.sandbox.limits.token_buckets import Traffic
 from broadcast.sandbox.memory import records, replay
 from broadcast.sandbox.memory.member import Account
-from broadcast.sandbox.memory.message_log import EventKind, MessageLog
+from broadcast.sandbox.memory.message_log import MessageLog
 from broadcast.sandbox.memory.storage import Storage
 from broadcast.sandbox.memory.stored_files import StoredFiles
 from broadcast.sandbox.people import behaviour, phonebook
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from broadcast.core.model import Peer
     from broadcast.sandbox.limits.numbers import Limits
-    from broadcast.sandbox.memory.message_body import Body, File
+    from broadcast.sandbox.memory.message_body import File
     from broadcast.sandbox.memory.records import Record
     from broadcast.sandbox.memory.schedule import ScheduledMessage
 
@@ -40,7 +40,6 @@ class State(Storage):
         self.contents = StoredFiles()
         self.now = 0.0
         self._notes: list[Record] = []
-        self._unsaved: dict[int, MessageLog] = {}
         self._peers = contacts
         self._contact_list: dict[int, phonebook.Entry] | None = None
 
@@ -88,16 +87,6 @@ class State(Storage):
             and self.rule_of(peer) is behaviour.FORUM
             and self.entry(peer).kind is phonebook.Kind.SUPERGROUP
         )
-
-    def store(self, log: MessageLog, other: int, random_id: int, body: Body, now: float) -> int:
-        """See `Storage.store`."""
-        self._unsaved[log.owner] = log
-        return super().store(log, other, random_id, body, now)
-
-    def change(self, log: MessageLog, kind: EventKind, number: int, now: float) -> None:
-        """See `Storage.change`; edits come through here as well."""
-        self._unsaved[log.owner] = log
-        super().change(log, kind, number, now)
 
     def add_file(self, file: File) -> int:
         """Make a file known, whose content is kept, and return its number."""
@@ -170,7 +159,7 @@ class State(Storage):
     def drain(self) -> list[Record]:
         """All changes since the last drain, in an order in which they can be applied."""
         changes, self._notes = self._notes, []
-        logs, self._unsaved = self._unsaved, {}
+        logs, self._changed = self._changed, {}
         for log in logs.values():
             changes += replay.events(self, log, log.drained)
             log.drained = log.pts
@@ -179,9 +168,9 @@ class State(Storage):
     def discard(self) -> None:
         """Forget what `drain` would return: there is no journal."""
         self._notes.clear()
-        for log in self._unsaved.values():
+        for log in self._changed.values():
             log.drained = log.pts
-        self._unsaved.clear()
+        self._changed.clear()
 
     def dump(self) -> list[Record]:
         """The whole state as records: two worlds are equal when their dumps are."""

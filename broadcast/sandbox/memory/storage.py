@@ -34,6 +34,7 @@ class Storage:
         self.queue = ScheduleQueue()
         self.files: list[File] = []
         self.uploaded = 0
+        self._changed: dict[int, MessageLog] = {}  # since the last drain, by owner
         self._bodies: list[Body] = []
         self._body_numbers: dict[Body, int] = {}
 
@@ -59,6 +60,7 @@ class Storage:
 
     def store(self, log: MessageLog, other: int, random_id: int, body: Body, now: float) -> int:
         """Keep a message and return its number. Equal bodies are kept once."""
+        self._changed[log.owner] = log
         return log.add(other, random_id, self._body_number(body), now)
 
     def edit(self, log: MessageLog, number: int, body: Body, now: float) -> None:
@@ -68,6 +70,7 @@ class Storage:
 
     def change(self, log: MessageLog, kind: EventKind, number: int, now: float) -> None:
         """Note that a message was deleted, hidden, pinned or unpinned, as `kind` says."""
+        self._changed[log.owner] = log
         log.change(kind, number, now)
 
     def _body_number(self, body: Body) -> int:
