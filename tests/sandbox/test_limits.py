@@ -267,14 +267,14 @@ steps = st.lists(st.floats(0, 5), max_size=60)
 def test_in_any_window_no_more_than_the_burst_and_what_the_rate_gives_pass(
     rate, burst, waits, growth
 ):
-    lanes = TokenBuckets(rate, burst, Limits(flood_growth=growth))
+    buckets = TokenBuckets(rate, burst, Limits(flood_growth=growth))
     now, passed = NOW, []
     for wait in waits:
         now += wait / rate
-        if lanes.take("key", now):
+        if buckets.take("key", now):
             passed.append(now)
         else:
-            lanes.wait("key", now)
+            buckets.wait("key", now)
     for first, start in enumerate(passed):
         for last, end in enumerate(passed[first:], start=first):
             assert last - first + 1 <= burst + rate * (end - start) + 0.01
@@ -282,15 +282,15 @@ def test_in_any_window_no_more_than_the_burst_and_what_the_rate_gives_pass(
 
 @given(rates, bursts, st.integers(1, 60), st.booleans())
 def test_who_waits_as_long_as_is_named_is_let_pass(rate, burst, count, at_once):
-    lanes = TokenBuckets(rate, burst, Limits())
+    buckets = TokenBuckets(rate, burst, Limits())
     now = NOW
     for _ in range(count):
-        if not lanes.take("key", now):
-            wait = lanes.wait("key", now)
-            assert lanes.wait("key", now) == wait >= 1  # another one was under way
+        if not buckets.take("key", now):
+            wait = buckets.wait("key", now)
+            assert buckets.wait("key", now) == wait >= 1  # another one was under way
             assert wait < 1 / rate + 1 + 1e-6  # whole seconds
             now += wait
-            assert lanes.take("key", now)
+            assert buckets.take("key", now)
         now += 0 if at_once else 1 / rate
 
 
@@ -300,13 +300,13 @@ def test_who_waits_as_long_as_is_named_is_let_pass(rate, burst, count, at_once):
 )
 def test_lanes_that_are_forgotten_would_have_made_nobody_wait(burst, story):
     rate = 1 / 4  # all numbers are exact
-    lanes, one_each = TokenBuckets(rate, burst, Limits()), {}
+    buckets, one_each = TokenBuckets(rate, burst, Limits()), {}
     now = NOW
     for key, wait in story:
         now += wait / rate
         alone = one_each.setdefault(key, TokenBuckets(rate, burst, Limits()))
         alone._turns_at = float("inf")  # it never forgets
-        assert lanes.take(key, now) == alone.take(key, now)
+        assert buckets.take(key, now) == alone.take(key, now)
 
 
 def test_a_clock_that_is_set_back_stops_nobody():
@@ -421,7 +421,7 @@ def test_what_was_spent_survives_a_restart():
     again = Sender(Client(drained, key_id=2), paid=True)
     again.sent = 100
     assert drained.stars_spent(BOT_ID) == Decimal("0.8")
-    assert again.passes() == 1 + 2  # the lanes are new, the balance is not
+    assert again.passes() == 1 + 2  # the buckets are new, the balance is not
 
 
 # Strangers

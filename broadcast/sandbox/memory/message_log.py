@@ -107,6 +107,15 @@ class MessageLog:
         """Whether its sender still sees this message."""
         return 0 < number <= len(self.others) and not self.deletions[number - 1]
 
+    def shows_in(self, peer: int, number: int) -> bool:
+        """Whether the sender still sees this message, in the chat with this peer."""
+        return self.shows(number) and (self.is_channel or self.others[number - 1] == peer)
+
+    def sides(self, number: int) -> tuple[int, int]:
+        """Who sent the message, and to which peer: marked ids."""
+        other = self.others[number - 1]
+        return (other, self.owner) if self.is_channel else (self.owner, other)
+
     def edited_at(self, number: int) -> float | None:
         """When the message was edited last, in Unix time."""
         place = self.edits[number - 1]

@@ -28,8 +28,7 @@ def inbox(state: State, log: MessageLog, *, deleted: bool) -> Iterator[Delivered
 
 def delivered(state: State, log: MessageLog, number: int) -> Delivered:
     """What arrived with this message."""
-    other = log.others[number - 1]
-    sender, peer = (other, log.owner) if log.is_channel else (log.owner, other)
+    sender, peer = log.sides(number)
     body, date = state.body(log, number), log.dates[number - 1]
     extra = body.extra or NO_EXTRA
     return _told(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from broadcast.sandbox.memory.member import Account
-    from broadcast.sandbox.memory.message_log import MessageLog
+    from broadcast.sandbox.memory.message_log import Event, MessageLog
     from broadcast.sandbox.memory.state import State
     from broadcast.sandbox.world.input_peers import Chat
 
@@ -124,36 +124,52 @@ def _slice(
     events = list(islice(log.events(after), max(most, 1)))
     new = [event.number for event in events if event.kind is EventKind.NEW]
     edited = {event.number: event.pts for event in events if event.kind is EventKind.EDITED}
-    deleted = [
-        event.number for event in events if event.kind in (EventKind.DELETED, EventKind.HIDDEN)
+    others = [
+        *_ids(account, log, new),
+        *_edits(state, account, log, {n: pts for n, pts in edited.items() if n not in new}),
+        *_pins(log, events),
+        *_no_longer_scheduled(state, account, log, new),
+        *_deletions(log, events),
     ]
-    others: list[types.TypeUpdate] = [
-        types.UpdateMessageID(number, log.random_ids[number - 1])
-        for number in new
-        if not log.is_channel or log.others[number - 1] == account.id
-    ]
-    update = types.UpdateEditChannelMessage if log.is_channel else types.UpdateEditMessage
-    others += (
-        update(message_of(state, account, log, number), pts, 1)
-        for number, pts in edited.items()
-        if log.shows(number) and number not in new
-    )
-    others += (
-        pin_update(log, event.number, event.pts, is_pinned=event.kind is not EventKind.UNPINNED)
-        for event in events
-        if event.kind in (EventKind.PINNED, EventKind.PINNED_HERE, EventKind.UNPINNED)
-    )
-    others += _no_longer_scheduled(state, account, log, new)
-    pts = events[-1].pts
-    if deleted and log.is_channel:
-        channel_id = -log.owner - CHANNEL_MARK
-        others.append(types.UpdateDeleteChannelMessages(channel_id, deleted, pts, len(deleted)))
-    elif deleted:
-        others.append(types.UpdateDeleteMessages(deleted, pts, len(deleted)))
     shown = [number for number in {*new, *edited} if log.shows(number)]
     users, chats = users_and_chats(state, account, sorted(named_in(state, account, log, shown)))
     messages = [message_of(state, account, log, number) for number in new if log.shows(number)]
-    return _Slice(pts, messages, others, users, chats)
+    return _Slice(events[-1].pts, messages, others, users, chats)
+
+
+def _ids(account: Account, log: MessageLog, new: list[int]) -> Iterator[types.UpdateMessageID]:
+    """Under which random_id the account sent these."""
+    for number in new:
+        if not log.is_channel or log.others[number - 1] == account.id:
+            yield types.UpdateMessageID(number, log.random_ids[number - 1])
+
+
+def _edits(
+    state: State, account: Account, log: MessageLog, edited: dict[int, int]
+) -> Iterator[types.TypeUpdate]:
+    """The latest form of edited messages, by number with the pts of the edit."""
+    update = types.UpdateEditChannelMessage if log.is_channel else types.UpdateEditMessage
+    for number, pts in edited.items():
+        if log.shows(number):
+            yield update(message_of(state, account, log, number), pts, 1)
+
+
+def _pins(log: MessageLog, events: list[Event]) -> Iterator[types.TypeUpdate]:
+    for event in events:
+        if event.kind in (EventKind.PINNED, EventKind.PINNED_HERE, EventKind.UNPINNED):
+            is_pinned = event.kind is not EventKind.UNPINNED
+            yield pin_update(log, event.number, event.pts, is_pinned=is_pinned)
+
+
+def _deletions(log: MessageLog, events: list[Event]) -> Iterator[types.TypeUpdate]:
+    """All deleted messages in one update, at the end."""
+    gone = [e.number for e in events if e.kind in (EventKind.DELETED, EventKind.HIDDEN)]
+    pts = events[-1].pts
+    if gone and log.is_channel:
+        channel_id = -log.owner - CHANNEL_MARK
+        yield types.UpdateDeleteChannelMessages(channel_id, gone, pts, len(gone))
+    elif gone:
+        yield types.UpdateDeleteMessages(gone, pts, len(gone))
 
 
 def _no_longer_scheduled(

@@ -55,7 +55,7 @@ def edit_message(
     if request.schedule_date and request.schedule_date.timestamp() > 0:
         return _edit_scheduled(state, account, peer, request, now)
     log = log_of(state, account, peer)
-    if not log.shows(number) or not (log.is_channel or log.others[number - 1] == peer):
+    if not log.shows_in(peer, number):
         raise RpcError(400, "MESSAGE_ID_INVALID")
     is_free = administers(state, peer)
     if log.is_channel and not is_free and log.others[number - 1] != account.id:
@@ -114,16 +114,15 @@ def _edited(
     if kept.topic_title:
         raise RpcError(400, "MESSAGE_ID_INVALID")
     prepared = prepare(state, account, request.media, now) if request.media else None
+    if request.message is None and prepared is None and request.reply_markup is None:
+        raise RpcError(400, "MESSAGE_EMPTY")
     text, entities, extra = old.text, old.entities, kept
     if request.message is not None:
-        has_file = prepared is not None or kept.file is not None
-        check = checked_caption if has_file else checked_text
+        check = checked_caption if prepared or kept.file is not None else checked_text
         text = request.message
         entities = written(check(limits, account, text, request.entities))
         no_webpage, inverted = bool(request.no_webpage), bool(request.invert_media)
         extra = replace(extra, no_webpage=no_webpage, invert_media=inverted)
-    elif prepared is None and request.reply_markup is None:
-        raise RpcError(400, "MESSAGE_EMPTY")
     if account.is_bot:
         buttons = checked_buttons(
             account, request.reply_markup, most=limits.buttons, in_row=limits.buttons_in_row
@@ -131,12 +130,12 @@ def _edited(
         extra = replace(extra, buttons=buttons)
     if prepared is not None:
         extra = _with_file(state, extra, prepared)
-    body = Body(text, entities, or_none(extra))
-    if body == old and not (prepared and prepared.number is None) and not may_be_same:
-        raise RpcError(400, "MESSAGE_NOT_MODIFIED")
     if prepared is not None and prepared.number is None:
         extra = replace(extra, file=state.add_file(prepared.file))
-        body = Body(text, entities, extra)
+        return Body(text, entities, extra)
+    body = Body(text, entities, or_none(extra))
+    if body == old and not may_be_same:
+        raise RpcError(400, "MESSAGE_NOT_MODIFIED")
     return body
 
 

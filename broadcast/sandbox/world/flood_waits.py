@@ -36,23 +36,36 @@ def pace(
     is the chat's, because https://core.telegram.org/api/errors speaks of "the given method with the
     given input parameters", and the account may go on elsewhere.
     """
+    is_paid = _take_of_account(state, account, now, count, skips_floods=skips_floods)
+    if chat is not None:
+        _take_of_chat(state, account, chat, now, count)
+    return count if is_paid else 0
+
+
+def _take_of_account(
+    state: State, account: Account, now: float, count: int, *, skips_floods: bool
+) -> bool:
+    """Count against the account's rate, or else against the paid one; whether it must be paid."""
     traffic, limits = state.traffic, state.limits
     own = traffic.bots if account.is_bot else traffic.people
-    is_paid = False
-    if not own.take(account.id, now, count):
-        is_paid = skips_floods and account.is_bot
-        price = count * limits.paid_stars_per_message
-        if is_paid and account.stars_spent + price > limits.stars:
-            raise RpcError(420, f"FLOOD_SKIP_FAILED_WAIT_{own.wait(account.id, now)}")
-        if not is_paid or not traffic.paid.take(account.id, now, count):
-            too_fast = traffic.paid if is_paid else own
-            raise RpcError(420, f"FLOOD_WAIT_{too_fast.wait(account.id, now)}")
-    if chat is not None:
-        is_group = chat < 0 and state.entry(chat).kind is not Kind.CHANNEL
-        there, key = traffic.groups if is_group else traffic.chats, (account.id, chat)
-        if not there.take(key, now, count):
-            raise RpcError(420, f"FLOOD_WAIT_{there.wait(key, now)}")
-    return count if is_paid else 0
+    if own.take(account.id, now, count):
+        return False
+    if not (skips_floods and account.is_bot):
+        raise RpcError(420, f"FLOOD_WAIT_{own.wait(account.id, now)}")
+    price = count * limits.paid_stars_per_message
+    if account.stars_spent + price > limits.stars:
+        raise RpcError(420, f"FLOOD_SKIP_FAILED_WAIT_{own.wait(account.id, now)}")
+    if not traffic.paid.take(account.id, now, count):
+        raise RpcError(420, f"FLOOD_WAIT_{traffic.paid.wait(account.id, now)}")
+    return True
+
+
+def _take_of_chat(state: State, account: Account, chat: int, now: float, count: int) -> None:
+    is_group = chat < 0 and state.entry(chat).kind is not Kind.CHANNEL
+    rates = state.traffic.groups if is_group else state.traffic.chats
+    key = account.id, chat
+    if not rates.take(key, now, count):
+        raise RpcError(420, f"FLOOD_WAIT_{rates.wait(key, now)}")
 
 
 def is_new_stranger(state: State, account: Account, peer: int, now: float) -> bool:

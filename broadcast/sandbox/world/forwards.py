@@ -69,7 +69,7 @@ def _readable(state: State, account: Account, source: int) -> MessageLog:
 
 
 def _check(state: State, log: MessageLog, source: int, number: int) -> None:
-    if not log.shows(number) or not (log.is_channel or log.others[number - 1] == source):
+    if not log.shows_in(source, number):
         raise RpcError(400, "MESSAGE_ID_INVALID")
     extra = state.body(log, number).extra or NO_EXTRA
     if extra.topic_title:

@@ -45,7 +45,7 @@ def update_pinned_message(
     log = _allowed(state, account, peer)
     if request.pm_oneside and account.is_bot:
         raise RpcError(400, "BOT_ONESIDE_NOT_AVAIL")
-    if not log.shows(number) or not (log.is_channel or log.others[number - 1] == peer):
+    if not log.shows_in(peer, number):
         raise RpcError(400, "MESSAGE_ID_INVALID")
     is_here = bool(request.pm_oneside) and peer > 0 and peer != account.id
     pinned = EventKind.PINNED_HERE if is_here else EventKind.PINNED
@@ -64,7 +64,7 @@ def unpin_all_messages(
     peer = address(account, request.peer)
     pace(state, account, now)
     log = _allowed(state, account, peer)
-    numbers = [number for number in log.pins if log.is_channel or log.others[number - 1] == peer]
+    numbers = [number for number in log.pins if log.shows_in(peer, number)]
     for number in numbers:
         state.change(log, EventKind.UNPINNED, number, now)
     return types.messages.AffectedHistory(pts=log.pts, pts_count=len(numbers), offset=0)

@@ -102,7 +102,7 @@ def _place(state: State, account: Account, peer: int, log: MessageLog, request: 
 
 def _check_reply(state: State, peer: int, log: MessageLog, reply: int, quote: str) -> None:
     """https://core.telegram.org/method/messages.sendMessage: REPLY_MESSAGE_ID_INVALID."""
-    if not log.shows(reply) or not (log.is_channel or log.others[reply - 1] == peer):
+    if not log.shows_in(peer, reply):
         raise RpcError(400, "REPLY_MESSAGE_ID_INVALID")
     if quote not in state.body(log, reply).text:
         raise RpcError(400, "QUOTE_TEXT_INVALID")

@@ -100,8 +100,7 @@ def channel_log(state: State, account: Account, channel: object) -> MessageLog:
 
 def message_of(state: State, account: Account, log: MessageLog, number: int) -> Message:
     """A stored message as Telegram shows it to the account."""
-    other = log.others[number - 1]
-    sender, peer = (other, log.owner) if log.is_channel else (log.owner, other)
+    sender, peer = log.sides(number)
     body = state.body(log, number)
     edited = log.edited_at(number)
     extra = body.extra
