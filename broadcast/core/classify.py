@@ -104,6 +104,13 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
             "or a phone number"
         ),
     ),
+    "ANSWER_UNREADABLE": (
+        _R,
+        (
+            "Telegram's answer is newer than this version can read, so the address is not known; "
+            "update broadcast and retry"
+        ),
+    ),
     "PART_MISSING": (_R, "an earlier part could not be sent"),
     "TOO_LATE": (_R, "it was later than allowed, so it was not sent"),
     "TEMPLATE_INVALID": (_R, "the message cannot be made for this recipient"),
@@ -261,6 +268,18 @@ def _seconds(error: TelegramError) -> float:
     if error.value is None:
         return DEFAULT_FLOOD_WAIT
     return float(min(max(error.value, 1), MOST_FLOOD_WAIT))
+
+
+# What the engine and the transport find themselves, where Telegram has said nothing. Perhaps it
+# was sent, so the same random_id is used again.
+NOT_CONNECTED = Deferred(
+    "NOT_CONNECTED",
+    _TABLE["NOT_CONNECTED"][1],
+    scope=Scope.ACCOUNT,
+    reached=False,
+    perhaps_sent=True,
+)
+NO_ANSWER = Deferred("NO_ANSWER", _TABLE["NO_ANSWER"][1], reached=False, perhaps_sent=True)
 
 
 def finding(name: str) -> Failed:

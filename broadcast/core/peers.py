@@ -26,7 +26,7 @@ _NOT_NAMES = re.compile(
 )
 _GREATEST_ID = 2**63 - 1
 # A channel's id is -(10^12 + its number): https://core.telegram.org/api/bots/ids
-_CHANNEL = 10**12
+CHANNEL_OFFSET = 10**12
 
 _FORMS = "@username, +34600000001, 123456789, https://t.me/name or me"
 _SHOWN = 80  # characters of a wrong text in its complaint
@@ -126,7 +126,7 @@ def _path(written: str, parts: list[str]) -> Peer:
         case ["joinchat", invite, *_]:
             return _invite(written, invite)
         case ["c", number, *_] if _ID.match(number) and not number.startswith("-"):
-            return _id(written, -(_CHANNEL + int(number)))
+            return _id(written, -(CHANNEL_OFFSET + int(number)))
         case ["s", name, *_]:
             return _username(written, name)
         case [first, *_] if first.startswith("+"):

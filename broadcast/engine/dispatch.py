@@ -21,7 +21,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from broadcast.core.classify import reason_of
+from broadcast.core.classify import NO_ANSWER
 from broadcast.core.model import Deferred, Delivery, Failed, Halted, Scope, Sent
 from broadcast.engine.breaker import Breaker
 from broadcast.engine.outage import PATIENCE, Outage
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 SLICE_LIMIT = 2000  # deliveries of one claim at most
 MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
 JITTER = 0.2  # seconds at most, on top of every wait that Telegram names
-NO_ANSWER = Deferred("NO_ANSWER", reason_of("NO_ANSWER"), reached=False, perhaps_sent=True)
 
 
 def backoff(attempts: int) -> float:
