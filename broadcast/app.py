@@ -44,6 +44,7 @@ from broadcast.engine.gates.personal import PersonalGate
 from broadcast.engine.gates.punctual import PunctualGate
 from broadcast.engine.outage import PATIENCE
 from broadcast.engine.pacer import Known, Pacer
+from broadcast.engine.ports import Terms
 from broadcast.ledger.memory import MemoryRun
 from broadcast.message.stored import once_identity
 
@@ -51,13 +52,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
     from broadcast.core.access import Access
+    from broadcast.core.asker import Asker
     from broadcast.core.clock import Clock
-    from broadcast.core.model import Account, Broadcast, Delivery, Outcome
+    from broadcast.core.model import Account, Attachment, Broadcast, Delivery, Outcome
     from broadcast.engine.ports import Gate, Run, Transport, Watcher
     from broadcast.ledger.sqlite.ledger import SqliteLedger
     from broadcast.people.audience import Audience
     from broadcast.settings import Settings
-    from broadcast.telegram.account import Prompts
     from broadcast.telegram.sender import TelethonTransport
 
 CONCURRENCY, FULL_CONCURRENCY = 20, 300
@@ -106,18 +107,19 @@ class Options:
         *,
         spent: int = 0,
         in_doubt: Iterable[Delivery] = (),
+        uploaded: Callable[[Attachment, int], None] = lambda _file, _done: None,
     ) -> tuple[ChatGate, PaidGate | None]:
         """What keeps `transport` to the limits of chats and, where it pays, to the budget.
 
         `spent` counts messages that were paid before, and those `in_doubt` perhaps were. Raises
         InputError when a person is to pay.
         """
-        transport.held = lambda: pacer.held(clock.monotonic())
+        pays = self.budget is not None
+        transport.begin(Terms(pays, lambda: pacer.held(clock.monotonic()), uploaded))
         chats = ChatGate(transport.is_group, clock)
         if self.budget is None:
             return chats, None
         require_bot(transport.account)
-        transport.pays = True
         positions = {delivery.position for delivery in in_doubt}
         return chats, PaidGate(self.budget, spent, clock, positions)
 
@@ -168,6 +170,9 @@ class Nobody:
         """See `Watcher`."""
 
     def held(self, seconds: float, reason: str) -> None:
+        """See `Watcher`."""
+
+    def uploaded(self, file: Attachment, done: int) -> None:
         """See `Watcher`."""
 
 
@@ -330,7 +335,9 @@ async def run(
     pacer = pacer or options.pacer(known, is_bot=account.is_bot)
     watcher = watcher or Nobody()
     in_doubt = () if options.budget is None else ledger.in_doubt(broadcast)
-    chats, budget = options.limits(transport, pacer, clock, spent=broadcast.paid, in_doubt=in_doubt)
+    chats, budget = options.limits(
+        transport, pacer, clock, spent=broadcast.paid, in_doubt=in_doubt, uploaded=watcher.uploaded
+    )
     gates = (*as_meant(broadcast.created_at, clock), chats, budget)
     engines: list[Engine] = []
     asked = False
@@ -434,14 +441,14 @@ def stop_on_signals(stop: Callable[[], None], told: Callable[[], None]) -> Gener
 
 
 def open_telegram(
-    settings: Settings, prompts: Prompts | None = None
+    settings: Settings, prompts: Asker | None = None
 ) -> AbstractAsyncContextManager[TelethonTransport]:
     """A transport to Telegram, signed in; `prompts` asks the person when that is needed."""
     return open_access(settings.access(), prompts)
 
 
 def open_access(
-    access: Access, prompts: Prompts | None
+    access: Access, prompts: Asker | None
 ) -> AbstractAsyncContextManager[TelethonTransport]:
     """A transport to wherever `access` leads."""
     from broadcast.telegram.sender import open_transport  # noqa: PLC0415 - Telethon costs 0.3 s
@@ -449,7 +456,7 @@ def open_access(
     return open_transport(access, prompts)
 
 
-async def login(settings: Settings, prompts: Prompts | None) -> Account:
+async def login(settings: Settings, prompts: Asker | None) -> Account:
     """Sign in, unless somebody is signed in already."""
     async with open_telegram(settings, prompts) as transport:
         return transport.account

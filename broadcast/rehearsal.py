@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from broadcast.app import Options, Report, as_meant
 from broadcast.checks import parts_for, require_all_able
@@ -136,13 +136,13 @@ class _Kept:
     def __init__(self) -> None:
         self._addresses: dict[str, Address] = {}
 
-    def get(self, _account: int, peer: str) -> Address | None:
+    def get(self, account: int, peer: str) -> Address | None:
         return self._addresses.get(peer)
 
-    def put(self, _account: int, peer: str, address: Address) -> None:
+    def put(self, account: int, peer: str, address: Address) -> None:
         self._addresses[peer] = address
 
-    def forget(self, _account: int, peer: str) -> None:
+    def forget(self, account: int, peer: str) -> None:
         self._addresses.pop(peer, None)
 
 
@@ -153,11 +153,9 @@ def _transport(world: World, loop: VirtualLoop, *, is_bot: bool) -> TelethonTran
     from broadcast.telegram.addresses import Addresses  # noqa: PLC0415
     from broadcast.telegram.sender import TelethonTransport  # noqa: PLC0415
 
-    client: Any = DirectClient(world, loop, is_bot=is_bot)
-    account = Account(client.me.id, is_bot, client.me.first_name)
-    kept: Any = _Kept()
-    opener: Any = None  # a direct call is never lost, so no client is opened again
-    return TelethonTransport(opener, client, account, Addresses(account, kept), is_direct=True)
+    client = DirectClient(world, loop, is_bot=is_bot)
+    account = Account(client.me.id, is_bot, client.me.first_name or "")
+    return TelethonTransport(client, account, Addresses(account, _Kept(), loop), clock=loop)
 
 
 def _paid(ledger: MemoryRun) -> int:

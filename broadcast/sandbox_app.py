@@ -19,7 +19,7 @@ from broadcast.sandbox.people.logins import API_HASH, API_ID, BOT_TOKEN, CODE, P
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
 
-    from broadcast.core.asker import Asker
+    from broadcast.core.asker import Asker, Question
     from broadcast.core.model import Contact
     from broadcast.sandbox.limits import Limits
     from broadcast.settings import Settings
@@ -32,16 +32,19 @@ _BOT = Credentials(API_ID, API_HASH, bot_token=BOT_TOKEN)
 class _SandboxPrompts:
     """Answers for the person who signs in to the sandbox, where the code is always the same."""
 
-    def phone(self) -> str:
+    async def confirm(self, question: Question) -> bool:
+        return True
+
+    async def phone(self) -> str:
         return PHONE
 
-    def code(self, where: str) -> str:
+    async def code(self, where: str) -> str:
         return CODE
 
-    def password(self) -> str:
+    async def password(self) -> str:
         return PASSWORD
 
-    def complain(self, message: str) -> None:
+    async def wrong(self, message: str) -> None:
         raise AssertionError(message)
 
 

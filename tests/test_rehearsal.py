@@ -179,7 +179,7 @@ def test_it_stops_where_the_broadcast_would(
 def test_nobody_knocks_while_everybody_waits(monkeypatch: pytest.MonkeyPatch, burst: int) -> None:
     """A look-up takes an answer's time, in which a flood may come: nothing is sent after that."""
     held_until, knocks, asked = 0.0, list[float](), []
-    ask = DirectClient.__call__
+    ask = DirectClient.call
 
     async def noting(client: DirectClient, request: TLRequest) -> Any:
         nonlocal held_until
@@ -195,7 +195,7 @@ def test_nobody_knocks_while_everybody_waits(monkeypatch: pytest.MonkeyPatch, bu
             raise
 
     monkeypatch.setattr(direct, "ROUND_TRIP", 0.7)
-    monkeypatch.setattr(DirectClient, "__call__", noting)
+    monkeypatch.setattr(DirectClient, "call", noting)
     limits = Limits(bot_messages_per_second=0.5, bot_burst=burst)
     rehearsal = by_bot([contact(f"@u{number:05}x") for number in range(60)], limits=limits)
     assert rehearsal.floods > 0

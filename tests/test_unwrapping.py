@@ -1,20 +1,16 @@
-"""Which error is told where several ended a command, and where one is on its way."""
+"""Which error is told where several ended a command."""
 
 from __future__ import annotations
 
 import errno
 import sqlite3
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import pytest
 
 from broadcast import cli
 from broadcast.cli.unwrapping import ours_in
 from broadcast.core.errors import HaltedError, InputError
-from broadcast.telegram.account import disconnect
-
-if TYPE_CHECKING:
-    from telethon import TelegramClient
 
 OURS = HaltedError("the ledger: the disk is full. Free some space, then `broadcast resume`")
 FULL = sqlite3.OperationalError("database or disk is full")
@@ -78,28 +74,3 @@ def test_a_full_disk_is_told_and_not_called_a_bug(
     monkeypatch.setattr(cli.cli, "main", main)
     assert cli.run(["soup"]) == 3
     assert capsys.readouterr().err == f"Error: {OURS}\n"
-
-
-class Done:
-    def done(self) -> bool:
-        return False
-
-
-class FullSession:
-    """A client whose session file cannot be written any more."""
-
-    disconnected = Done()
-
-    async def disconnect(self) -> None:
-        raise sqlite3.OperationalError(str(FULL))
-
-
-async def test_disconnecting_does_not_take_the_place_of_what_is_on_its_way() -> None:
-    client = cast("TelegramClient", FullSession())
-    with pytest.raises(HaltedError):  # noqa: PT012
-        try:
-            raise HaltedError("halted")
-        finally:
-            await disconnect(client)
-    with pytest.raises(sqlite3.OperationalError):
-        await disconnect(client)

@@ -26,3 +26,13 @@ def utc() -> datetime:
     loop = asyncio.get_running_loop()
     assert isinstance(loop, VirtualLoop)
     return loop.utc()
+
+
+class LoopClock:
+    """The clock of the running loop, for what is given one."""
+
+    def utc(self) -> datetime:
+        return utc()
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()

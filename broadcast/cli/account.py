@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import signal
+from typing import TYPE_CHECKING
 
 import click
 
 from broadcast.cli.parsing import DONE, USAGE, account_options, cli, settings_of
 from broadcast.cli.waiting import wait_for
 
+if TYPE_CHECKING:
+    from broadcast.core.asker import Question
+
 
 class _TerminalPrompts:
     """Asks the person at the terminal; questions go to stderr, so that stdout stays a report."""
 
-    def phone(self) -> str:
+    async def confirm(self, question: Question) -> bool:
+        raise NotImplementedError(question)  # nothing asks it here yet
+
+    async def phone(self) -> str:
         return _ask("Your phone number, with + and country code")
 
-    def code(self, where: str) -> str:
+    async def code(self, where: str) -> str:
         return _ask(f"The code that Telegram has sent {where}")
 
-    def password(self) -> str:
+    async def password(self) -> str:
         return _ask("Your two-step verification password", hidden=True)
 
-    def complain(self, message: str) -> None:
+    async def wrong(self, message: str) -> None:
         click.echo(message, err=True)
 
 

@@ -297,7 +297,6 @@ async def _run(
         pacer = chosen.pacer(ledger.known(sender.id, server), is_bot=sender.is_bot)
         total = pending if chosen.first is None else min(pending, chosen.first)
         watcher = console.watcher(total, output, pacer, as_json=given["json"], quiet=given["quiet"])
-        transport.uploads.told = watcher.uploaded
         _spare_the_collector()
         with watcher:
             return await app.run(

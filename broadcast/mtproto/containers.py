@@ -56,8 +56,8 @@ def is_container(body: bytes) -> bool:
     return body.startswith(_TAG)
 
 
-def container_of(messages: Collection[Message]) -> bytes:
-    """The body of a container of `messages`."""
+def container_of(messages: Collection[tuple[int, int, bytes]]) -> bytes:
+    """The body of a container of `messages`: `Message`s, or what one consists of."""
     pieces = [_HEAD.pack(MSG_CONTAINER, len(messages))]
     for msg_id, seq_no, body in messages:
         pieces += _MESSAGE.pack(msg_id, seq_no, len(body)), body

@@ -40,7 +40,7 @@ class DirectClient:
         self._world, self._clock = world, clock
         self.me = self._sign_in(is_bot=is_bot)
 
-    async def __call__(self, request: TLRequest) -> Any:
+    async def call(self, request: TLRequest) -> Any:
         """The answer to `request`, a round trip later. Raises Telethon's RPCError."""
         await asyncio.sleep(ROUND_TRIP)
         try:
@@ -49,6 +49,16 @@ class DirectClient:
             raise rpc_message_to_error(types.RpcError(error.code, error.name), request) from None
         finally:
             self._world.discard()
+
+    async def post(self, request: TLRequest) -> Any:
+        """See `call`."""
+        return await self.call(request)
+
+    def post_serialised(self, data: bytes, random_id: int) -> None:
+        """Nothing is to be gained here by what is serialised."""
+
+    async def close(self) -> None:
+        """Nothing is open."""
 
     def _answer(self, request: TLRequest) -> Any:
         return self._world.call(_KEY_ID, request, self._clock.utc().timestamp())

@@ -16,16 +16,18 @@ import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from telethon import errors
 from telethon.tl import functions, types
 
 from broadcast.core.classify import finding
+from broadcast.core.clock import Clock, SystemClock
 from broadcast.core.errors import SettingsError
 from broadcast.core.model import Deferred, Outcome, Peer, PeerKind
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.disk.private import cannot_write, make_private
-from broadcast.telegram.errors import outcome_of
+from broadcast.telegram.errors import UnreadableAnswerError, outcome_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +39,6 @@ Call = Callable[[Any], Awaitable[Any]]
 
 DIALOGS_PAGE = 100
 DIALOGS_LIMIT = 5000  # enough for a person; a list longer than this is looked up one by one
-CHANNEL_OFFSET = 1_000_000_000_000  # https://core.telegram.org/api/bots/ids: -100 and the id
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,22 @@ class Address:
                 return types.InputPeerChat(self.id)
             case _:
                 return types.InputPeerSelf()
+
+
+class KeptAddresses(Protocol):
+    """What was looked up, by account and peer."""
+
+    def get(self, account: int, peer: str) -> Address | None:
+        """The address that was kept for `peer`, if any."""
+        ...
+
+    def put(self, account: int, peer: str, address: Address) -> None:
+        """Keep `address` for `peer`."""
+        ...
+
+    def forget(self, account: int, peer: str) -> None:
+        """Drop what was kept for `peer`: it has turned out to be stale."""
+        ...
 
 
 class AddressCache:
@@ -125,9 +142,9 @@ class AddressCache:
 class Addresses:
     """Finds the address of a peer for one account: kept, known, or looked up."""
 
-    def __init__(self, account: Account, cache: AddressCache) -> None:
-        self._account = account
-        self._cache = cache
+    def __init__(self, account: Account, cache: KeptAddresses, clock: Clock | None = None) -> None:
+        self._account, self._cache = account, cache
+        self._clock = clock or SystemClock()
         self._contacts: dict[str, Address] | None = None  # a user's own, asked once when needed
         self._chats: dict[str, Address] | None = None
         self._groups: set[str] = set()  # peers that turned out to be groups
@@ -185,13 +202,12 @@ class Addresses:
         if not self._account.is_bot and peer.kind is not PeerKind.INVITE:
             async with self._asking:
                 if self._contacts is None:
-                    contacts = await call(functions.contacts.GetContactsRequest(hash=0))
-                    self._contacts = _by_keys(contacts.users)
+                    self._contacts = await _helping(_contacts(call))
                 if peer.key in self._contacts:
                     return self._contacts[peer.key]
                 if peer.kind is PeerKind.ID:
                     if self._chats is None:
-                        self._chats = _by_keys(await _dialogs(call))
+                        self._chats = await _helping(_dialogs(call))
                     if peer.key in self._chats:
                         return self._chats[peer.key]
         if peer.kind is PeerKind.ID:
@@ -199,7 +215,7 @@ class Addresses:
         return await self._look_up(call, peer)
 
     async def _look_up(self, call: Call, peer: Peer) -> Address | Outcome:
-        now = asyncio.get_running_loop().time()
+        now = self._clock.monotonic()
         if self._lookups_held is not None and now < self._lookups_held_until:
             return Deferred(
                 self._lookups_held.error,
@@ -210,6 +226,8 @@ class Addresses:
             found = await call(_QUESTIONS[peer.kind](peer.value))
         except errors.RPCError as error:
             outcome = outcome_of(error)
+            if outcome is None:
+                raise
             if isinstance(outcome, Deferred) and outcome.retry_after is not None:
                 # A flood of look-ups says nothing about sending: only look-ups wait.
                 self._lookups_held = Deferred(
@@ -285,7 +303,23 @@ def _by_keys(entities: Iterable[Any]) -> dict[str, Address]:
     return found
 
 
-async def _dialogs(call: Call) -> list[Any]:
+async def _helping(look_up: Awaitable[Iterable[Any]]) -> dict[str, Address]:
+    """What is found, by peer key: nothing where the answer is newer than Telethon can read.
+
+    Such a list only spares look-ups, so it stops nobody.
+    """
+    try:
+        return _by_keys(await look_up)
+    except UnreadableAnswerError:
+        return {}
+
+
+async def _contacts(call: Call) -> Iterable[Any]:
+    """A person's own address book."""
+    return (await call(functions.contacts.GetContactsRequest(hash=0))).users
+
+
+async def _dialogs(call: Call) -> Iterable[Any]:
     """The users and chats of the account's dialogs, newest first.
 
     https://core.telegram.org/api/offsets: the next page starts at the last dialog's top message.

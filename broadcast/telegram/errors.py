@@ -7,13 +7,16 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import struct
+import zlib
 
 from telethon import errors
 from telethon.errors import rpcerrorlist
 
-from broadcast.core.classify import TelegramError, classify
+from broadcast.core.classify import NO_ANSWER, NOT_CONNECTED, TelegramError, classify, next_step
 from broadcast.core.errors import BroadcastError, HaltedError, SettingsError
-from broadcast.core.model import Deferred, Outcome, Scope
+from broadcast.core.model import Deferred, Failed, Halted, Outcome
 
 # Telethon's named errors lose the text that the server sent: the class is all that is left of it.
 _NAMES: dict[str, str] = {
@@ -35,14 +38,32 @@ LOST = (
 )
 """What a request may raise after which nobody knows whether Telegram carried it out."""
 
-NOT_CONNECTED = Deferred(
-    "NOT_CONNECTED",
-    "no connection to Telegram",
-    scope=Scope.ACCOUNT,
-    reached=False,
-    perhaps_sent=True,
+UNREADABLE = (
+    errors.TypeNotFoundError,
+    BufferError,
+    struct.error,
+    zlib.error,
+    EOFError,
+    gzip.BadGzipFile,
 )
-NO_ANSWER = Deferred("NO_ANSWER", "Telegram has not answered", reached=False, perhaps_sent=True)
+"""What Telethon raises where it cannot read what Telegram says: after LOST, of which some are such.
+
+Their texts hold raw bytes, which may be names and phone numbers: never show them or their chain.
+"""
+
+
+class ConnectionLostError(BroadcastError):
+    """The connection went away under a request; whether Telegram carried it out is not known."""
+
+
+class UnreadableAnswerError(BroadcastError):
+    """Telegram has carried out a request, and what it answers is newer than Telethon."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Telegram's answer is newer than this version can read. Update broadcast and Telethon",
+            code="ANSWER_UNREADABLE",
+        )
 
 
 def telegram_error(error: errors.RPCError) -> TelegramError:
@@ -55,25 +76,30 @@ def telegram_error(error: errors.RPCError) -> TelegramError:
     return TelegramError(code, name, value)
 
 
-def outcome_of(error: Exception) -> Outcome:
-    """The outcome of a try that raised `error`; raises it again when it is a bug of ours."""
+def outcome_of(error: BaseException) -> Outcome | None:
+    """The outcome of a try that raised `error`; None when that is a bug of ours."""
     match error:
         case errors.RPCError():
             return classify(telegram_error(error))
         case errors.AuthKeyNotFound():
             return classify(TelegramError(401, "AUTH_KEY_UNREGISTERED"))
-        case TimeoutError() | errors.TypeNotFoundError():
+        case TimeoutError():
             return NO_ANSWER
-        case _ if isinstance(error, LOST):
+        case _ if isinstance(error, (*LOST, ConnectionLostError)):
             return NOT_CONNECTED
+        case _ if isinstance(error, (*UNREADABLE, UnreadableAnswerError)):
+            return NO_ANSWER
         case _:
-            raise error
+            return None
 
 
 def refusal(error: errors.RPCError) -> BroadcastError:
     """What to tell a person when Telegram refuses a login or a question about the account."""
     told = telegram_error(error)
     seconds = f" for {told.value} seconds" if told.value and told.code == 420 else ""
-    reason = getattr(classify(told), "reason", "")
+    outcome = classify(told)
+    reason = outcome.reason if isinstance(outcome, (Deferred, Failed, Halted)) else ""
     kind = HaltedError if told.code in (420, 500, 503) else SettingsError
-    return kind(f"Telegram refuses: {reason}{seconds} ({told.name}); nothing was sent")
+    step = next_step(told.name)
+    steps = () if step is None else (step,)
+    return kind(f"Telegram refuses: {reason}{seconds} ({told.name}); nothing was sent", *steps)

@@ -3,163 +3,188 @@
 With `client(request)` a message costs a task, a chain of coroutines and a copy of the rest of its
 container (what that comes to: benchmarks/README.md). Worse, memory grows: Telethon queues every
 answer as an update, also with `receive_updates=False`, and its update loop does not keep up. Here
-serialised requests are packed into containers, and plain answers to them taken out of containers,
-by Telethon's own sender, encryption and checks, and nothing else of it.
+Telethon's sender, state and packer are subclassed: they pack serialised messages into containers,
+take the plain answers to them out of containers by the codec of mtproto/, and leave all else to
+Telethon.
 
-With another version of Telethon than the tested one `wire_of` answers None, and everything goes the
-public way. tests/transport/test_wire.py holds both ways to the same bytes and the same outcomes.
+What they need of Telethon is in telethon_shape.py. Where it is not there, everything goes the
+public way. tests/telegram/test_fast_path.py holds both ways to the same bytes and outcomes.
 """
 
 # Telethon ships no type information, so every value of it is unknown to the checker.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-# pyright: reportPrivateUsage=false
+# pyright: reportUnknownParameterType=false, reportPrivateUsage=false
 
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import struct
 from contextlib import suppress
-from io import BytesIO
-from types import FunctionType, MethodType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any
 
-from telethon import errors, version
+from telethon import TelegramClient, errors
+from telethon.errors import rpc_message_to_error
 from telethon.extensions import BinaryReader
 from telethon.extensions.messagepacker import MessagePacker
+from telethon.network import MTProtoSender
 from telethon.network.mtprotostate import MTProtoState
 from telethon.network.requeststate import RequestState
 from telethon.tl import TLRequest, functions, types
-from telethon.tl.core import GzipPacked, MessageContainer, RpcResult, TLMessage
+from telethon.tl.core import GzipPacked, MessageContainer, TLMessage
 
-from broadcast.core.model import Sent
-from broadcast.telegram.errors import NO_ANSWER, NOT_CONNECTED, outcome_of
+from broadcast.core.classify import NO_ANSWER, NOT_CONNECTED
+from broadcast.core.model import Outcome, Sent
+from broadcast.mtproto.containers import (
+    BAD_MSG_NOTIFICATION,
+    BAD_SERVER_SALT,
+    OVERHEAD,
+    RPC_RESULT,
+    ContainerError,
+    Message,
+    constructor_of,
+    contained,
+    container_of,
+    is_container,
+)
+from broadcast.mtproto.encryption import (
+    CLIENT,
+    SERVER,
+    EncryptionError,
+    opened_message,
+    sealed_message,
+)
+from broadcast.mtproto.received import IgnoredError, ServerMessages
+from broadcast.telegram.answers import message_id_in
+from broadcast.telegram.errors import UNREADABLE, outcome_of
 
 if TYPE_CHECKING:
-    from asyncio import Future
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable
 
-    from telethon import TelegramClient
-
-    from broadcast.core.model import Outcome
-
-TESTED_VERSION = "1.45.0"
+    from broadcast.core.clock import Clock
 
 ACK_DELAY = 5.0
 """Seconds for which an acknowledgement may wait for company."""
 
-_INT = struct.Struct("<i")
-_HEADER = struct.Struct("<qii")  # of a message in a container: its id, its number, its length
+_LOG = logging.getLogger("broadcast.telegram")  # names no message, no person and no bytes
+
+_KEY_ID = struct.Struct("<Q")
+_SALT_AND_SESSION = struct.Struct("<qq")
 _RESULT = struct.Struct("<IqI")  # an rpc_result, the request it answers, and what it begins with
-_RPC_RESULT, _SHORTEST_RESULT = RpcResult.CONSTRUCTOR_ID, _RESULT.size
-_NOT_PLAIN = {types.RpcError.CONSTRUCTOR_ID, GzipPacked.CONSTRUCTOR_ID}
-_CONTAINER = struct.pack("<I", MessageContainer.CONSTRUCTOR_ID)
-# An UpdateShortSentMessage begins with its constructor, its flags and the id of the message.
-_SHORT_ANSWER = struct.pack("<I", types.UpdateShortSentMessage.CONSTRUCTOR_ID)
-_ID = struct.Struct("<8xi")
+_ANSWER_AT = 12  # where the answer begins in an rpc_result
+_NOT_PLAIN = (types.RpcError.CONSTRUCTOR_ID, GzipPacked.CONSTRUCTOR_ID)
 
 
-def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
-    """The ids of the messages that `numbers`, their random_ids, made; empty when none is told.
-
-    The first send to a user is answered by UpdateShortSentMessage, a repeat and any send to a
-    chat by Updates: https://core.telegram.org/api/updates
-    """
-    if isinstance(answer, types.UpdateShortSentMessage):
-        return [answer.id]
-    told = {
-        update.random_id: update.id
-        for update in getattr(answer, "updates", ())
-        if isinstance(update, types.UpdateMessageID)
-    }
-    return [told[number] for number in numbers if number in told]
+class _Serialised(TLRequest):
+    """Stands for a request of which only the bytes are kept: Telethon looks at its type."""
 
 
-class Try(TLRequest):
-    """One try to send one message. It is what Telethon calls a request, its state and its future.
+_SERIALISED = _Serialised()
 
-    One object instead of three, and none but `answer`, the outcome, wakes anybody up.
-    """
 
-    after = container_id = msg_id = None
+class _OutcomeFuture(asyncio.Future[Outcome]):
+    """The outcome of a message: an error that Telethon sets becomes one, and a bug stays a bug."""
 
-    def __init__(
-        self,
-        data: bytes,
-        random_id: int,
-        answer: Future[Outcome],
-        *,
-        until: float,
-        under_way: dict[Future[Outcome], Try],
-        lost: Callable[[], None],
-    ) -> None:
-        self.data, self.random_id, self.answer, self.until = data, random_id, answer, until
-        self._under_way, self._lost = under_way, lost
-        under_way[answer] = self
+    __slots__ = ("_sender",)
 
-    @property
-    def request(self) -> Self:
-        """What Telethon asks of the state of a request."""
-        return self
+    def __init__(self, sender: FastSender) -> None:
+        super().__init__()
+        self._sender = sender
 
-    future = request
-
-    def read_result(self, reader: BinaryReader) -> Self:  # pyright: ignore[reportIncompatibleMethodOverride]
-        """Of a short answer only the id is of interest, and it is at a fixed place.
-
-        An answer that Telethon cannot read is no error, so the message was accepted.
-        """
-        number: int | None = None
-        with suppress(errors.TypeNotFoundError, BufferError, struct.error):
-            if reader.stream.startswith(_SHORT_ANSWER, reader.position):
-                (number,) = _ID.unpack_from(reader.stream, reader.position)
-            else:
-                number, *_ = *message_ids_of(reader.tgread_object(), [self.random_id]), None
-        self._end(Sent(number))
-        return self
-
-    def cancelled(self) -> bool:
-        """What Telethon asks a future before it sets a result."""
-        return self.answer.done()
-
-    done = cancelled
-
-    def set_result(self, _: Self) -> None:
-        """See `read_result`."""
-
-    def set_exception(self, error: Exception) -> None:
-        """Telegram has refused it, or nobody knows; or it is a bug, which the engine raises."""
-        try:
-            outcome = outcome_of(error)
-        except Exception:  # noqa: BLE001 - for whoever waits
-            self._under_way.pop(self.answer, None)
-            if not self.answer.done():
-                self.answer.set_exception(error)
+    def set_exception(self, exception: type[BaseException] | BaseException, /) -> None:
+        if self.done():  # nobody waits for it any more
             return
-        self._end(outcome)
+        error = exception() if isinstance(exception, type) else exception
+        outcome = outcome_of(error)
+        if outcome is None:
+            super().set_exception(error)
+            return
+        self.set_result(outcome)
         if outcome is NOT_CONNECTED:  # what is wrong is wrong with the connection
-            self._lost()
-
-    def cancel(self) -> None:
-        """The connection has ended."""
-        self._end(NOT_CONNECTED)
-
-    def expire(self) -> None:
-        """No answer has come in time."""
-        self._end(NO_ANSWER)
-
-    def _end(self, outcome: Outcome) -> None:
-        self._under_way.pop(self.answer, None)
-        if not self.answer.done():
-            self.answer.set_result(outcome)
+            self._sender.end_connection(error)
 
 
-class _Packer(MessagePacker):
-    """Telethon's queue of what is to be sent. Tries are packed in one go, and not compressed.
+class PostedMessage(RequestState):
+    """One try to send one message, as it waits for its answer; `until` is by the clock."""
+
+    __slots__ = ("random_id", "until")
+
+    def __init__(self, data: bytes, random_id: int, until: float, sender: FastSender) -> None:
+        self.container_id = self.msg_id = self.after = None
+        self.request = _SERIALISED
+        self.data, self.random_id, self.until = data, random_id, until
+        self.future: Any = _OutcomeFuture(sender)
+
+
+class FastState(MTProtoState):
+    """Telethon's state of a session, with the encryption and all checks of mtproto/."""
+
+    def __init__(self, auth_key: Any, loggers: Any, clock: Clock) -> None:
+        self._clock = clock
+        self._received = ServerMessages()
+        super().__init__(auth_key, loggers)
+
+    def reset(self) -> None:
+        """Begin a new session."""
+        super().reset()
+        self._received = ServerMessages()
+
+    def encrypt_message_data(self, data: bytes) -> bytes:
+        """The packet of a message, or of a container of them."""
+        key = self.auth_key
+        plain = _SALT_AND_SESSION.pack(self.salt, self.id) + data
+        return _KEY_ID.pack(key.key_id) + sealed_message(key.key, plain, CLIENT, os.urandom)
+
+    def decrypt_message_data(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, body: bytes
+    ) -> Message | None:
+        """The message in a packet, for our sender to read; None when it must be ignored.
+
+        Raises SecurityError where it is not from the server of this key, and InvalidBufferError
+        for what the server says without encryption: that it does not want us.
+        """
+        if len(body) < _KEY_ID.size:
+            raise errors.InvalidBufferError(body)
+        if _KEY_ID.unpack_from(body)[0] != self.auth_key.key_id:
+            raise errors.SecurityError("the packet is of another key")
+        try:
+            envelope = opened_message(self.auth_key.key, body[_KEY_ID.size :], SERVER)
+        except EncryptionError as error:
+            raise errors.SecurityError(str(error)) from None
+        now, is_first = self._clock.utc().timestamp(), self._received.is_empty
+        try:
+            self._received.take(envelope, self.id or 0, now + self.time_offset)
+        except IgnoredError as ignored:
+            _LOG.info("a message of the server is ignored: %s", ignored)
+            return None
+        _, _, msg_id, seq_no, inner = envelope
+        about_time = constructor_of(inner) in (BAD_SERVER_SALT, BAD_MSG_NOTIFICATION)
+        if about_time and is_first and not self.time_offset:
+            self.update_time_offset(msg_id)  # the first answer tells what time it is there
+        return Message(msg_id, seq_no, inner)
+
+    def next_msg_ids(self, count: int) -> range:
+        """So many ids, for messages that leave together."""
+        first = self._get_new_msg_id()
+        ids = range(first, first + 4 * count, 4)
+        self._last_msg_id = ids[-1]
+        return ids
+
+    def next_seq_no(self, *, is_content: bool) -> int:
+        """The number of the next message, and whether it must be acknowledged is in it."""
+        return self._get_seq_no(is_content)
+
+
+class FastPacker(MessagePacker):
+    """Telethon's queue of what is to be sent. Posted messages are packed in one go, uncompressed.
 
     Acknowledgements leave with them: Telethon sends them in packets of their own, so that there are
     twice as many.
     """
+
+    _state: FastState
 
     async def get(self) -> Any:
         """What leaves next: states of requests, and the bytes of them all."""
@@ -168,61 +193,42 @@ class _Packer(MessagePacker):
             with suppress(TimeoutError):
                 async with asyncio.timeout(ACK_DELAY if self._deque else None):
                     await self._ready.wait()
-        if not self._deque or not _is_ours(self._deque[0]):
-            return await super().get()
-        ids, batch, pieces, size = self._state, list[Any](), list[bytes](), 0
-        msg_id = ids._get_new_msg_id()  # noqa: SLF001
-        while self._deque and len(batch) < MessageContainer.MAXIMUM_LENGTH:
-            state: Any = self._deque[0]
-            size += len(state.data) + _HEADER.size
-            if not _is_ours(state) or (batch and size > MessageContainer.MAXIMUM_SIZE):
+        batch = self._next_batch()
+        return (batch, self._packed(batch)) if batch else await super().get()
+
+    def _next_batch(self) -> list[Any]:
+        """What is ours at the head of the queue, as much as one container holds."""
+        batch, size, queue = list[Any](), 0, self._deque
+        while queue and len(batch) < MessageContainer.MAXIMUM_LENGTH and _is_ours(queue[0]):
+            size += len(queue[0].data) + OVERHEAD
+            if batch and size > MessageContainer.MAXIMUM_SIZE:
                 break
-            batch.append(self._deque.popleft())
-            number = ids._get_seq_no(isinstance(state, Try))  # noqa: SLF001
-            pieces += _HEADER.pack(msg_id, number, len(state.data)), state.data
-            state.msg_id = ids._last_msg_id = msg_id  # noqa: SLF001
-            msg_id += 4
-        if len(batch) == 1:
-            return batch, b"".join(pieces)
-        buffer, count = BytesIO(), _INT.pack(len(batch))
-        data = b"".join((_CONTAINER, count, *pieces))
-        container_id = ids.write_data_as_message(buffer, data, content_related=False)
+            batch.append(queue.popleft())
+        return batch
+
+    def _packed(self, batch: list[Any]) -> bytes:
+        numbered = self._state
+        messages: list[tuple[int, int, bytes]] = []
+        for state, msg_id in zip(batch, numbered.next_msg_ids(len(batch)), strict=True):
+            state.msg_id = msg_id
+            seq_no = numbered.next_seq_no(is_content=isinstance(state, PostedMessage))
+            messages.append((msg_id, seq_no, state.data))
+        if len(messages) == 1:
+            batch[0].container_id = None  # it may have been in one before
+            return Message(*messages[0]).packed()
+        (container_id,) = numbered.next_msg_ids(1)
         for state in batch:
             state.container_id = container_id
-        return batch, buffer.getvalue()
+        seq_no = numbered.next_seq_no(is_content=False)
+        return Message(container_id, seq_no, container_of(messages)).packed()
 
 
-def _is_ack(state: RequestState | Try) -> bool:
+def _is_ack(state: RequestState) -> bool:
     return isinstance(state.request, types.MsgsAck)
 
 
-def _is_ours(state: RequestState | Try) -> bool:
-    return isinstance(state, Try) or _is_ack(state)
-
-
-class _Container(NamedTuple):
-    """A container as it came: of each message in it Telethon would copy all that follows."""
-
-    stream: bytes
-    position: int
-    CONSTRUCTOR_ID: int = MessageContainer.CONSTRUCTOR_ID
-
-
-class _Reader(BinaryReader):
-    """Telethon's reader, that leaves containers to `Wire`."""
-
-    def tgread_object(self) -> Any:
-        """The next object."""
-        if self.stream.startswith(_CONTAINER, self.position):
-            return _Container(self.stream, self.position)
-        return super().tgread_object()
-
-
-def _decryption(state: MTProtoState) -> Callable[[bytes], Any]:
-    """Telethon's own decryption, with all that it checks, and our reader."""
-    theirs = MTProtoState.decrypt_message_data
-    names = {**theirs.__globals__, "BinaryReader": _Reader}
-    return MethodType(FunctionType(theirs.__code__, names), state)
+def _is_ours(state: RequestState) -> bool:
+    return isinstance(state, PostedMessage) or _is_ack(state)
 
 
 class _Nowhere:
@@ -232,126 +238,149 @@ class _Nowhere:
         """Forget it: nobody reads updates here."""
 
 
-class Wire:
-    """Sends serialised requests through the sender of a connected client.
+class FastSender(MTProtoSender):
+    """Telethon's sender, that also takes serialised messages: see `post`.
 
-    What is sent in one turn of the event loop leaves together, in one container: encrypting,
-    sending and being answered cost as much for a hundred as for one. `timeout` is in seconds, and
-    `lost` is called when a try ends with an error of the connection.
+    What is posted in one turn of the event loop leaves together, in one container: encrypting,
+    sending and being answered cost as much for a hundred as for one.
     """
 
-    def __init__(self, client: TelegramClient, timeout: float, lost: Callable[[], None]) -> None:
-        self._sender: Any = client._sender  # noqa: SLF001 - what this module is for
-        self._take_over()
-        self._loop = client.loop
-        self._timeout, self._lost = timeout, lost
-        self._gathered: list[RequestState | Try] = []
-        self._under_way: dict[Future[Outcome], Try] = {}  # in the order in which they are given up
-        self._has_timer = False
+    def __init__(
+        self, auth_key: Any, *, loggers: Any, clock: Clock, answer_timeout: float, **options: Any
+    ) -> None:
+        super().__init__(auth_key, loggers=loggers, updates_queue=_Nowhere(), **options)
+        self._state: Any = FastState(self.auth_key, loggers, clock)
+        self._send_queue: Any = FastPacker(self._state, loggers)
+        self._clock, self._answer_timeout = clock, answer_timeout
+        self._under_way: dict[PostedMessage, None] = {}  # in the order in which they are given up
+        self._timer: asyncio.TimerHandle | None = None
 
-    def _take_over(self) -> None:
-        """Put our own in the place of what costs most."""
-        sender = self._sender
-        sender._updates_queue = _Nowhere()  # noqa: SLF001
-        sender._state.decrypt_message_data = _decryption(sender._state)  # noqa: SLF001
-        sender._handlers[MessageContainer.CONSTRUCTOR_ID] = self._open  # noqa: SLF001
-        theirs = sender._send_queue  # noqa: SLF001
-        ours = _Packer(sender._state, sender._loggers)  # noqa: SLF001
-        ours.extend(theirs._deque)  # noqa: SLF001
-        theirs._deque.clear()  # noqa: SLF001
-        sender._send_queue = ours  # noqa: SLF001
-        theirs._ready.set()  # noqa: SLF001 - whoever waits there finds nothing, and comes to ours
+    def post(self, data: bytes, random_id: int) -> asyncio.Future[Outcome]:
+        """The outcome of `data`, a serialised request that sends one message."""
+        until = self._clock.monotonic() + self._answer_timeout
+        posted = PostedMessage(data, random_id, until, self)
+        self._under_way[posted] = None
+        self._send_queue.append(posted)
+        if self._timer is None:  # one for all, and not one for each
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(self._answer_timeout, self._give_up)
+        return posted.future
 
-    async def _open(self, message: TLMessage) -> None:
-        """Take what is in a container: answers to tries here, all else Telethon's way.
-
-        One message that cannot be read, or that nobody waits for any more, takes no other with it.
-        """
-        if not isinstance(message.obj, _Container):  # it came compressed, and is read already
-            return await self._sender._handle_container(message)  # noqa: SLF001
-        stream, at = message.obj.stream, message.obj.position + 4
-        (count,) = _INT.unpack_from(stream, at)
-        at += 4
-        for _ in range(count):
-            msg_id, number, length = _HEADER.unpack_from(stream, at)
-            at += _HEADER.size
-            inner = stream[at : at + length]
-            at += length
-            if not self._is_answer(msg_id, inner):
-                with suppress(Exception):
-                    obj = BinaryReader(inner).tgread_object()
-                    await self._sender._process_message(TLMessage(msg_id, number, obj))  # noqa: SLF001
-        return None
-
-    def _is_answer(self, msg_id: int, inner: bytes) -> bool:
-        """Whether it is the plain answer to a try, which has it then."""
-        if len(inner) < _SHORTEST_RESULT:
-            return False
-        constructor, request_id, kind = _RESULT.unpack_from(inner)
-        if constructor != _RPC_RESULT or kind in _NOT_PLAIN:
-            return False
-        attempt = self._sender._pending_state.get(request_id)  # noqa: SLF001
-        if not isinstance(attempt, Try):
-            return False
-        del self._sender._pending_state[request_id]  # noqa: SLF001
-        self._sender._pending_ack.add(msg_id)  # noqa: SLF001
-        attempt.read_result(BinaryReader(inner[12:]))
-        return True
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the client is connected: what is sent now may arrive."""
-        return self._sender._user_connected  # noqa: SLF001
-
-    def post(self, data: bytes, random_id: int) -> Future[Outcome]:
-        """The outcome of a request that sends one message."""
-        answer: Future[Outcome] = self._loop.create_future()
-        until = self._loop.time() + self._timeout
-        attempt = Try(
-            data, random_id, answer, until=until, under_way=self._under_way, lost=self._lost
-        )
-        self._gather(attempt)
-        if not self._has_timer:  # one for all, and not one for each
-            self._has_timer = True
-            self._loop.call_at(until, self._give_up)
-        return answer
-
-    def call(self, request: TLRequest) -> Future[Any]:
+    def ask(self, request: TLRequest) -> Awaitable[Any]:
         """The answer to any request; cancelled with the connection, and without a time limit.
 
         Raises ConnectionError when the client is not connected any more.
         """
-        if not self.is_open:
-            raise ConnectionError("Cannot send requests while disconnected")
-        state = RequestState(functions.InvokeWithoutUpdatesRequest(request))
-        self._gather(state)
-        return state.future
+        answer: Any = self.send(functions.InvokeWithoutUpdatesRequest(request))
+        return answer
 
-    def end(self) -> None:
-        """The connection has ended: Telethon forgets those in its queue, and nobody else may."""
-        for attempt in list(self._under_way.values()):
-            attempt.cancel()
+    def end_posted(self) -> None:
+        """The connection is over: whether what is under way arrives is not known."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for posted in list(self._under_way):
+            self._settle(posted, NOT_CONNECTED)
+
+    def end_connection(self, error: BaseException) -> None:
+        """Disconnect as after a failure, since nothing more can be sent here."""
+        self._start_reconnect(error)  # of which there is none with auto_reconnect=False
+
+    async def _disconnect(self, error: Exception | None = None) -> None:
+        self.end_posted()  # Telethon knows only those that have left its queue
+        await super()._disconnect(error)
 
     def _give_up(self) -> None:
         """End those whose time is over."""
-        now = self._loop.time()
-        for attempt in list(self._under_way.values()):
-            if attempt.until > now:
-                self._loop.call_at(attempt.until, self._give_up)
+        now = self._clock.monotonic()
+        self._timer = None
+        for posted in list(self._under_way):
+            if posted.until > now:
+                loop = asyncio.get_running_loop()
+                self._timer = loop.call_later(posted.until - now, self._give_up)
                 return
-            attempt.expire()
-        self._has_timer = False
+            self._settle(posted, NO_ANSWER)
 
-    def _gather(self, state: RequestState | Try) -> None:
-        if not self._gathered:
-            self._loop.call_soon(self._leave)
-        self._gathered.append(state)
+    def _settle(self, posted: PostedMessage, outcome: Outcome) -> None:
+        self._under_way.pop(posted, None)
+        if not posted.future.done():
+            posted.future.set_result(outcome)
 
-    def _leave(self) -> None:
-        self._sender._send_queue.extend(self._gathered)  # noqa: SLF001
-        self._gathered.clear()
+    async def _process_message(self, message: Message | TLMessage) -> None:
+        """Take what has come: answers to posted messages here, all else Telethon's way."""
+        if isinstance(message, TLMessage):  # Telethon has read it: it was compressed
+            await super()._process_message(message)
+        elif not is_container(message.body):
+            await self._process(message)
+        else:
+            try:
+                for inner in contained(message.body):
+                    await self._process(inner)
+            except ContainerError as error:
+                _LOG.warning("the rest of a container cannot be read: %s", error)
+
+    async def _process(self, message: Message) -> None:
+        """Take one message. One that cannot be read takes no other with it."""
+        if self._is_plain_answer(message):
+            return
+        msg_id, seq_no, body = message
+        try:
+            whole = TLMessage(msg_id, seq_no, BinaryReader(body).tgread_object())
+            await super()._process_message(whole)
+        except UNREADABLE as error:
+            kind = type(error).__name__
+            _LOG.warning("a message of Telegram cannot be read: %s %#x", kind, constructor_of(body))
+        except asyncio.InvalidStateError:
+            _LOG.info("nobody waits any more for an answer that has come")
+
+    def _is_plain_answer(self, message: Message) -> bool:
+        """Whether it is the plain answer to a posted message, which has it then."""
+        body = message.body
+        if len(body) < _RESULT.size:
+            return False
+        constructor, request_id, kind = _RESULT.unpack_from(body)
+        if constructor != RPC_RESULT or kind in _NOT_PLAIN:
+            return False
+        posted = self._pending_state.get(request_id)
+        if not isinstance(posted, PostedMessage):
+            return False
+        del self._pending_state[request_id]
+        self._pending_ack.add(message.msg_id)
+        self._settle(posted, Sent(message_id_in(body, posted.random_id, _ANSWER_AT)))
+        return True
+
+    async def _handle_rpc_result(self, message: Any) -> None:
+        """Take a refusal of a posted message, or an answer that came compressed."""
+        result = message.obj
+        posted = self._pending_state.get(result.req_msg_id)
+        if not isinstance(posted, PostedMessage):
+            await super()._handle_rpc_result(message)
+            return
+        del self._pending_state[result.req_msg_id]
+        self._under_way.pop(posted, None)
+        if result.error:
+            posted.future.set_exception(rpc_message_to_error(result.error, posted.request))
+        else:
+            self._settle(posted, Sent(message_id_in(result.body, posted.random_id)))
 
 
-def wire_of(client: TelegramClient, timeout: float, lost: Callable[[], None]) -> Wire | None:
-    """The short way for `client`; None when its inside is not the one that was tested."""
-    return Wire(client, timeout, lost) if version.__version__ == TESTED_VERSION else None
+class FastClient(TelegramClient):
+    """Telethon's client with our sender."""
+
+    def __init__(
+        self, session: Any, api_id: int, api_hash: str, *, clock: Clock, answer_timeout: float,
+        **options: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(session, api_id, api_hash, **options)
+        self.fast_sender = FastSender(
+            session.auth_key,
+            loggers=self._log,
+            clock=clock,
+            answer_timeout=answer_timeout,
+            retries=self._connection_retries,
+            delay=self._retry_delay,
+            auto_reconnect=self._auto_reconnect,
+            connect_timeout=self._timeout,
+            auth_key_callback=self._auth_key_callback,
+        )
+        self._sender = self.fast_sender

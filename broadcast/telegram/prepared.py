@@ -1,4 +1,4 @@
-"""Makes messages ready to be sent: files uploaded, channels looked up, the request serialised.
+"""Prepares messages to be sent: files uploaded, channels looked up, the request serialised.
 
 All that stays the same from one delivery of a message to the next is done once, here.
 """
@@ -10,76 +10,88 @@ All that stays the same from one delivery of a message to the next is done once,
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.model import Failed, Halted
 from broadcast.message.own import own_when
 from broadcast.message.when import moment_for
 from broadcast.telegram.addresses import Address
-from broadcast.telegram.requests import PLAIN, Around, request_of
-from broadcast.telegram.serialised import Template
+from broadcast.telegram.requests import PLAIN, RequestContext, request_of
+from broadcast.telegram.serialised import SerialisedRequest
 from broadcast.telegram.uploads import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from datetime import datetime
 
+    from broadcast.core.clock import Clock
     from broadcast.core.model import Account, Delivery, Message, Outcome, Peer, When
     from broadcast.telegram.uploads import Stored, Uploads
 
-MOST_READY = 64
-"""Messages kept ready: one text, and each zone or topic in which it is sent."""
+MOST_PREPARED = 64
+"""Prepared messages that are kept: one text, and each zone or topic in which it is sent."""
 
 LEAST_AHEAD = timedelta(seconds=10)
 """What is scheduled for sooner is sent at once: https://core.telegram.org/api/scheduled-messages"""
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A message made ready: everything about its request but the peer and the random_ids."""
+class PreparedMessage:
+    """A message that can be sent: everything about its request but the peer and the random_ids."""
 
     message: Message
     part: int
-    around: Around
+    context: RequestContext
     stored: tuple[Stored, ...]
 
     def request(self, peer: Any, numbers: Sequence[int]) -> Any:
         """The request to an input peer."""
-        return request_of(self.message, self.part, self.around, peer, numbers)
+        return request_of(self.message, self.part, self.context, peer, numbers)
 
 
-class Desk:
-    """Where one account makes its messages ready. `find` looks an address up."""
+class PreparedMessages:
+    """The messages of one account as they are sent, kept for the next recipient.
+
+    `find` looks an address up.
+    """
 
     def __init__(
         self,
         account: Account,
         find: Callable[[Peer], Awaitable[Address | Outcome]],
         uploads: Uploads,
+        clock: Clock,
     ) -> None:
         self._account, self._find, self._uploads = account, find, uploads
-        self._kept: dict[tuple[int, int, int | None, datetime | None], Ready] = {}
-        self._templates: dict[tuple[int, str, int, int | None], Template] = {}
+        self._clock = clock
+        self._kept: dict[tuple[int, int, int | None, datetime | None], PreparedMessage] = {}
+        self._serialised: dict[tuple[int, str, int, int | None], SerialisedRequest] = {}
 
-    def at_hand(self, delivery: Delivery, *, pays: bool) -> Template | None:
+    def forget(self) -> None:
+        """Prepare everything anew: something that is part of requests has changed."""
+        self._kept.clear()
+        self._serialised.clear()
+
+    def serialised(self, delivery: Delivery, *, pays: bool) -> SerialisedRequest | None:
         """The request that sends `delivery`; None when that is not all there is to do.
 
         All whose message was made from the same one, and has the same text around its values,
-        share a template.
+        share one.
         """
         message, part, topic = delivery.message, delivery.part, delivery.contact.peer.topic
         origin = message if message.origin is None else message.origin
         key = id(origin), message.text, part, topic
-        found = self._templates.get(key)
+        found = self._serialised.get(key)
         if found is None and self._is_plain(message):
-            around = Around(topic=topic, pays=pays) if topic or pays else PLAIN
-            if len(self._templates) >= MOST_READY:
-                self._templates.clear()
-            found = Template(
+            context = RequestContext(topic=topic, pays=pays) if topic or pays else PLAIN
+            if len(self._serialised) >= MOST_PREPARED:
+                self._serialised.clear()
+            found = SerialisedRequest(
                 message,
-                lambda message, peer, number: request_of(message, part, around, peer, [number]),
+                lambda message, peer, number: request_of(message, part, context, peer, [number]),
             )
-            self._templates[key] = found
+            self._serialised[key] = found
         return found
 
     def _is_plain(self, message: Message) -> bool:
@@ -92,8 +104,8 @@ class Desk:
             return not (message.buttons or message.split)
         return not message.values
 
-    async def ready(self, delivery: Delivery, *, pays: bool) -> Ready:
-        """The message of `delivery`, ready.
+    async def prepare(self, delivery: Delivery, *, pays: bool) -> PreparedMessage:
+        """The message of `delivery`, prepared.
 
         Raises RefusedError where it cannot be made so, and what the requests for it raise.
         """
@@ -102,16 +114,16 @@ class Desk:
         key = id(message), part, topic, at
         found = self._kept.get(key)
         if found is None:
-            stored, around = await self._around(message, topic, at, pays=pays)
-            found = Ready(message, part, around, stored)
-            if len(self._kept) >= MOST_READY:
+            stored, context = await self._context(message, topic, at, pays=pays)
+            found = PreparedMessage(message, part, context, stored)
+            if len(self._kept) >= MOST_PREPARED:
                 self._kept.clear()
             self._kept[key] = found  # it holds the message, so that its id stays its own
         return found
 
-    async def renew(self, ready: Ready) -> None:
-        """Telegram has refused the files of `ready`: ask for them anew, or upload them again."""
-        for file, stored in zip(ready.message.files, ready.stored, strict=True):
+    async def renew(self, prepared: PreparedMessage) -> None:
+        """Telegram has refused the files of `prepared`: ask for them anew, or upload them again."""
+        for file, stored in zip(prepared.message.files, prepared.stored, strict=True):
             await self._uploads.renew(file, stored)
         self._kept.clear()
 
@@ -120,7 +132,7 @@ class Desk:
         if delivery.message.when is None or self._account.is_bot:
             return None
         moment = self.moment(delivery)
-        return moment if moment > datetime.now(UTC) + LEAST_AHEAD else None
+        return moment if moment > self._clock.utc() + LEAST_AHEAD else None
 
     def moment(self, delivery: Delivery) -> datetime:
         """When the message of `delivery`, which has a time, is to go out.
@@ -130,9 +142,9 @@ class Desk:
         when = own_when(delivery.message.when, delivery.contact)
         return moment_for(cast("When", when), delivery.contact)
 
-    async def _around(
+    async def _context(
         self, message: Message, topic: int | None, at: datetime | None, *, pays: bool
-    ) -> tuple[tuple[Stored, ...], Around]:
+    ) -> tuple[tuple[Stored, ...], RequestContext]:
         send_as, forward = message.send_as, message.forward
         if not (message.files or send_as or forward or topic or at or pays):
             return (), PLAIN
@@ -141,7 +153,7 @@ class Desk:
             place.input_media(spoiler=file.spoiler)
             for place, file in zip(stored, message.files, strict=True)
         ]
-        return stored, Around(
+        return stored, RequestContext(
             tuple(media),
             send_as=send_as and await self._named(send_as, "SEND_AS_INVALID", "to send as"),
             source=forward

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class RequestContext:
     """What a request needs beside the message: who is named in it, resolved, and when.
 
     `media` are the files as Telegram takes them, `source` is where a forward comes from, `topic`
@@ -41,7 +41,7 @@ class Around:
     pays: bool = False
 
 
-PLAIN = Around()
+PLAIN = RequestContext()
 
 
 def numbers_needed(message: Message, part: int) -> int:
@@ -50,29 +50,29 @@ def numbers_needed(message: Message, part: int) -> int:
 
 
 def request_of(
-    message: Message, part: int, around: Around, peer: Any, numbers: Sequence[int]
+    message: Message, part: int, context: RequestContext, peer: Any, numbers: Sequence[int]
 ) -> Any:
     """The request that sends part `part` of `message` to an input peer."""
     flags: dict[str, Any] = {
         "silent": message.silent or None,
         "noforwards": message.protect or None,
-        "allow_paid_floodskip": around.pays or None,
-        "schedule_date": around.at,
-        "send_as": around.send_as,
+        "allow_paid_floodskip": context.pays or None,
+        "schedule_date": context.at,
+        "send_as": context.send_as,
         "effect": message.effect if part == 0 else None,
     }
     if message.forward is not None:
         return functions.messages.ForwardMessagesRequest(
-            from_peer=around.source,
+            from_peer=context.source,
             id=[message.forward.message_id],
             random_id=[numbers[0]],
             to_peer=peer,
             drop_author=not message.forward.with_author or None,
-            top_msg_id=around.topic,
+            top_msg_id=context.topic,
             **flags,
         )
     text, entities = parts(message)[part] if message.text else ("", ())
-    flags["reply_to"] = _reply_to(message, around.topic)
+    flags["reply_to"] = _reply_to(message, context.topic)
     above = message.link_preview is LinkPreview.ABOVE or None
     if part > 0 or not message.files:
         return functions.messages.SendMessageRequest(
@@ -85,10 +85,10 @@ def request_of(
             reply_markup=_markup(message.buttons),
             **flags,
         )
-    if len(around.media) == 1:
+    if len(context.media) == 1:
         return functions.messages.SendMediaRequest(
             peer=peer,
-            media=around.media[0],
+            media=context.media[0],
             message=text,
             entities=list(entities) or None,
             random_id=numbers[0],
@@ -103,7 +103,7 @@ def request_of(
             entities=None if index else list(entities) or None,
             random_id=number,
         )
-        for index, (media, number) in enumerate(zip(around.media, numbers, strict=True))
+        for index, (media, number) in enumerate(zip(context.media, numbers, strict=True))
     ]
     return functions.messages.SendMultiMediaRequest(
         peer=peer, multi_media=album, invert_media=above, **flags
@@ -138,13 +138,17 @@ def _markup(rows: Sequence[Sequence[Button]]) -> Any:
     if not rows:
         return None
     return types.ReplyInlineMarkup(
-        [
-            types.KeyboardInlineButtonRow(
-                [
-                    types.KeyboardInlineButton(button.text, types.InlineButtonTypeUrl(button.url))
-                    for button in row
-                ]
-            )
-            for row in rows
-        ]
+        [_ROW([_link(button.text, button.url) for button in row]) for row in rows]
     )
+
+
+# Before 1.45 Telethon has the buttons of an older layer of Telegram's API.
+_IS_OLDER = not hasattr(types, "KeyboardInlineButton")
+_ROW: Any = types.KeyboardButtonRow if _IS_OLDER else types.KeyboardInlineButtonRow
+
+
+def _link(text: str, url: str) -> Any:
+    if _IS_OLDER:
+        older: Any = types
+        return older.KeyboardButtonUrl(text, url)
+    return types.KeyboardInlineButton(text, types.InlineButtonTypeUrl(url))

@@ -30,7 +30,7 @@ _PEER = struct.Struct("<Iqq")
 _VECTOR = struct.Struct("<Ii")
 
 
-class Template:
+class SerialisedRequest:
     """The request that `make` builds from a message, an input peer and a random_id.
 
     For everybody the message is the same but for `values`, those of its placeholders.
@@ -57,7 +57,7 @@ class Template:
             start = place + len(marks[index])
         self._tail = whole[start:]
 
-    def fill(self, peer: bytes, random_id: int, message: Message) -> bytes:
+    def filled(self, peer: bytes, random_id: int, message: Message) -> bytes:
         """The bytes of the request that sends `message` to `peer`, a serialised InputPeer."""
         parts = [peer, _NUMBER.pack(random_id)]
         if message.values:

@@ -29,7 +29,7 @@ from broadcast.core.errors import MessageError
 from broadcast.core.model import Attachment, Failed, Halted, Media
 from broadcast.message.files import require_allowed, require_unchanged
 from broadcast.telegram.addresses import Address
-from broadcast.telegram.errors import telegram_error
+from broadcast.telegram.errors import UnreadableAnswerError, telegram_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -134,9 +134,14 @@ class UploadCache:
 class Uploads:
     """The files of one account. `call` makes one request, `told` hears of progress."""
 
-    def __init__(self, call: Call, account: Account, cache: UploadCache | None) -> None:
-        self.told: Callable[[Attachment, int], None] = lambda _file, _done: None
-        self._call, self._account, self._cache = call, account.id, cache
+    def __init__(
+        self,
+        call: Call,
+        account: Account,
+        cache: UploadCache | None,
+        told: Callable[[Attachment, int], None],
+    ) -> None:
+        self._call, self._account, self._cache, self._told = call, account.id, cache, told
         self._is_premium = account.is_premium
         self._stored: dict[str, Stored] = {}
         # Upload id, and the parts that arrived, each with the SHA-256 of what was sent.
@@ -194,6 +199,9 @@ class Uploads:
                 reason = f"Telegram does not take {Path(file.path).name}: {outcome.reason}"
                 outcome = Halted(outcome.error, reason, resumable=False)
             raise RefusedError(outcome) from error
+        except UnreadableAnswerError as error:
+            reason = f"{Path(file.path).name} was uploaded, but where to is not known: {error}"
+            raise RefusedError(Halted(error.code, reason)) from None
         self._keep(content, stored)
         return stored
 
@@ -232,7 +240,7 @@ class Uploads:
                         part = functions.upload.SaveBigFilePartRequest(number, index, total, data)
                     await self._call(part)
                     done[index] = sha256(data).digest()
-                    self.told(file, min(len(done) * PART, file.size))
+                    self._told(file, min(len(done) * PART, file.size))
 
             await _together(send, AT_ONCE)
             checksum = self._checked(file, key, stream)
@@ -280,7 +288,7 @@ class Uploads:
             request = functions.messages.GetMessagesRequest(asked)
         try:
             answer = await self._call(request)
-        except errors.RPCError:
+        except (errors.RPCError, UnreadableAnswerError):
             return None
         for found in answer.messages:
             media = getattr(found, "media", None)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from broadcast import app
+from broadcast.core.asker import Question
 from broadcast.settings import load_settings
 from tests.e2e.child import Cli
 from tests.e2e.telegram import CODE, PASSWORD, PHONE, Telegram
@@ -15,16 +16,19 @@ from tests.e2e.telegram import CODE, PASSWORD, PHONE, Telegram
 class Answers:
     """Signs in where a person would."""
 
-    def phone(self) -> str:
+    async def confirm(self, question: Question) -> bool:
+        raise AssertionError(question)
+
+    async def phone(self) -> str:
         return PHONE
 
-    def code(self, where: str) -> str:
+    async def code(self, where: str) -> str:
         return CODE
 
-    def password(self) -> str:
+    async def password(self) -> str:
         return PASSWORD
 
-    def complain(self, message: str) -> None:
+    async def wrong(self, message: str) -> None:
         raise AssertionError(message)
 
 

@@ -15,6 +15,7 @@ from broadcast.core.errors import SettingsError
 from broadcast.core.model import Account, Deferred, Failed, Scope
 from broadcast.core.peers import parse_peer
 from broadcast.telegram.addresses import Address, AddressCache, Addresses
+from broadcast.telegram.errors import UnreadableAnswerError
 from tests import virtual
 
 if TYPE_CHECKING:
@@ -311,7 +312,7 @@ def test_a_flood_of_look_ups_holds_the_look_ups_and_nothing_else(tmp_path: Path)
     async def main() -> None:
         with closing(AddressCache(tmp_path / "addresses.db")) as cache:
             cache.put(PERSON.id, "username:kept", Address("user", 5, 50))
-            addresses = Addresses(PERSON, cache)
+            addresses = Addresses(PERSON, cache, virtual.LoopClock())
             flooded = await find(addresses, telegram, "@ana")
             assert isinstance(flooded, Deferred)
             assert (flooded.error, flooded.retry_after) == ("FLOOD_WAIT", 31.0)
@@ -361,3 +362,26 @@ def test_the_name_of_a_recipient_does_not_depend_on_how_it_was_found(
     one: Address, two: Address, same: bool
 ) -> None:
     assert (one.key == two.key) == same
+
+
+# --- newer than Telethon
+
+
+class Newer(Telegram):
+    """Its lists are answered with what Telethon cannot read."""
+
+    async def call(self, request: Any) -> Any:
+        if isinstance(
+            request,
+            (functions.contacts.GetContactsRequest, functions.messages.GetDialogsRequest),
+        ):
+            raise UnreadableAnswerError
+        return await super().call(request)
+
+
+async def test_a_list_that_cannot_be_read_stops_nobody(cache: AddressCache) -> None:
+    addresses, telegram = Addresses(PERSON, cache), Newer(ANA)
+    assert await find(addresses, telegram, "@ana") == Address("user", 7, 70)
+    unknown = await find(addresses, telegram, "7")
+    assert isinstance(unknown, Failed)
+    assert unknown.error == "PEER_UNKNOWN"

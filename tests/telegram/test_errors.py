@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import struct
+import zlib
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +16,12 @@ from telethon.tl import functions
 from broadcast.core.classify import TelegramError, next_step
 from broadcast.core.errors import HaltedError, SettingsError
 from broadcast.core.model import Deferred, Failed, Halted, Scope
-from broadcast.telegram.errors import outcome_of, refusal, telegram_error
+from broadcast.telegram.errors import (
+    UnreadableAnswerError,
+    outcome_of,
+    refusal,
+    telegram_error,
+)
 
 REQUEST = functions.help.GetNearestDcRequest()
 NOT_SPLIT = {
@@ -109,9 +116,26 @@ def test_a_key_that_the_server_does_not_know_stops_the_account() -> None:
 
 
 @pytest.mark.parametrize("bug", [ValueError("a bug"), TypeError("a bug"), KeyError("a bug")])
-def test_a_bug_is_raised_again(bug: Exception) -> None:
-    with pytest.raises(type(bug), match="a bug"):
-        outcome_of(bug)
+def test_a_bug_has_no_outcome(bug: Exception) -> None:
+    assert outcome_of(bug) is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        errors.TypeNotFoundError(0xDEADBEEF, b"+34600000000"),
+        BufferError(),
+        struct.error(),
+        zlib.error(),
+        EOFError(),
+        UnreadableAnswerError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_cannot_be_read_is_neither_sent_nor_failed(error: Exception) -> None:
+    outcome = outcome_of(error)
+    assert isinstance(outcome, Deferred)
+    assert outcome.error == "NO_ANSWER"
 
 
 def test_a_refused_login_says_why_and_whether_waiting_helps() -> None:

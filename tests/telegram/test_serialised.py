@@ -1,4 +1,4 @@
-"""A template filled in is the request that Telethon would have made."""
+"""A serialised request filled in is the one that Telethon would have made."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ from broadcast.core.model import (
 from broadcast.message.personal import personal
 from broadcast.people.lists import contact
 from broadcast.telegram.addresses import Address
-from broadcast.telegram.prepared import Desk
-from broadcast.telegram.requests import PLAIN, Around, request_of
+from broadcast.telegram.prepared import PreparedMessages
+from broadcast.telegram.requests import PLAIN, RequestContext, request_of
 from broadcast.telegram.serialised import peer_bytes
+from tests import virtual
 
 NOW = datetime(2026, 11, 26, 12, 0, tzinfo=UTC)
 NUMBERS = st.integers(-(2**63), 2**63 - 1).filter(bool)
@@ -45,9 +46,9 @@ SKELETONS = st.sampled_from(
 ROBOT, PERSON = Account(1, True, "robot"), Account(1, False, "person")
 
 
-def desk_of(account: Account) -> Desk:
+def messages_of(account: Account) -> PreparedMessages:
     nothing: Any = SimpleNamespace()
-    return Desk(account, nothing, nothing)
+    return PreparedMessages(account, nothing, nothing, virtual.LoopClock())
 
 
 @given(
@@ -59,25 +60,29 @@ def desk_of(account: Account) -> Desk:
 def test_whatever_the_values_are_the_bytes_are_those_of_telethon(
     skeleton: str, people: list[tuple[str, str, int, int]], markup: Format, silent: bool
 ) -> None:
-    desk = desk_of(ROBOT)
+    prepared = messages_of(ROBOT)
     message = Message(skeleton, markup, template=True, silent=silent)
     for position, (first, car, number, user) in enumerate(people):
         person = contact(str(user), first=first, car=car)
         made = personal(message, person, NOW)
-        found = desk.at_hand(Delivery("b", position, person, made), pays=False)
+        found = prepared.serialised(Delivery("b", position, person, made), pays=False)
         assert found is not None
         address = Address("user", user)
         request = request_of(made, 0, PLAIN, address.input_peer(), [number])
         expected = bytes(functions.InvokeWithoutUpdatesRequest(request))
-        assert found.fill(peer_bytes(address), number, made) == expected
+        assert found.filled(peer_bytes(address), number, made) == expected
 
 
-def test_all_who_get_the_same_share_a_template() -> None:
-    desk = desk_of(ROBOT)
+def test_all_who_get_the_same_share_a_serialised_request() -> None:
+    prepared = messages_of(ROBOT)
     message = Message("Hi {{ name }}", template=True)
     people = [contact(str(number), name=f"N{number}") for number in range(1, 5)]
     found = {
-        id(desk.at_hand(Delivery("b", 0, person, personal(message, person, NOW)), pays=False))
+        id(
+            prepared.serialised(
+                Delivery("b", 0, person, personal(message, person, NOW)), pays=False
+            )
+        )
         for person in people
     }
     assert len(found) == 1
@@ -96,29 +101,29 @@ def test_all_who_get_the_same_share_a_template() -> None:
 def test_what_is_more_than_a_request_is_not_at_hand(
     message: Message, account: Account, is_at_hand: bool
 ) -> None:
-    found = desk_of(account).at_hand(Delivery("b", 0, contact("5"), message), pays=False)
+    found = messages_of(account).serialised(Delivery("b", 0, contact("5"), message), pays=False)
     assert (found is not None) == is_at_hand
 
 
-def test_buttons_of_ones_own_are_no_template_s() -> None:
+def test_buttons_of_ones_own_are_not_serialised_once() -> None:
     message = Message(
         "Hi {{ name }}", template=True, buttons=((Button("for {{ name }}", "https://e.org"),),)
     )
     ana = contact("5", name="Ana")
     made = personal(message, ana, NOW)
-    assert desk_of(ROBOT).at_hand(Delivery("b", 0, ana, made), pays=False) is None
+    assert messages_of(ROBOT).serialised(Delivery("b", 0, ana, made), pays=False) is None
     other = replace(ana, overrides={"text": "Ciao {{ name }}"})
     made = personal(Message("Hi {{ name }}", template=True), other, NOW)
-    assert desk_of(ROBOT).at_hand(Delivery("b", 0, other, made), pays=False) is None
+    assert messages_of(ROBOT).serialised(Delivery("b", 0, other, made), pays=False) is None
 
 
 @pytest.mark.parametrize("peer", ["-100123", "@group/42"])
 def test_topics_and_stars_are_in_the_request(peer: str) -> None:
     person, message = contact(peer), Message("Hi")
-    found = desk_of(ROBOT).at_hand(Delivery("b", 0, person, message), pays=True)
+    found = messages_of(ROBOT).serialised(Delivery("b", 0, person, message), pays=True)
     assert found is not None
     address = Address("channel", 7, 8)
-    around = Around(topic=person.peer.topic, pays=True)
-    request = request_of(message, 0, around, address.input_peer(), [9])
+    context = RequestContext(topic=person.peer.topic, pays=True)
+    request = request_of(message, 0, context, address.input_peer(), [9])
     expected = bytes(functions.InvokeWithoutUpdatesRequest(request))
-    assert found.fill(peer_bytes(address), 9, message) == expected
+    assert found.filled(peer_bytes(address), 9, message) == expected

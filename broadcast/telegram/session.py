@@ -1,0 +1,59 @@
+"""Opens the session of an account, a file or a text, for this user alone; it does not connect."""
+
+# Telethon ships no type information, so every value of it is unknown to the checker.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
+
+from __future__ import annotations
+
+import sqlite3
+import struct
+from typing import TYPE_CHECKING
+
+from telethon.sessions import SQLiteSession, StringSession
+
+from broadcast.core.errors import NextStep, SettingsError
+from broadcast.disk.private import cannot_write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from broadcast.core.access import Access
+
+
+def open_session(access: Access) -> StringSession | SQLiteSession:
+    """The session of `access`, at its server where nobody has signed in yet.
+
+    Raises SettingsError when it is none, or cannot be written.
+    """
+    session = _opened(access.session)
+    server = access.server
+    if server is not None and not session.auth_key:  # signing in may have moved it since
+        session.set_dc(server.dc, server.host, server.port)
+    return session
+
+
+def _opened(session: Path | str) -> StringSession | SQLiteSession:
+    if isinstance(session, str):
+        try:
+            return StringSession(session)
+        except (ValueError, struct.error):
+            raise SettingsError(
+                "TELEGRAM_SESSION is long enough for a string session but is not one; make a new "
+                "one, or use the name of a session file"
+            ) from None
+    try:
+        session.touch(mode=0o600)
+        session.chmod(0o600)
+        opened = SQLiteSession(str(session))
+    except OSError as error:
+        raise SettingsError(cannot_write(session, error)) from error
+    except (sqlite3.Error, ValueError) as error:  # ValueError: its table has other columns
+        raise SettingsError(
+            f"{session}: not a session file that this version can read ({error}). Move it away",
+            NextStep("login"),
+        ) from error
+    # Telethon would write entities after each answer: a locked file then turns a delivered
+    # message into an exception. Addresses are kept in addresses.py instead.
+    opened.save_entities = False
+    return opened
