@@ -73,3 +73,26 @@ def test_sigterm_in_an_outage_ends_the_run_soon(bot: Cli, telegram: Telegram, ki
     ended = child.wait()
     assert time.monotonic() - told < 8
     assert ended.code == 130
+
+
+def test_a_server_that_never_answers_leaves_everybody_in_doubt_and_nobody_failed(
+    bot: Cli, telegram: Telegram
+) -> None:
+    """What was asked has arrived, and nobody here can know: so it is neither sent nor failed."""
+    bot.write_contacts(*PEOPLE)
+    bot.run("whoami")
+    switch(telegram, Faults(silent=1))
+    ended = bot.run(TEXT, "--json", "--patience", "2s")  # after the 30 seconds of one request
+    assert ended.code == 3
+    assert {row["status"] for row in ended.deliveries.values()} <= {"pending", "sending"}
+    shown = bot.run("show", "--json").deliveries
+    assert shown.keys() == set(PEOPLE)
+    assert {row["status"] for row in shown.values()} <= {"pending", "sending"}
+    assert {row["error"] for row in shown.values()} <= {"NO_ANSWER", "IN_DOUBT"}
+    assert list(map(ended.summary.get, ("sent", "failed"))) == [0, 0]
+    assert_each_once(telegram)
+    switch(telegram, Faults())
+    resumed = bot.run("resume", "--json")
+    assert resumed.code == 0
+    assert {row["status"] for row in resumed.deliveries.values()} == {"sent"}
+    assert_each_once(telegram)
