@@ -479,7 +479,7 @@ def test_a_mistake_deep_in_a_long_list_is_told_and_nothing_is_made(shell: Shell)
     path = shell.write("people.csv", "\n".join(["peer,name", *rows]))
     result = shell.run(HELLO, "--sandbox", "--yes", "--contacts", path)
     assert result.returncode == 2
-    assert f"{path}:15002: 'ana' names nobody by itself: write @ana" in result.stderr
+    assert f"{path}:15002: 'ana' is not a recipient: write @ana" in result.stderr
     assert "a mistake in the contact list; nothing was sent" in result.stderr
     assert shell.run("list", "--sandbox", "--json").stdout == ""
 
@@ -531,7 +531,7 @@ def test_somebody_who_is_listed_twice_is_a_warning_and_gets_it_once(shell: Shell
     shell.write("contacts.yaml", '- "@ana_maria"\n- "https://t.me/Ana_Maria"\n')
     result = shell.run(HELLO, "--dry-run", "--json")
     assert result.returncode == 0
-    assert "contacts.yaml:2: https://t.me/Ana_Maria is in line 1 already" in result.stderr
+    assert "contacts.yaml:2: https://t.me/Ana_Maria is already in line 1" in result.stderr
     assert len(result.stdout.splitlines()) == 2
 
 
@@ -543,11 +543,11 @@ LAUGHS = "contacts:\n- &a [x, x]\n" + "".join(
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("list.yaml", "", "nobody is in this list"),
-        ("list.yaml", "contacts:\n", "nobody is in this list"),
-        ("list.csv", "", "nobody is in this list"),
-        ("list.csv", "peer,name\n", "nobody is in this list"),
-        ("list.jsonl", "", "nobody is in this list"),
+        ("list.yaml", "", "this list is empty"),
+        ("list.yaml", "contacts:\n", "this list is empty"),
+        ("list.csv", "", "this list is empty"),
+        ("list.csv", "peer,name\n", "this list is empty"),
+        ("list.jsonl", "", "this list is empty"),
         ("list.yaml", b"\x7fELF\x02\x01\x00\x00\xff", "NUL byte"),
         ("list.yaml", b"- \xe9\n", "not UTF-8"),
         ("list.csv", b"peer\n\xe9\n", "not UTF-8"),
@@ -613,14 +613,14 @@ def test_selectors_choose_recipients(shell: Shell, options: list[str], expected:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--to", "bset"], ("--to 'bset'", "did you mean 'best'?", "best, madrid, work")),
+        (["--to", "bset"], ("--to 'bset'", "Did you mean 'best'?", "best, madrid, work")),
         (["--exclude", "nobody"], ("--exclude 'nobody'", "best, madrid, work")),
         (["--to", "work,madrid"], ("--to 'work,madrid'",)),
         (["--to", ""], ("empty selector",)),
         (["--to", "best", "--exclude", "best"], ("nobody is left",)),
     ],
 )
-def test_a_selector_that_means_nobody_is_an_error_that_lists_the_tags(
+def test_a_selector_that_matches_nobody_is_an_error_that_lists_the_tags(
     shell: Shell, options: list[str], told: tuple[str, ...]
 ) -> None:
     shell.refuses(HELLO, "--sandbox", *options, told=told)
@@ -881,8 +881,8 @@ def test_an_inbox_that_nothing_reached_says_how_to_fill_it(shell: Shell) -> None
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--max-wait", "soon"], "'soon' is not a time: write 90s, 15m, 2h or 1d"),
-        (["--patience", "-5"], "is not a time"),
+        (["--max-wait", "soon"], "'soon' is not a length of time: write 90s, 15m, 2h or 1d"),
+        (["--patience", "-5"], "is not a length of time"),
         (["--canary", "0"], "--canary"),
         (["--rate", "0"], "neither a number of messages a second nor max"),
         (["--paid"], "--stars-budget 500"),

@@ -1,4 +1,4 @@
-"""What it takes to open a Telegram account, as frozen values; secrets are never shown by repr."""
+"""What is needed to open a Telegram account, as frozen values; repr shows no secret."""
 
 from __future__ import annotations
 

@@ -92,8 +92,8 @@ _TABLE: dict[str, tuple[Verdict, str]] = {
     "INVITE_HASH_EMPTY": (_R, "this invitation link is not complete"),
     "INVITE_HASH_INVALID": (_R, "this invitation link is not valid"),
     "INVITE_HASH_EXPIRED": (_R, "this invitation link has expired"),
-    "REPLY_MESSAGE_ID_INVALID": (_R, "there is no message of this number here to reply to"),
-    "SEND_AS_PEER_INVALID": (_R, "you cannot write here in the name of that channel"),
+    "REPLY_MESSAGE_ID_INVALID": (_R, "there is no message with this id here to reply to"),
+    "SEND_AS_PEER_INVALID": (_R, "you cannot write here as that channel"),
     "EFFECT_ID_INVALID": (_R, "Telegram has no such effect here; groups and channels have none"),
     # our own findings, named like Telegram's
     "INVITE_NOT_JOINED": (_R, "you are not in this chat; join it first"),
@@ -316,7 +316,7 @@ def next_step(error: str) -> NextStep | None:
 
 
 _LASTING = {
-    "USER_IS_BLOCKED",  # their decision, and asking again would be pestering
+    "USER_IS_BLOCKED",  # their decision: asking again would bother them
     "INPUT_USER_DEACTIVATED",
     "USER_DELETED",
     "USER_IS_BOT",
@@ -335,5 +335,5 @@ _LASTING = {
 
 
 def may_help_to_retry(name: str) -> bool:
-    """Whether a failure can turn out otherwise another time, without anybody being pestered."""
+    """Whether another try may succeed, without bothering anybody."""
     return name not in _LASTING

@@ -13,7 +13,7 @@ def seconds_of(text: str) -> float:
     """Seconds, from `90`, `90s`, `15m`, `2h`, `1d` or `1d12h`. Raises ValueError."""
     written = text.strip().lower().replace(" ", "")
     if not _WHOLE.match(written):
-        raise ValueError(f"{text!r} is not a time: write 90s, 15m, 2h or 1d")
+        raise ValueError(f"{text!r} is not a length of time: write 90s, 15m, 2h or 1d")
     return sum(float(number) * _UNITS[unit] for number, unit in _STEP.findall(written))
 
 

@@ -1,4 +1,4 @@
-"""Makes the names that identify a broadcast and its messages; clock and chance are passed in."""
+"""Makes the ids of broadcasts and of messages; time and randomness are passed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nouns of docs/architecture.md, as frozen values; it refuses to do anything with them."""
+"""The words of docs/architecture.md as frozen values; it does nothing with them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NO_OVERRIDES: Mapping[str, object] = MappingProxyType({})
 
 
 class PeerKind(StrEnum):
-    """The ways to tell Telegram who is meant."""
+    """The ways to name a recipient to Telegram."""
 
     USERNAME = "username"
     PHONE = "phone"
@@ -58,7 +58,7 @@ class Peer:
 class Contact:
     """An entry of the contact list. `line` is where the entry starts, from 1.
 
-    `overrides` are fields of `Message` that are others for this recipient.
+    `overrides` are fields of `Message` that are different for this contact (message/own.py).
     """
 
     peer: Peer
@@ -86,7 +86,7 @@ class LinkPreview(StrEnum):
 
 
 class Media(StrEnum):
-    """As what a file is shown."""
+    """How a file is shown."""
 
     PHOTO = "photo"
     VIDEO = "video"
@@ -117,7 +117,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Forward:
-    """A message that exists already, in the chat `peer` under the number `message_id`."""
+    """An existing message, in the chat `peer` with the id `message_id`."""
 
     peer: Peer
     message_id: int
@@ -126,9 +126,9 @@ class Forward:
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """When a message goes out: `at` is a wall clock's time without a zone, in the zone `zone`.
+    """When a message goes out: `at` is a local time, a naive datetime, in the zone `zone`.
 
-    With `of_recipient` the zone is that of each recipient, in the field `tz`, where it has one.
+    With `of_recipient` the zone is that of each recipient, from the field `tz`.
     """
 
     at: datetime
@@ -141,10 +141,11 @@ class When:
 class Message:
     """What is sent: the text as written, how to read it, and all that goes with it.
 
-    `values` are what the template's expressions have made: the text has a placeholder for each
-    (message/templates.py), so that no value is ever read as markup. `origin` is the message that
-    was the template of all who have no other one. `late` is in seconds: later than that after its
-    time it is not sent any more.
+    `late` is in seconds: a message that is later than that is not sent any more.
+
+    The last two are filled in by rendering. `values` are the values of the template: the text has a
+    placeholder for each (message/templates.py), so that no value is ever read as markup. `origin`
+    is the message it was made from, when that is the one for all.
     """
 
     text: str = field(repr=False)  # a message's text never reaches a log
@@ -202,7 +203,7 @@ TRANSITIONS: Mapping[tuple[Status, Status], str] = MappingProxyType(
 
 
 class Scope(StrEnum):
-    """Whom a wait concerns."""
+    """What a wait is for."""
 
     ACCOUNT = "account"
     DELIVERY = "delivery"
@@ -246,7 +247,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """Never for this recipient: Telegram's error and the reason in words."""
+    """It cannot be sent to this recipient: Telegram's error, and the reason in words."""
 
     error: str
     reason: str

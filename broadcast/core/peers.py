@@ -1,4 +1,4 @@
-"""Reads how a person writes a recipient; refuses to guess and to ask Telegram.
+"""Reads a recipient as a person writes it; it refuses to guess, and does not ask Telegram.
 
 The forms and their limits are Telegram's: https://core.telegram.org/api/links and
 https://limits.tginfo.me (usernames 3 to 32 characters: some old bots have three).
@@ -47,7 +47,7 @@ def parse_peer(text: str) -> Peer:
         return Peer(written, PeerKind.ID, written)
     if not written.isprintable():
         # Phone books put invisible marks around numbers; a terminal obeys some of them.
-        raise PeerError(f"{_shown(written)} holds an invisible character: type it again by hand")
+        raise PeerError(f"{_shown(written)} has an invisible character: type it again by hand")
     if written.lower() == "me":
         return Peer(written, PeerKind.ME, "me")
     if "/" in written and (topic := _TOPIC.match(written)):
@@ -61,12 +61,12 @@ def parse_peer(text: str) -> Peer:
     if "/" in written or written.startswith("tg:"):
         return _link(written)
     if _USERNAME.match(written):
-        raise PeerError(f"{written!r} names nobody by itself: write @{written} for a username")
+        raise PeerError(f"{written!r} is not a recipient: write @{written} for a username")
     raise PeerError(f"{_shown(written)} is not a recipient: expected {_FORMS}")
 
 
 def _is_plain_id(digits: str) -> bool:
-    """Whether it surely is an id, written as a program would: no regular expression needed."""
+    """Whether it is an id as a program writes it: a quick check for most of a long list."""
     return digits.isascii() and digits[0] != "0" and len(digits) < len(str(_GREATEST_ID))
 
 
@@ -85,7 +85,9 @@ def _username(written: str, name: str) -> Peer:
 def _phone(written: str, number: str) -> Peer:
     if "(0)" in number:
         # +44 (0)20 7946 0018 is dialled either with +44 or with 0: with both it is another number.
-        raise PeerError(f"{_shown(written)} has a (0) that is not dialled after +: leave it out")
+        raise PeerError(
+            f"{_shown(written)} has a (0), which is not dialled after a +: leave it out"
+        )
     digits = re.sub(r"[^0-9]", "", number)
     if not _PHONE.match(number) or not 7 <= len(digits) <= 15:
         raise PeerError(
@@ -97,7 +99,7 @@ def _phone(written: str, number: str) -> Peer:
 
 def _id(written: str, number: int) -> Peer:
     if abs(number) > _GREATEST_ID:
-        raise PeerError(f"{_shown(written)} is too great for an id")
+        raise PeerError(f"{_shown(written)} is too large for an id")
     return Peer(written, PeerKind.ID, str(number))
 
 

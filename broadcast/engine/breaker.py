@@ -16,7 +16,7 @@ SHARE = 0.5
 class Breaker:
     """Opens after `in_a_row` failures, or when more than `share` of at least `at_least` failed.
 
-    `share` 1.0 never opens. It counts one run: whoever resumes has looked at the failures.
+    `share` 1.0 never opens. It counts one run: a person who resumes has looked at the failures.
     """
 
     def __init__(

@@ -166,7 +166,7 @@ class Engine:
     def _answered(
         self, delivery: Delivery, asked_at: float, answer: asyncio.Future[Outcome]
     ) -> None:
-        """Whatever goes wrong here would only be logged by the event loop: a bug ends the run."""
+        """Heed an answer. The event loop would only log a bug in here, so it ends the run."""
         self._under_way.discard(answer)
         if self._is_over:  # before its end, so it was cancelled: what was under way is in doubt
             return
@@ -182,7 +182,7 @@ class Engine:
             self._news.set()
 
     def _stopped_at_gate(self, outcome: Outcome) -> None:
-        """Telegram hears nothing of it: it costs no pace, and tells nothing of limit or network."""
+        """Telegram was not asked: the pacer gets its turn back, and the outage learns nothing."""
         self._pacer.put_back()
         match outcome:
             case Deferred():
@@ -193,7 +193,7 @@ class Engine:
                 self._halt(self._breaker.took(outcome))
 
     async def _claim_ahead(self) -> None:
-        """Have something claimed, and be sure that it is still ours."""
+        """Claim the next deliveries, or check that those claimed are still ours."""
         now = self._utc()
         if not self._claimed:
             self._claimed.extend(await self._run.claim(self._slice(), now))
@@ -217,7 +217,7 @@ class Engine:
                 answer.cancel()
 
     def _heed(self, delivery: Delivery, outcome: Outcome, asked_at: float) -> Outcome:
-        """Do what `outcome` asks of the whole run; return it as it is to be recorded."""
+        """Do what `outcome` means for the whole run; return it as it is to be recorded."""
         if isinstance(outcome, Deferred) and outcome.retry_after is None:
             self._pacer.accepted()
             return self._troubled(delivery, outcome, asked_at)
@@ -238,7 +238,7 @@ class Engine:
                 self._last_wait = outcome.reason
             case _:
                 kind = type(outcome).__name__
-                raise TypeError(f"a transport answers with an Outcome, and not with {kind}")
+                raise TypeError(f"a transport must answer with an Outcome, not with {kind}")
         self._pacer.accepted()
         return outcome
 
@@ -270,7 +270,7 @@ class Engine:
         if seconds == 0.0:
             return self._halt(Halted("OFFLINE", reason, ends_by_itself=True))
         self._pacer.hold(now + seconds)
-        self._news.set()  # whoever waits is to wait as long as the outage allows
+        self._news.set()  # the wait that is on may be longer than the outage allows
         return self._watcher.held(seconds, reason)
 
     def _halt_if_too_long(self, wait: float) -> None:

@@ -29,8 +29,8 @@ class FakeTransport(Transport):
     """Answers from a script, and drops repeated messages as Telegram does.
 
     `script` maps a peer, in any spelling, to the outcomes of its first attempts, in order; after
-    them, and for everybody else, the message arrives. A `Deferred` with `reached=False` stands for
-    an answer that was lost: the message *has* arrived, as it may with Telegram.
+    them, and for everybody else, the message arrives. A `Deferred` with `reached=False` is a lost
+    answer: the message *has* arrived, as it may with Telegram.
 
     `delivered` holds what arrived, each message once; `attempts` the peers in order of trying.
     """

@@ -1,4 +1,4 @@
-"""Answers how fast an account begins: as it ended, as is published, or as somebody states."""
+"""Answers at which rate a run begins: the last one learned, the published one, or a given one."""
 
 from __future__ import annotations
 

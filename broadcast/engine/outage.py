@@ -1,4 +1,4 @@
-"""Answers how long everybody waits while Telegram does not answer, and when to give up.
+"""Answers how long to wait while Telegram does not answer, and when to give up.
 
 It reads no clock: `now` is passed in, in seconds.
 """
@@ -18,7 +18,7 @@ LONGEST = 30.0
 
 
 class Outage:
-    """What the answers tell of the connection to Telegram.
+    """What the answers say about the connection to Telegram.
 
     An outage begins with an answer that is lost, or with `crowd` answers in a row that say nothing
     but that Telegram has trouble. It ends with the next answer that says anything else.
@@ -34,15 +34,15 @@ class Outage:
         """How long answers to what is under way are waited for."""
 
     def heard(self, now: float) -> None:
-        """Telegram has said something: there is no outage, or no longer."""
+        """Telegram has answered: an outage is over."""
         self._troubles, self._heard_at = 0, now
         self.since, self.answers_until = None, math.inf
 
     def troubled(self, now: float, asked_at: float, *, reached: bool) -> float | None:
-        """Count an answer to what was asked at `asked_at`: it was lost, or named a mere trouble.
+        """Count a lost answer to a request of `asked_at`, or one that names an internal trouble.
 
-        Returns the seconds for which everybody waits: as long as nothing went through, 1 to 30.
-        0.0 when patience is at its end; None when this is no outage, and the others may go on.
+        Returns the seconds for which everybody waits: as long as the outage has lasted, 1 to 30.
+        0.0 when the patience is over; None when this is not an outage, and the others may go on.
         """
         self._troubles += 1
         if reached and self._troubles < self._crowd:

@@ -1,4 +1,4 @@
-"""CSV -> entries."""
+"""Reads CSV as rows; it guesses the delimiter, and nothing else."""
 
 from __future__ import annotations
 

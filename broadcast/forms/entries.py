@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MOST_LINE = 2**20
-"""The most bytes of one line of CSV or JSON Lines: a longer one is no contact."""
+"""The most bytes of one line of CSV or JSON Lines: a longer one cannot be a contact."""
 
 KEYS = ("peer", "name", "tags", "fields", "message")
-"""What an entry may say of a contact; in CSV each other column is a field."""
+"""The keys of an entry; in CSV every other column is a field."""
 
 MESSAGE_COLUMN = "message."
-"""How the name of a column of CSV begins that says something of the message."""
+"""How the names of the columns of CSV begin that are about the message."""
 
 _SHOWN = 60  # characters of a wrong text in its complaint
 
@@ -74,7 +74,7 @@ class Map(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The cells of a row of CSV below `columns`, as short a way to a contact as there is."""
+    """The cells of a row of CSV, which becomes a contact without the values above in between."""
 
     line: int
     cells: list[str]
@@ -103,10 +103,9 @@ class Row(NamedTuple):
 
 
 class Columns:
-    """What each column of a table says of a contact, by its number from 0; None: it is not there.
+    """Which column of a table has what, by its number from 0; None: there is no such column.
 
-    It is found out once for all rows. `are_plain` when nothing about the columns themselves can be
-    wrong in a row.
+    It is looked up once for all rows. `are_plain` when no column needs more than its text.
     """
 
     def __init__(self, names: list[str]) -> None:
@@ -121,7 +120,7 @@ class Columns:
 
 
 class Other(NamedTuple):
-    """What no key takes; `what` says it in words."""
+    """A value that is accepted nowhere; `what` says in words what it is."""
 
     line: int
     what: str
@@ -132,7 +131,7 @@ Entry = Value | Row
 
 
 def control_character(text: str, may_have: str = "") -> str:
-    """Name the first character that a terminal would obey instead of showing, or that is none."""
+    """The first character that a terminal would obey instead of showing, such as U+0007; or ""."""
     if text.isprintable():
         return ""
     for character in text:
@@ -143,7 +142,7 @@ def control_character(text: str, may_have: str = "") -> str:
 
 
 def in_words(value: Value) -> str:
-    """What a value is, for a complaint."""
+    """A value in a complaint."""
     match value:
         case Text(_, text):
             return quoted(text)
@@ -181,7 +180,7 @@ def decoded(raw: bytes, line: int) -> str:
         raise Unreadable(1, "this is UTF-16: save the list as UTF-8")
     nul = raw.find(b"\0")
     if nul >= 0:
-        raise Unreadable(line + raw.count(b"\n", 0, nul), "a NUL byte: this is no text file")
+        raise Unreadable(line + raw.count(b"\n", 0, nul), "a NUL byte: this is not a text file")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

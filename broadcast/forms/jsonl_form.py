@@ -1,4 +1,4 @@
-"""JSON Lines -> entries."""
+"""Reads JSON Lines as entries; every value keeps its line, and numbers keep their digits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML -> entries."""
+"""Reads YAML: a list as entries, or one document as a value; it refuses aliases and tags."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ MOST_YAML = 8 * 2**20
 """The most bytes of a YAML list, which is read whole: some 150,000 people."""
 
 _FORM = 'expected "contacts:" and below it one "- @username" a line, the @username in quotes'
-_TOO_DEEP = "lists within lists within lists: nobody needs such a thing"
+_TOO_DEEP = "lists within lists within lists: a contact list has no such depth"
 _DEEPEST = 8  # a list needs four levels; libyaml gets very slow below a few thousand
 # YAML: https://yaml.org/spec/1.1, the part of it that a list of people needs.
 
@@ -56,7 +56,7 @@ def yaml_value(stream: BinaryIO) -> Value | None:
 
 @contextmanager
 def _events(stream: BinaryIO) -> Generator[_Events]:
-    """What PyYAML's parser tells. Raises Unreadable, with the parser's words made plain."""
+    """The events of PyYAML's parser. Raises Unreadable, which explains the parser's errors."""
     raw = stream.read(MOST_YAML + 1)
     if len(raw) > MOST_YAML:
         raise Unreadable(
@@ -86,7 +86,7 @@ def _document(events: _Events) -> Iterator[Value | Complaint]:
         case yaml.ScalarEvent(value=""):
             pass
         case _:
-            yield Complaint(_line(root), f"this is no list: {_FORM}")
+            yield Complaint(_line(root), f"this is not a list: {_FORM}")
     next(events)  # the end of the document
     after = next(events)
     if not isinstance(after, yaml.StreamEndEvent):
@@ -126,7 +126,7 @@ def _marked(event: yaml.Event) -> Iterator[Complaint]:
 
 
 def _node(event: yaml.Event, events: _Events, depth: int = 1) -> Value:
-    """Read a value whole: scalars stay text, so that a phone is no number and `no` is a name."""
+    """Read one value. Scalars stay text, so that a phone is not a number and `no` is a name."""
     line = _line(event)
     value: Value
     if depth > _DEEPEST:
@@ -150,7 +150,7 @@ def _node(event: yaml.Event, events: _Events, depth: int = 1) -> Value:
 
 
 def _mark(event: yaml.Event) -> str:
-    """What is refused of YAML, in words: with aliases, a few lines could stand for a billion."""
+    """What is refused in YAML, in words: with aliases, a few lines could become a billion."""
     match event:
         case yaml.AliasEvent():
             return f"the alias *{event.anchor}: write the value out, or put it in quotes"
@@ -167,7 +167,7 @@ def _line(event: yaml.Event) -> int:
 
 
 def _not_yaml(error: yaml.YAMLError, text: str) -> Unreadable:
-    """Say what is wrong in words for a person, and the parser's own words after that."""
+    """What is wrong in words for a person, and the parser's own words after that."""
     if "nesting depth" in str(error):  # PyYAML counts by itself since 6.0.4
         return Unreadable(1, f"{_TOO_DEEP} ({error})")
     if isinstance(error, yaml.MarkedYAMLError):

@@ -1,6 +1,6 @@
-"""Looks at a file that is to be sent: is it there, what is it, is it still the same? It sends none.
+"""Looks at a file that is to be sent: is it there, what is it, has it changed? It uploads nothing.
 
-Telethon is not needed for that, so neither a dry run nor a mistake waits for it.
+Telethon is not needed for that, so a dry run need not wait until it is imported.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import MessageError
+from broadcast.core.errors import MessageError, NextStep
 from broadcast.core.model import Attachment, Media
 from broadcast.message.schema import ContentError
 
@@ -21,6 +21,8 @@ PHOTO_LIMIT = 10 * 2**20
 
 FILE_LIMIT, PREMIUM_FILE_LIMIT = 4000 * 2**19, 8000 * 2**19
 """Bytes: `upload_max_fileparts` of https://core.telegram.org/api/config parts of 512 KiB."""
+
+_GO_ON = NextStep("resume", purpose="goes on")
 
 _MEDIA = {
     Media.PHOTO: "jpg jpeg png webp",
@@ -38,7 +40,7 @@ _PICTURES = {
 
 
 def look_from(base: Path) -> Look:
-    """What looks at files whose relative paths start at `base`."""
+    """A function that looks at files; relative paths start at `base`."""
 
     def look(path: str, *, as_document: bool) -> Attachment:
         return _look(path, base, as_document=as_document)
@@ -61,9 +63,9 @@ def _look(written: str, base: Path, *, as_document: bool) -> Attachment:
         reason = getattr(error, "strerror", None) or error
         raise ContentError("files", f"{written}: cannot be read: {reason}") from error
     if not is_file:
-        raise ContentError("files", f"{path}: is no file that can be sent")
+        raise ContentError("files", f"{path}: is not a regular file")
     if size == 0:
-        raise ContentError("files", f"{path}: is empty, and Telegram takes no empty file")
+        raise ContentError("files", f"{path}: is empty, and Telegram accepts no empty files")
     media = _BY_SUFFIX.get(path.suffix.lower(), Media.DOCUMENT)
     if as_document:
         media = Media.DOCUMENT
@@ -71,19 +73,19 @@ def _look(written: str, base: Path, *, as_document: bool) -> Attachment:
     if media is Media.PHOTO and signs and not start.startswith(signs):
         raise ContentError(
             "files",
-            f"{path}: is called {path.suffix} and is no such picture. Mend the file, or send it "
+            f"{path}: is named {path.suffix}, but is not such a picture. Fix the file, or send it "
             "with as_document",
         )
     if media is Media.PHOTO and size > PHOTO_LIMIT:
         raise ContentError(
             "files",
-            f"{path}: a photo has at most {megabytes(PHOTO_LIMIT)}, and this one has "
+            f"{path}: a photo can have {megabytes(PHOTO_LIMIT)}, and this one has "
             f"{megabytes(size)}. Make it smaller, or send it with as_document",
         )
     if size > PREMIUM_FILE_LIMIT:
         raise ContentError(
             "files",
-            f"{path}: {megabytes(size)} is more than Telegram takes, {megabytes(FILE_LIMIT)}, or "
+            f"{path}: {megabytes(size)} is more than Telegram accepts: {megabytes(FILE_LIMIT)}, or "
             f"{megabytes(PREMIUM_FILE_LIMIT)} with Premium",
         )
     return Attachment(str(path), media, digest, size)
@@ -104,13 +106,15 @@ def require_unchanged(file: Attachment, *, may_be_gone: bool = False) -> None:
         if may_be_gone:
             return
         raise MessageError(
-            f"{file.path}: cannot be read any more: {error.strerror}. Put it back as it was, and "
-            "`broadcast resume` goes on; nothing more was sent"
+            f"{file.path}: can no longer be read: {error.strerror}; nothing more was sent. Put it "
+            "back as it was",
+            _GO_ON,
         ) from error
     if digest != file.sha256:
         raise MessageError(
-            f"{file.path}: has changed since the broadcast was made, and everybody gets the same. "
-            "Put the file back as it was, and `broadcast resume` goes on; nothing more was sent"
+            f"{file.path}: has changed since the broadcast was made, and everybody must get the "
+            "same; nothing more was sent. Put the file back as it was",
+            _GO_ON,
         )
 
 
@@ -119,8 +123,8 @@ def require_allowed(file: Attachment, *, is_premium: bool) -> None:
     limit = PREMIUM_FILE_LIMIT if is_premium else FILE_LIMIT
     if file.size > limit:
         raise MessageError(
-            f"{file.path}: {megabytes(file.size)}, and this account may send {megabytes(limit)}; "
-            "nothing was sent"
+            f"{file.path}: has {megabytes(file.size)}, and this account may send "
+            f"{megabytes(limit)}; nothing was sent"
         )
 
 

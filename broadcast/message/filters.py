@@ -1,6 +1,6 @@
-"""What a template may do with a value: the filters, and how a value is read and written.
+"""The filters of templates, and how a value is read and written.
 
-They are pure and know no rendering; templates.py makes everyone pay for what it reads and makes.
+They are pure and know nothing of rendering: rendering.py counts what each of them costs.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _MOST_FORM = 200  # characters of a date's form: each two of them may cost as mu
 _SHOWN = 60  # characters of a value in a complaint
 
 
-class Mistake(Exception):  # noqa: N818 - it carries a complaint, and never leaves a rendering
-    """What is wrong, in words; the line is added where it is known."""
+class Mistake(Exception):  # noqa: N818 - it carries a complaint, and is caught in the rendering
+    """What is wrong with a template, in words; the line is added where it is known."""
 
 
 def size_of(value: object) -> int:
-    """What a value weighs, in characters; every value is flat, so this is all of it."""
+    """The size of a value, in characters. No value is nested, so this is all of it."""
     if isinstance(value, str):
         return len(value)
     if isinstance(value, Mapping):
@@ -49,13 +49,13 @@ def require_bounded(size: float) -> None:
     """Raise Mistake when a value gets too long."""
     if size > MOST_CHARACTERS:
         raise Mistake(
-            f"a value gets longer than {MOST_CHARACTERS} characters, or a list than "
+            f"a value gets longer than {MOST_CHARACTERS} characters, or a list longer than "
             f"{MOST_CHARACTERS // ITEM} items"
         )
 
 
 def present(value: Any) -> Any:
-    """`value`, when it is there; else raises what is missing."""
+    """`value`. Raises what says that it is missing, when it is."""
     if isinstance(value, Undefined):
         value._fail_with_undefined_error()  # noqa: SLF001 # pyright: ignore[reportPrivateUsage] - Jinja's own way to raise it
     return value
@@ -72,7 +72,7 @@ def text_of(value: Any) -> str:
     if isinstance(value, list | tuple | range):
         return join(cast("Sequence[object]", value), ", ")
     present(value)
-    raise Mistake(f"{kind_of(value)} cannot be written: say which part of it is meant")
+    raise Mistake(f"{kind_of(value)} cannot be written: name the part of it to write")
 
 
 def kind_of(value: object) -> str:
@@ -100,7 +100,7 @@ _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?(e[+-][0-9]{1,2})?"
 
 
 def _number(value: object) -> Decimal:
-    """A number, or a text that is one in the plain form: 1234.50."""
+    """A number, or a text that is a number in the plain form: 1234.50."""
     if isinstance(value, int | float):
         value = repr(+value)  # +True is 1
     if isinstance(value, str) and _PLAIN_NUMBER.fullmatch(value.strip()):

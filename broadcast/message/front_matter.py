@@ -1,7 +1,7 @@
-"""A message file -> what its front matter says, and its text; it opens no file.
+"""Splits a message file into its front matter and its text; it opens no file.
 
-A file that starts with a line `---` and has another one below has front matter: YAML between the
-two, the text after it (https://jekyllrb.com/docs/front-matter/). Any other file is all text.
+A file that starts with a line `---` and has a second such line has front matter: YAML between the
+two, and the text below (https://jekyllrb.com/docs/front-matter/). Any other file is all text.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 _FRONT = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
 _UNENDED = re.compile(r"---[ \t]*\r?\n[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:")
-_MEANT = {
-    "schedule": "at, in and zone say when",
-    "preview": "link_preview says what is shown of a link",
-    "parts": "split sends a long text in parts",
-    "file": "files names them",
-    "button": "buttons has them",
-    "row": "buttons has rows",
-    "caption": "the caption of files is the text",
+_HINTS = {
+    "schedule": "use at, in and zone",
+    "preview": "use link_preview",
+    "parts": "use split",
+    "file": "use files",
+    "button": "use buttons",
+    "row": "use buttons, which has rows",
+    "caption": "the text is the caption of files",
 }
 _NAMES = frozenset(setting.name for setting in SETTINGS)
 
 
 def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mapping[str, int], str]:
-    """What the front matter says, the line of each key, and the text below.
+    """The settings of the front matter, the line of each key, and the text below.
 
     Raises MessageError, which names `source` and the line.
     """
@@ -45,7 +45,7 @@ def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mappin
         begun = _UNENDED.match(text)
         if begun and begun[1].replace("-", "_") in _NAMES:
             raise MessageError(
-                f"{source}:1: this is front matter, and it has no end: put a line --- above the "
+                f"{source}:1: this is front matter without an end: put a line --- above the "
                 "text; nothing was sent"
             )
         return {}, {}, text
@@ -73,7 +73,7 @@ def written_settings(value: Value) -> tuple[dict[str, Raw], dict[str, int]]:
     for key, item in value.pairs:
         name = key.text.strip().replace("-", "_") if isinstance(key, Text) else in_words(key)
         if name not in _NAMES:
-            raise Unreadable(key.line, f"unknown key {quoted(name)}: {_meant(name)}")
+            raise Unreadable(key.line, f"unknown key {quoted(name)}: {_hint(name)}")
         if name in given:
             raise Unreadable(key.line, f"the key {name} is given twice")
         given[name] = _raw(item)
@@ -81,11 +81,11 @@ def written_settings(value: Value) -> tuple[dict[str, Raw], dict[str, int]]:
     return given, lines
 
 
-def _meant(name: str) -> str:
-    if name in _MEANT:
-        return _MEANT[name]
+def _hint(name: str) -> str:
+    if name in _HINTS:
+        return _HINTS[name]
     close = get_close_matches(name, _NAMES, 1)
-    return f"is {close[0]} meant?" if close else f"the keys are {', '.join(sorted(_NAMES))}"
+    return f"did you mean {close[0]}?" if close else f"the keys are {', '.join(sorted(_NAMES))}"
 
 
 def _raw(value: Value) -> Raw:

@@ -1,4 +1,4 @@
-"""Reads HTML as Telethon does, and refuses what that drops without a word; no other markup."""
+"""Parses HTML as Telethon does, and refuses what Telethon would silently drop."""
 
 # Telethon ships no type information, so every value of it is unknown to the checker.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false

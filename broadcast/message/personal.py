@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 
 def personal(message: Message, contact: Contact, now: datetime) -> Message:
-    """`message` with what the contact has otherwise, rendered for them. Raises MessageError.
+    """`message` for this contact: with their own settings, and rendered. Raises MessageError.
 
-    It is `message` itself where nothing is personal, so that all who get the same share one.
+    It is `message` itself when nothing is personal, so that all who get the same share one.
     """
     own = own_message(message, contact)
     if not own.template:
@@ -43,7 +43,7 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
 
 @cache
 def _jinja() -> tuple[Render, Callable[[Contact, datetime], dict[str, object]]]:
-    """What renders, and the names for it: loaded where a template is, as Jinja is slow to load."""
+    """The functions that render; Jinja is slow to import, so only a template imports it."""
     from broadcast.message.templates import names_of, template  # noqa: PLC0415
 
     return lambda text, names: template(text).render(names), names_of
@@ -54,7 +54,7 @@ _UNCHANGED = attrgetter(*(field.name for field in fields(Message)[3:-2]))
 
 
 def _rendered(rows: Sequence[Sequence[Button]], names: Mapping[str, object]) -> tuple[Any, ...]:
-    """The buttons for one recipient: nothing in them is markup, so the values are put in at once.
+    """The buttons for one contact. They have no markup, so the values are filled in at once.
 
     Raises MessageError, also for a button that Telegram would refuse.
     """
@@ -74,7 +74,7 @@ def _rendered(rows: Sequence[Sequence[Button]], names: Mapping[str, object]) -> 
 
 @contextmanager
 def _about(button: Button) -> Generator[None]:
-    """What is wrong with the button, or with its template, is told as a MessageError of it."""
+    """What is wrong inside is raised as a MessageError that names the button."""
     try:
         yield
     except MessageError as error:
@@ -90,9 +90,9 @@ def problems(
     check: Callable[[Message], None],
     source: str,
 ) -> Iterator[Problem]:
-    """Render the message for everybody, and yield who cannot get it, with their line in `source`.
+    """Render the message for everybody, and yield a Problem for each who cannot get it.
 
-    Raises MessageError when the template itself is wrong: that concerns everybody.
+    Raises MessageError when the template itself is wrong, because that concerns everybody.
     """
     if message.template:
         from broadcast.message.templates import template  # noqa: PLC0415 - as above

@@ -1,4 +1,4 @@
-"""What stands in a text where a value goes: no markup, and never what an author wrote.
+"""Marks where a value goes in a text: never read as markup, never taken for what somebody wrote.
 
 A placeholder is a number in base 16, made of the noncharacters U+FDD0 to U+FDDF, ended by U+FDE0.
 They mean nothing to markdown or HTML, HTML's `&#...;` cannot make them

@@ -1,8 +1,7 @@
-"""Runs the templates: what one may read, call and compute, and what each of it costs.
+"""What a template may read, call and compute while it is rendered, and what each of these costs.
 
-Two of the rules of templates.py are kept here. What is not listed is not there: each attribute,
-method and operator stands in a table below, and no value has a method that makes it big. And
-everything is paid for before it is done.
+Two of the rules of templates.py are kept here. What is not listed does not exist: each attribute,
+method and operator stands in a table below. And everything is paid for before it is done.
 """
 
 from __future__ import annotations

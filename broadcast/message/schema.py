@@ -1,8 +1,8 @@
-"""What can be said of a message, by options, in front matter or for one contact: one schema.
+"""The settings of a message: one schema for options, front matter and a contact's own message.
 
 `SETTINGS` names everything once. The command line makes its options from it, a message file its
-keys, a contact its `message:`, and `fields` turns what any of them says into fields of `Message`.
-It opens no file: `look` does, which the caller passes in.
+keys, a contact its `message:`, and `fields_of` turns all of them into fields of `Message`. It opens
+no file: the caller passes in `look`, which does.
 """
 
 from __future__ import annotations
@@ -52,10 +52,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One thing that can be said. The option is its name with dashes, the key with underscores.
+    """One setting. The option is its name with dashes, the key its name with underscores.
 
-    `choices` are all that it takes, `shown` stands for its value in the help, and `option` is the
-    name of the option where it is said once for each. The argument MESSAGE is no option.
+    `choices` are all its values, if they are few. `shown` stands for the value in the help, and
+    `option` is the name of the option when each value has an option of its own. MESSAGE is an
+    argument and not an option.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Setting:
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("text", "What is said.", is_argument=True),
+    Setting("text", "The text.", is_argument=True),
     Setting(
         "format",
         f"How the text is marked up. [default: {Format.MARKDOWN}]",
@@ -83,9 +84,9 @@ SETTINGS: tuple[Setting, ...] = (
         shown="PATH",
         option="file",
     ),
-    Setting("as_document", "Send the files as they are, not as pictures or players.", Kind.FLAG),
-    Setting("spoiler", "Hide photos and videos until they are touched.", Kind.FLAG),
-    Setting("thumbnail", "The small picture that stands for a file.", shown="PATH"),
+    Setting("as_document", "Send the files as documents, not as pictures or players.", Kind.FLAG),
+    Setting("spoiler", "Hide photos and videos until they are tapped.", Kind.FLAG),
+    Setting("thumbnail", "The preview picture of a file.", shown="PATH"),
     Setting(
         "buttons",
         'Bots only: a button under the message, as "Text=https://..."; one a row.',
@@ -109,9 +110,9 @@ SETTINGS: tuple[Setting, ...] = (
         "Forward the message behind this link instead of sending a text.",
         shown="https://t.me/NAME/ID",
     ),
-    Setting("without_author", "Forward it without a word of whose it was.", Kind.FLAG),
+    Setting("without_author", "Forward it without naming its author.", Kind.FLAG),
     Setting("at", "Send it then, in the zone of --zone.", shown='"2026-12-24 18:00"'),
-    Setting("in", "Send it after so long.", shown="TIME"),
+    Setting("in", "Send it after this time.", shown="TIME"),
     Setting(
         "zone", "The time zone of --at. [default: that of this machine]", shown="Europe/Madrid"
     ),
@@ -120,7 +121,7 @@ SETTINGS: tuple[Setting, ...] = (
         "`recipient`: --at in the zone of each contact, from its field tz.",
         choices=("recipient",),
     ),
-    Setting("not_later_than", "Do not send it when it is late by more than this.", shown="TIME"),
+    Setting("not_later_than", "Do not send it when it is later than this.", shown="TIME"),
 )
 
 _BY_NAME: Mapping[str, Setting] = MappingProxyType({setting.name: setting for setting in SETTINGS})
@@ -130,8 +131,8 @@ _BUTTON = re.compile(r"\s*(.+?)\s*=\s*((?:https?|tg)://\S+)\s*\Z", re.DOTALL)
 _MADE = re.compile(
     r"\s*(.+?)\s*=\s*(\{[{%].+|(?:https?|tg)://.*?(?:\{\{.+\}\}|\{%.+%\}).*?)\s*\Z", re.DOTALL
 )
-"""A button whose link a template makes; whether there is one is not known where a button is read,
-as a contact may have buttons of its own under everybody's template."""
+"""A button whose link is filled in. Here it is not known whether there is a template: a contact may
+have buttons of its own, and the template be everybody's."""
 
 _LINK = re.compile(r"(?:https?|tg)://\S+\Z")
 _POST = re.compile(
@@ -141,7 +142,7 @@ _POST = re.compile(
 
 
 class ContentError(ValueError):
-    """What was said of a message cannot be meant. `key` is the setting that is wrong."""
+    """A setting of a message is not valid. `key` is its name."""
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
@@ -157,10 +158,7 @@ class Look(Protocol):
 
 
 def fields_of(given: Mapping[str, Raw], look: Look, now: datetime) -> dict[str, Any]:
-    """The fields of `Message` that `given`, keyed by the names of SETTINGS, stands for.
-
-    Raises ContentError, which says what is wrong with which of them.
-    """
+    """The fields of `Message` for `given`, keyed by names of SETTINGS. Raises ContentError."""
     read = _Reader(given)
     found = {
         field: read_it(read, name) for name, (field, read_it) in _ALONE.items() if name in given
@@ -175,12 +173,12 @@ def _files(read: _Reader, given: Mapping[str, Raw], look: Look) -> dict[str, Any
     if "files" not in given:
         for name in ("as_document", "spoiler", "thumbnail"):
             if name in given and (name == "thumbnail" or read.flag(name)):
-                raise ContentError(name, "is about files, and there is none")
+                raise ContentError(name, "is for files, and there are none")
         return {}
     paths = read.texts("files")
     if len(paths) > MOST_FILES:
         raise ContentError(
-            "files", f"names {len(paths)} files, and an album holds at most {MOST_FILES}"
+            "files", f"has {len(paths)} files, and an album has at most {MOST_FILES}"
         )
     as_document = "as_document" in given and read.flag("as_document")
     spoiler = "spoiler" in given and read.flag("spoiler")
@@ -188,7 +186,9 @@ def _files(read: _Reader, given: Mapping[str, Raw], look: Look) -> dict[str, Any
     if "thumbnail" in given:
         thumbnail = look(read.text("thumbnail"), as_document=False)
         if thumbnail.media is not Media.PHOTO:
-            raise ContentError("thumbnail", f"{thumbnail.path} is no picture: a JPEG is expected")
+            raise ContentError(
+                "thumbnail", f"{thumbnail.path} is not a picture: a JPEG is expected"
+            )
     files = tuple(
         replace(look(path, as_document=as_document), spoiler=spoiler, thumbnail=thumbnail)
         for path in paths
@@ -207,7 +207,7 @@ def _require_one_album(files: Sequence[Attachment]) -> None:
         shown = ", ".join(sorted({str(file.media) for file in files}))
         raise ContentError(
             "files",
-            f"of these kinds make no album: {shown}. Photos and videos go together, documents with "
+            f"of these kinds cannot be one album: {shown}. Photos go with videos, documents with "
             "documents, audio with audio; as_document makes all of them documents",
         )
 
@@ -216,7 +216,7 @@ def _forward(read: _Reader, given: Mapping[str, Raw]) -> dict[str, Any]:
     without_author = "without_author" in given and read.flag("without_author")
     if "forward" not in given:
         if without_author:
-            raise ContentError("without_author", "is about a forward, and there is none")
+            raise ContentError("without_author", "is for a forward, and there is none")
         return {}
     link = read.text("forward")
     post = _POST.match(link)
@@ -257,12 +257,12 @@ class _Reader:
         self._given = given
         for name in given:
             if name not in _BY_NAME:
-                raise ContentError(name, "is no setting of a message")
+                raise ContentError(name, "is not a setting of a message")
 
     def text(self, name: str) -> str:
         value = self._given[name]
         if not isinstance(value, str):
-            raise ContentError(name, "is one text, not several")
+            raise ContentError(name, "takes one text, not several")
         if not value.strip():
             raise ContentError(name, "is empty")
         return value.strip()
@@ -272,25 +272,25 @@ class _Reader:
         value = self._given[name]
         items = (value,) if isinstance(value, str) else value
         if not items or not all(isinstance(item, str) and item.strip() for item in items):
-            raise ContentError(name, "are texts, and one of them is none")
+            raise ContentError(name, "are texts, and one of them is empty or not a text")
         return cast("tuple[str, ...]", items)
 
     def flag(self, name: str) -> bool:
         value = self.text(name).lower()
         if value not in _YES | _NO:
-            raise ContentError(name, f"is yes or no, not {value!r}")
+            raise ContentError(name, f"must be yes or no, not {value!r}")
         return value in _YES
 
     def choice(self, name: str) -> str:
         value, choices = self.text(name).lower(), _BY_NAME[name].choices
         if value not in choices:
-            raise ContentError(name, f"is one of {', '.join(choices)}, not {value!r}")
+            raise ContentError(name, f"must be one of {', '.join(choices)}, not {value!r}")
         return value
 
     def whole(self, name: str) -> int:
         value = self.text(name)
         if not re.fullmatch(r"[1-9][0-9]{0,18}", value):
-            raise ContentError(name, f"is a number from 1 on, not {value!r}")
+            raise ContentError(name, f"must be a whole number above 0, not {value!r}")
         return int(value)
 
     def seconds(self, name: str) -> float:
@@ -320,7 +320,7 @@ class _Reader:
         )
         longest = max((len(row) for row in found), default=0)
         if longest == 0:
-            raise ContentError("buttons", "are given, and there is none")
+            raise ContentError("buttons", "are given, but the list is empty")
         if longest > MOST_IN_ROW or sum(map(len, found)) > MOST_BUTTONS:
             raise ContentError(
                 "buttons", f"are too many: at most {MOST_BUTTONS}, and {MOST_IN_ROW} in a row"
@@ -331,21 +331,21 @@ class _Reader:
 def _button(text: str) -> Button:
     found = _BUTTON.match(text) or _MADE.match(text)
     if found is None:
-        raise ContentError("buttons", f"{text!r} is no button: expected Text=https://...")
+        raise ContentError("buttons", f"{text!r} is not a button: expected Text=https://...")
     return Button(found[1], found[2])
 
 
 def require_button(button: Button) -> None:
-    """Raise ContentError when Telegram shows no such button: it has no text, or leads nowhere."""
+    """Raise ContentError when Telegram would refuse `button`: it has no text or no link."""
     if not button.text.strip():
         raise ContentError(
-            "buttons", f"need a text, and the one that leads to {button.url} has none"
+            "buttons", f"need a text, and the one with the link {button.url} has none"
         )
     if not _LINK.match(button.url):
         raise ContentError(
             "buttons",
-            f"lead to links, and {button.text!r} to {button.url!r}: expected https://..., without "
-            "spaces (a template's values go through |urlencode)",
+            f"need a link, and {button.text!r} has {button.url!r}: expected https://... without "
+            "spaces (in a template, write values with |urlencode)",
         )
 
 
@@ -364,15 +364,15 @@ _ALONE: Mapping[str, tuple[str, Callable[[_Reader, str], Any]]] = {
     "buttons": ("buttons", _Reader.buttons),
     "not_later_than": ("late", _Reader.seconds),
 }
-"""The settings that stand alone: the field of `Message`, and how it is read."""
+"""The settings that depend on no other: the field of `Message`, and how it is read."""
 
 
 def require_whole(message: Message) -> None:
-    """Raise ContentError where the parts of `message` exclude one another."""
+    """Raise ContentError when two settings of `message` exclude each other."""
     if message.forward is not None:
         if message.text or message.files or message.buttons:
             raise ContentError(
-                "forward", "sends a message as it is: leave out the text, the files and the buttons"
+                "forward", "sends a message as it is: leave out text, files and buttons"
             )
         if message.template or message.split or message.reply_to or message.effect:
             raise ContentError(
@@ -383,6 +383,6 @@ def require_whole(message: Message) -> None:
             for button in row:
                 require_button(button)
     if len(message.files) > 1 and message.buttons:
-        raise ContentError("buttons", "cannot stand under an album: send one file, or no buttons")
+        raise ContentError("buttons", "cannot be put under an album: send one file, or no buttons")
     if message.late is not None and message.when is None:
-        raise ContentError("not_later_than", "is about a time, and there is none: give at or in")
+        raise ContentError("not_later_than", "is for a message with a time: give at or in")

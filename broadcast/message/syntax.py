@@ -1,6 +1,6 @@
-"""Reads a template: what it may say, checked node by node, with the counting put in.
+"""Parses a template, refuses what a message may not have, and adds what counts the cost.
 
-What is not in the tables here is refused: macros, blocks, imports and includes are not there, so
+Only the nodes in the table below are allowed. Macros, blocks, imports and includes are not, so
 nothing can call itself.
 """
 

@@ -1,11 +1,11 @@
-"""A text with names in braces -> the text of one recipient; no file, no loop without an end.
+"""Fills in a template for one recipient: `Hi {{ name }}`; it opens no file and always ends.
 
 Templates are Jinja2 (https://jinja.palletsprojects.com/en/stable/templates/) in its sandbox, cut
 down to what a message needs. Three rules:
 
-1. What is not listed here is not there. Each node of a template, each attribute, method, filter and
-   test stands in a table below; macros, blocks, imports and includes do not, so nothing can call
-   itself, and no value has a method that makes it big.
+1. What is not listed does not exist. Each node of a template stands in a table (syntax.py), and so
+   does each attribute, method, filter and test (rendering.py). Macros, blocks, imports and includes
+   do not, so nothing can call itself, and no value has a method that makes it big.
 2. Everything is paid for before it is done. A rendering has `MOST_STEPS`: a loop costs its turns
    times the nodes in its body, and what reads a text or a list costs its size. Texts and lists are
    flat and weigh at most `MOST_CHARACTERS`, numbers have 128 bits. So time and memory are bounded
@@ -49,7 +49,7 @@ class _Plain:
         self._most = min(MOST_CHARACTERS - len(text), MOST_STEPS - len(names))
 
     def render(self, names: Mapping[str, object]) -> tuple[str, tuple[str, ...]] | None:
-        """See `Template.render`; None where Jinja has to tell what is wrong, or to make a text."""
+        """See `Template.render`; None when only Jinja can say what is wrong, or make a text."""
         size = 0
         values: list[str] = []
         for name in self._names:
@@ -135,7 +135,7 @@ def _at(line: int, told: str) -> MessageError:
 
 
 def _told(error: MissingError, names: Mapping[str, object]) -> str:
-    """What is missing, what is there instead, and what mends it."""
+    """What is missing, what there is instead, and what fixes it."""
     name, holder = error.name, error.holder
     if isinstance(holder, Mapping):
         known, written = [str(key) for key in cast("Mapping[str, object]", holder)], "fields[…]"
@@ -143,12 +143,12 @@ def _told(error: MissingError, names: Mapping[str, object]) -> str:
         known, written = [key for key in names if key.isidentifier()], name
     else:
         return f"{kind_of(holder)} has no {shown(name)}: docs/messages.md lists what it has"
-    mends = f'where not everybody has it, write {{{{ {written}|default("…") }}}}'
+    fix = f'If not everybody has it, write {{{{ {written}|default("…") }}}}'
     if name in ("name", "first_name"):
-        return f"this contact has no name; {mends}"
+        return f"this contact has no name. {fix}"
     close = get_close_matches(name, known, 3)
-    there = f"perhaps {' or '.join(close)} is meant" if close else f"there is {_listed(known)}"
-    return f"this contact has no {name!r}: {there}; {mends}"
+    there = f". Did you mean {' or '.join(close)}?" if close else f": there is {_listed(known)}."
+    return f"this contact has no {name!r}{there} {fix}"
 
 
 def _listed(known: Sequence[str]) -> str:
@@ -156,7 +156,7 @@ def _listed(known: Sequence[str]) -> str:
 
 
 def _translated(error: Exception) -> str:
-    """Python's complaint in words for a person."""
+    """An error of Python in words for a person."""
     text = str(error)
     if isinstance(error, ZeroDivisionError):
         return "this divides by zero"
@@ -174,9 +174,9 @@ def template(source: str) -> Template:
 
 
 def names_of(contact: Contact, now: datetime) -> dict[str, object]:
-    """The names that a template may use. What is empty is as good as absent, as in the list.
+    """The names that a template may use. An empty value counts as missing, as in the list.
 
-    A field called `first_name` or `now` stands for itself.
+    A field named `first_name` or `now` takes the place of ours.
     """
     names: dict[str, object] = {"peer": contact.peer.text, "tags": contact.tags, "now": now}
     if words := contact.name.split(maxsplit=1):

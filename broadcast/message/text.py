@@ -1,4 +1,4 @@
-"""Reads the markup of a message as Telegram shows it, and counts and cuts as Telegram counts."""
+"""Reads the markup of a message, and counts and splits the text as Telegram counts."""
 
 # Telethon ships no type information, so every value of it is unknown to the checker.
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
@@ -45,7 +45,7 @@ _MARKUP = {Format.MARKDOWN: re.compile(r"[*_~`\[|]"), Format.HTML: re.compile(r"
 
 
 def length(text: str) -> int:
-    """How long Telegram finds `text`: in UTF-16 units."""
+    """The length of `text` as Telegram counts it: in UTF-16 units."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
 
 

@@ -1,8 +1,8 @@
-"""Reads when a message is to go out, and says which moment that is for each contact.
+"""Reads when a message goes out, and answers which moment that is for each contact.
 
-A wall clock's time is not always one moment, where the clocks change (PEP 495). A time that they
-skip is refused where one zone is meant; in the zones of recipients it goes out by as much later as
-they skip. A time that comes twice is the first of both. Zones have the names of the IANA database:
+Where the clocks change, a local time is not always one moment (PEP 495). A time that is skipped is
+refused when one zone was given; with the zone of each recipient it goes out after the gap. A time
+that comes twice is the first of the two. Zones have the names of the IANA database:
 https://www.iana.org/time-zones
 """
 
@@ -28,7 +28,7 @@ FIELD = "tz"
 """Of a contact: the name of their zone."""
 
 FURTHEST = timedelta(days=10 * 366)
-"""Ours: more is a slip of the pen. Telegram itself keeps nothing for longer than a year:
+"""Ours: more is a typing mistake. Telegram itself keeps nothing for longer than a year:
 https://core.telegram.org/api/scheduled-messages (SCHEDULE_DATE_TOO_LATE)."""
 
 _LAST_ZONE = timedelta(hours=12)  # behind UTC: no place on earth has a day for longer
@@ -44,40 +44,40 @@ KEPT_BY_TELEGRAM = timedelta(days=367)
 
 
 class WhenError(ValueError):
-    """What was said of the time cannot be meant; the message says what is wrong."""
+    """The given time is not valid; the message says why."""
 
 
 def read_when(
     at: str | None, after: str | None, *, zone: str | None, of_recipient: bool, now: datetime
 ) -> When:
-    """What --at, --in, --zone and --zone-of say (message/schema.py calls this). Raises WhenError.
+    """The time that --at, --in, --zone and --zone-of give. Raises WhenError.
 
-    A time without a date is the next such time. Without `zone` that of `now` counts when it has a
-    name, else that of this machine.
+    A time without a date is the next such time. Without `zone` it is in the zone of `now`, when
+    that has a name, else in the zone of this machine.
     """
     if at is None:
         if after is None:
-            raise WhenError("there is a zone and no time: say when, such as 2026-12-24 18:00")
+            raise WhenError("there is a time zone but no time: give one, such as 2026-12-24 18:00")
         if zone is not None or of_recipient:
             raise WhenError(
-                "a time from now is the same everywhere: leave the zone out, or give at"
+                "a time from now is the same in every zone: leave the zone out, or give at"
             )
         return _after(after, now)
     if after is not None:
-        raise WhenError("there are two times: give at or in, not both")
+        raise WhenError("two times are given: give at or in, not both")
     found = _AT.match(at.strip())
     if found is None:
         raise WhenError(f"{at!r} is not a time: write 2026-12-24 18:00, or 18:00 for the next one")
     day, time, offset = found.groups()
     if offset is not None and (zone is not None or of_recipient):
-        raise WhenError(f"{at!r} has its own offset, {offset}: leave that out, or the zone")
+        raise WhenError(f"{at!r} has its own offset, {offset}: leave out the offset or the zone")
     place = _place(zone, offset, now)
     local = _local(at, day, time, now.astimezone(place))
     if day is None and _moment(local, place) <= now:
         local += timedelta(days=1)
     if of_recipient:
         if local + _LAST_ZONE <= now.astimezone(UTC).replace(tzinfo=None):
-            raise WhenError(f"{_shown(local)} is past already, everywhere")
+            raise WhenError(f"{_shown(local)} has passed everywhere")
         return When(local, zone or "UTC", of_recipient=True)
     moment = _moment(local, place)
     _require_real(local, moment, place, now)
@@ -90,11 +90,11 @@ def _require_real(local: datetime, moment: datetime, place: tzinfo | None, now: 
     if shown.replace(tzinfo=None) != local:
         where = place.key if isinstance(place, ZoneInfo) else "the time zone of this machine"
         raise WhenError(
-            f"{_shown(local)} does not exist in {where}, where the clocks go forward then: the "
-            f"same moment is called {_shown(shown)}"
+            f"{_shown(local)} does not exist in {where}, because the clocks go forward then: the "
+            f"same moment is {_shown(shown)}"
         )
     if moment <= now:
-        raise WhenError(f"{_shown(local)} is past already: it is {_shown(now.astimezone(place))}")
+        raise WhenError(f"{_shown(local)} has passed: it is now {_shown(now.astimezone(place))}")
 
 
 def _after(text: str, now: datetime) -> When:
@@ -103,7 +103,7 @@ def _after(text: str, now: datetime) -> When:
     except ValueError as error:
         raise WhenError(str(error)) from None
     if seconds == 0:
-        raise WhenError(f"{text!r} is now: leave it out")
+        raise WhenError(f"{text!r} is no delay: leave it out")
     if seconds > FURTHEST.total_seconds():
         raise WhenError(f"{text!r} is more than ten years from now")
     return _in_utc(now + timedelta(seconds=seconds))
@@ -114,7 +114,7 @@ def _in_utc(moment: datetime) -> When:
 
 
 def _place(zone: str | None, offset: str | None, now: datetime) -> tzinfo | None:
-    """The zone that is meant; None is that of this machine."""
+    """The zone in which a time was given; None is that of this machine."""
     if zone is not None:
         return zone_named(zone)
     if offset is not None:
@@ -125,31 +125,31 @@ def _place(zone: str | None, offset: str | None, now: datetime) -> tzinfo | None
 
 def _local(at: str, day: str | None, time: str, now: datetime) -> datetime:
     try:
-        clock = datetime.strptime(time, "%H:%M:%S" if time.count(":") == 2 else "%H:%M").time()  # noqa: DTZ007 - a wall clock's time
+        clock = datetime.strptime(time, "%H:%M:%S" if time.count(":") == 2 else "%H:%M").time()  # noqa: DTZ007 - a local time
         date = now.date() if day is None else datetime.fromisoformat(day).date()
     except ValueError:
         raise WhenError(f"{at!r} is not a valid time") from None
     local = datetime.combine(date, clock)
     if local.year > now.year + FURTHEST.days // 366:
         raise WhenError(f"{at!r} is more than ten years from now")
-    if local.year < now.year - 1:  # before a calendar has no such day in another zone
-        raise WhenError(f"{_shown(local)} is past already")
+    if local.year < now.year - 1:  # before the conversion to another zone fails
+        raise WhenError(f"{_shown(local)} has passed")
     return local
 
 
 def _moment(local: datetime, place: tzinfo | None) -> datetime:
-    """The UTC moment of a wall clock's time; of two that it has, the first."""
+    """The UTC moment of a local time; the first, where there are two."""
     if place is None:
         return local.astimezone(UTC)  # a naive time is that of this machine
     return local.replace(tzinfo=place).astimezone(UTC)
 
 
 def zone_named(name: str) -> ZoneInfo:
-    """The zone with this IANA name. Raises WhenError, which proposes what may be meant."""
+    """The zone with this IANA name. Raises WhenError, which suggests similar names."""
     try:
         return ZoneInfo(name)
     except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        raise WhenError(f"{name!r} is no time zone{_close_to(name)}") from None
+        raise WhenError(f"{name!r} is not a time zone{_close_to(name)}") from None
 
 
 def _close_to(name: str) -> str:
@@ -158,11 +158,11 @@ def _close_to(name: str) -> str:
     folded = {zone.lower(): zone for zone in zones}
     wanted = name.strip().lower().replace(" ", "_")
     if wanted in folded:
-        return f": is {folded[wanted]} meant?"
+        return f". Did you mean {folded[wanted]}?"
     near = [folded[each] for each in get_close_matches(wanted, folded, n=2, cutoff=0.85)]
     near += [by_city[each] for each in get_close_matches(wanted, by_city, n=2, cutoff=0.8)]
-    meant = list(dict.fromkeys(near))[:3]
-    return f": is {' or '.join(meant)} meant?" if meant else ", such as Europe/Madrid"
+    close = list(dict.fromkeys(near))[:3]
+    return f". Did you mean {' or '.join(close)}?" if close else ", such as Europe/Madrid"
 
 
 def moment_for(when: When, contact: Contact) -> datetime:
@@ -177,7 +177,7 @@ def moment_for(when: When, contact: Contact) -> datetime:
 def misses(
     when: When | None, contacts: Iterable[Contact], now: datetime
 ) -> Iterator[tuple[Contact, str]]:
-    """Whom `when`, or a time of their own, does not fit, and why: before anything is made."""
+    """Who cannot get it at `when`, or at a time of their own, and why."""
     for contact in contacts:
         own = own_when(when, contact)
         if own is None:
@@ -188,19 +188,19 @@ def misses(
             yield contact, str(error)
             continue
         if _moment(own.at, zone) <= now:
-            there = f"in {zone.key}, where it is {_shown(now.astimezone(zone))}"
-            yield contact, f"{_shown(own.at)} is past already {there}: give a later date"
+            there = f"in {zone.key}, where it is now {_shown(now.astimezone(zone))}"
+            yield contact, f"{_shown(own.at)} has passed {there}: give a later date"
 
 
 def zone_for(when: When, contact: Contact) -> ZoneInfo:
-    """The zone in which the time of `when` is meant for this contact. Raises WhenError."""
+    """The zone of the time of `when` for this contact. Raises WhenError."""
     if not when.of_recipient:
         return zone_named(when.zone)
     who, name = contact.name or contact.peer.text, contact.fields.get(FIELD, "")
     if not name:
         raise WhenError(
-            f"{who} has no field {FIELD}, and is to get it at their own time: add one, such as "
-            f"{FIELD}: Europe/Madrid"
+            f"{who} has no field {FIELD}, which is needed for a time in their own zone: add it, "
+            f"such as {FIELD}: Europe/Madrid"
         )
     try:
         return zone_named(name)

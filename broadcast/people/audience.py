@@ -47,7 +47,7 @@ class Audience(Collection["Contact"]):
         while self._add(islice(rest, CHUNK)):
             pass
         self.warnings = tuple(warnings)
-        """What is odd in the list, and forbids nothing."""
+        """What is unusual in the list, but no mistake."""
 
     def _add(self, contacts: Iterable[Contact]) -> int:
         """Write some more, none of which is kept in memory, and say how many they were."""

@@ -1,4 +1,4 @@
-"""Text -> contacts; every complaint names file and line. It refuses to guess and opens no file.
+"""Reads a contact list; every complaint names file and line. It opens no file.
 
 Each form (YAML, CSV, JSON Lines) has a module that turns bytes into entries, which know their lines
 (entries.py); what an entry may hold is decided once, for all three (entry.py).
@@ -54,8 +54,6 @@ def read_contacts(
 ) -> Iterator[Contact | Problem]:
     """Yield the contacts and every complaint about the list, in the order of the file.
 
-    `read_message` turns what an entry says of its message into overrides, or raises ContentError.
-
     `stream` is buffered and binary; `source` is the name that the complaints give it. A peer that
     is listed twice is a contact once, and the second entry a warning. CSV and JSON Lines are read
     as they come, so that only the memory of who was listed grows: about 14 bytes a contact.
@@ -74,11 +72,11 @@ def read_contacts(
             yield Problem(source, found.line, f"the rest was not read: {mistakes} mistakes so far")
             return
     if is_empty:
-        yield Problem(source, 1, "nobody is in this list")
+        yield Problem(source, 1, "this list is empty")
 
 
 def _no_messages(_: Mapping[str, Raw]) -> Mapping[str, object]:
-    raise ContentError("message", "cannot be said here")
+    raise ContentError("message", "cannot be set here")
 
 
 def _read(

@@ -1,4 +1,4 @@
-"""What one entry of a list says of a contact, whatever form the list has; it refuses to guess."""
+"""Turns one entry of a list, in any form, into a contact; it refuses to guess."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ _ALSO_PEER = frozenset({"chat", "id", "link", "number", "phone", "to", "user", "
 
 
 def plain_contact(row: Row, seen: Seen) -> Contact | None:
-    """The contact of a row that nothing can be said against, as `contact_of_entry` would read it.
+    """The contact of a row without any mistake, as `contact_of_entry` would read it.
 
-    None when there may be something to say, or to read in another way. A row takes 8 µs with it and
-    14 without: most of what a dry run takes.
+    None when there may be a mistake, or something that must be read in another way. A row takes
+    8 µs with it and 14 without: most of what a dry run takes.
     """
     line, cells, columns = row
     if len(cells) < len(columns.names):
@@ -90,7 +90,7 @@ def contact_of_entry(
         complaints.append(
             Complaint(
                 line,
-                f"{peer.text} is in line {first} already: this entry, with its name, tags and "
+                f"{peer.text} is already in line {first}: this entry, with its name, tags and "
                 "fields, is left out, and the message goes out once",
                 is_error=False,
             )
@@ -130,10 +130,10 @@ def _unknown(key: str) -> str:
 def _peer(line: int, value: Value | None, complaints: list[Complaint]) -> Peer | None:
     match value:
         case None:
-            complaints.append(Complaint(line, "the peer is missing: who is to get the message?"))
+            complaints.append(Complaint(line, "the peer is missing: who gets the message?"))
             return None
         case Text(at, text) if not text.strip():
-            complaints.append(Complaint(at, "the peer is empty: who is to get the message?"))
+            complaints.append(Complaint(at, "the peer is empty: who gets the message?"))
             return None
         case Text(at, text) | Number(at, text, True):
             try:
@@ -178,7 +178,7 @@ def _tags(value: Value, complaints: list[Complaint]) -> tuple[str, ...]:
 
 
 def _fields(value: Value, complaints: list[Complaint]) -> dict[str, str]:
-    """The fields that have a value: an empty one is as good as none in every form."""
+    """The fields that have a value: an empty one counts as missing, in every form."""
     if isinstance(value, Text) and not value.text.strip():
         return {}
     if not isinstance(value, Map):
@@ -210,7 +210,7 @@ def _fields(value: Value, complaints: list[Complaint]) -> dict[str, str]:
 def _overrides(
     value: Value, complaints: list[Complaint], read_message: ReadMessage
 ) -> Mapping[str, object]:
-    """What the message is for this contact alone."""
+    """The fields of the message that are different for this contact."""
     try:
         given, lines = written_settings(value)
     except Unreadable as error:

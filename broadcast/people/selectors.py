@@ -1,9 +1,9 @@
-"""Who of the contacts is meant by `--to` and `--exclude`; it holds none of them in memory.
+"""Chooses contacts by `--to` and `--exclude`; it keeps none of them in memory.
 
-A selector is text: one or more terms with commas between, all of which must fit. A term fits a
+A selector is one or more terms with commas between, all of which must match. A term matches a
 contact by a tag, by the name, or by the peer in any spelling: `best`, `Ana Ruiz`,
-`https://t.me/ana`. Case does not matter. A text that is somebody's whole name means that person
-even when it holds commas (`Ruiz, Ana`), so that nothing needs to be escaped.
+`https://t.me/ana`. Case does not matter. A text that is somebody's whole name matches that person
+even when it has commas (`Ruiz, Ana`), so that nothing needs to be escaped.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _TAGS_SHOWN = 20
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One part of a selector between commas, and the key of the peer that it names, if any."""
+    """One part of a selector, and the key of the peer that it names, if any."""
 
     text: str
     key: str | None
 
-    def fits(self, contact: Contact) -> bool:
-        """Tell whether it is a tag, the name or the peer of `contact`."""
+    def matches(self, contact: Contact) -> bool:
+        """Whether it is a tag, the name or the peer of `contact`."""
         wanted = self.text.casefold()
         return (
             any(tag.casefold() == wanted for tag in contact.tags)
@@ -43,7 +43,7 @@ class Term:
 
 @dataclass(frozen=True, slots=True)
 class Selector:
-    """One `--to` or `--exclude`. Its terms must fit together; several selectors add up."""
+    """One `--to` or `--exclude`. Its terms must match together; several selectors add up."""
 
     text: str
     terms: tuple[Term, ...]
@@ -57,9 +57,9 @@ class Selector:
             raise SelectorError(f"an empty selector{where}: write a tag, a name or a peer")
         return cls(text.strip(), tuple(Term(part, _key(part)) for part in parts))
 
-    def fits(self, contact: Contact) -> bool:
-        """Tell whether `contact` is meant."""
-        return all(term.fits(contact) for term in self.terms) or (
+    def matches(self, contact: Contact) -> bool:
+        """Whether it chooses `contact`."""
+        return all(term.matches(contact) for term in self.terms) or (
             len(self.terms) > 1 and contact.name.casefold() == self.text.casefold()
         )
 
@@ -67,11 +67,11 @@ class Selector:
 def select(
     contacts: Iterable[Contact], to: Sequence[str], exclude: Sequence[str]
 ) -> Iterator[Contact]:
-    """Yield those whom any of `to` means (no `to` means everybody) and none of `exclude` does.
+    """Yield those who match any of `to` (without `to`, everybody) and none of `exclude`.
 
     Raises SelectorError at once for an empty selector, and *after the last contact* when a
-    selector meant nobody of all the contacts, most likely a typing mistake, or when nobody is
-    left. So nothing of what is yielded may be used before the end is reached.
+    selector matched nobody, most likely a typing mistake, or when nobody is left. So what is
+    yielded may not be used before the end is reached.
     """
     wanted = [_Counted(Selector.parse(text), "--to") for text in to]
     unwanted = [_Counted(Selector.parse(text), "--exclude") for text in exclude]
@@ -92,7 +92,7 @@ def _select(
         if len(tags) < _MOST_TAGS:
             for tag in contact.tags:
                 tags.setdefault(tag.casefold(), tag)
-        # Lists, not generators: each selector sees each contact, else it might seem to mean nobody.
+        # Lists, not generators: each selector must see each contact, else it seems to match nobody.
         is_wanted = any([counted.sees(contact) for counted in wanted]) or not wanted  # noqa: C419
         is_unwanted = any([counted.sees(contact) for counted in unwanted])  # noqa: C419
         if is_wanted and not is_unwanted:
@@ -103,14 +103,14 @@ def _select(
         raise SelectorError("\n".join(counted.complaint(tags) for counted in idle))
     if is_empty:
         raise SelectorError(
-            "nobody is left: --exclude leaves out everybody whom --to selects"
+            "nobody is left: --exclude leaves out everybody that --to selects"
             if unwanted
             else "nobody is left: the contact list is empty"
         )
 
 
 class _Counted:
-    """A selector, and what of it has met a contact that it fits."""
+    """A selector, and which of its terms have matched somebody."""
 
     def __init__(self, selector: Selector, option: str) -> None:
         self.has_matched = False
@@ -120,21 +120,21 @@ class _Counted:
 
     def sees(self, contact: Contact) -> bool:
         if self._idle:
-            self._idle = {term for term in self._idle if not term.fits(contact)}
-        fits = self._selector.fits(contact)
-        self.has_matched |= fits
-        return fits
+            self._idle = {term for term in self._idle if not term.matches(contact)}
+        matches = self._selector.matches(contact)
+        self.has_matched |= matches
+        return matches
 
     def complaint(self, tags: dict[str, str]) -> str:
-        option = f"{self._option} {self._selector.text!r} means nobody"
+        option = f"{self._option} {self._selector.text!r} matches nobody"
         if not self._idle:
-            return f"{option}: each part of it fits somebody, but no one person"
+            return f"{option}: each part of it matches somebody, but nobody matches all of them"
         idle = [term.text for term in self._selector.terms if term in self._idle]
         told = f"{option}: no tag, name or peer is " + " or ".join(repr(text) for text in idle)
         for text in idle:
             close = get_close_matches(text.casefold()[:100], tags, n=1)
             if close:
-                told += f"; did you mean {tags[close[0]]!r}?"
+                told += f". Did you mean {tags[close[0]]!r}?"
         return f"{told} {_known(tags)}"
 
 

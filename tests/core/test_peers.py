@@ -80,7 +80,7 @@ def test_a_channel_link_with_a_short_number_gives_the_id_that_telegram_uses() ->
         ("+346000000011234567", "7 to 15 digits"),
         ("0123", "is not a recipient"),
         ("12.5", "is not a recipient"),
-        ("9223372036854775808", "too great"),
+        ("9223372036854775808", "too large"),
         ("https://t.me/", "link to a chat"),
         ("https://example.com/ana", "link to a chat"),
         ("https://t.me@example.com/ana", "link to a chat"),

@@ -292,7 +292,7 @@ def test_nothing_arrives_twice_after_a_kill(bot: Cli, telegram: Telegram, kind: 
     [
         ("none.png", None, "x", "none.png: cannot be read"),
         ("empty.pdf", b"", "x", "is empty"),
-        ("a.jpg", b"no picture", "x", "no such picture"),
+        ("a.jpg", b"no picture", "x", "not such a picture"),
         ("big.png", png() + bytes(10 * 2**20), "x", "10.0 MB"),
         ("a.png", png(), "x" * 1025, "1024"),
     ],
@@ -387,7 +387,7 @@ def test_an_edit_keeps_to_the_rules_of_a_message(person: Cli, telegram: Telegram
     assert f"broadcast {broadcast}: @ben: the caption is too long" in ended.err
     album = send(person, "x", "--file", "a.png", "--file", "b.png").summary["broadcast"]
     ended = person.run("edit", album, "y", "--button", "A=https://a.b", "--yes")
-    assert "cannot stand under an album" in ended.err
+    assert "cannot be put under an album" in ended.err
     assert {message.text for message in telegram.received()} == {"x", ""}
 
 
@@ -595,7 +595,7 @@ def test_what_is_no_file_is_refused(person: Cli, telegram: Telegram) -> None:
 @pytest.mark.parametrize(
     ("said", "words"),
     [
-        ("{not_later_than: 1h}", "there is none"),
+        ("{not_later_than: 1h}", "for a message with a time"),
         ("{forward: 'https://t.me/some_channel/1', text: x}", "as it is"),
     ],
 )

@@ -265,7 +265,7 @@ def test_a_list_that_changes_meanwhile_changes_nothing(bot: Cli, telegram: Teleg
     ended = bot.run("resume", "--json", *FAST)
     assert counts(ended.summary) == [10, 0, 0, 0]
     assert in_chats(telegram) == Counter((peer, "I bought a car!") for peer in TEN)
-    bot.write_list("this is no list")
+    bot.write_list("this is not a list")
     assert bot.run("resume", ended.summary["broadcast"], *FAST).code == 0
 
 

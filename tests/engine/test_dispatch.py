@@ -436,7 +436,7 @@ def test_an_answer_that_is_none_is_a_bug() -> None:
             return None  # type: ignore[return-value]
 
     transport = Forgetful()
-    with pytest.raises(TypeError, match="answers with an Outcome, and not with NoneType"):
+    with pytest.raises(TypeError, match="must answer with an Outcome, not with NoneType"):
         virtual.run(engine_of(ledger_of(100), transport, concurrency=5).run())
     assert len(transport.attempts) <= 5
 

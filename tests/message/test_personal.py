@@ -76,7 +76,7 @@ def test_any_value_arrives_in_a_button_as_it_is(value: str) -> None:
             {"city": "Madrid"},
             "the button 'Map': line 1 of the template: this contact has no 'link'",
         ),
-        ({"city": "Madrid", "link": "ftp://e.org"}, "'Map' to 'ftp://e.org'"),
+        ({"city": "Madrid", "link": "ftp://e.org"}, "'Map' has 'ftp://e.org'"),
         ({"city": "Madrid", "link": "https://e.org/a b"}, "without spaces"),
     ],
 )
@@ -90,7 +90,7 @@ def test_who_cannot_get_a_button_is_named_before(fields: dict[str, str], told: s
 def test_a_button_without_a_text_is_named_before() -> None:
     button = Button("{{ nick|default('') }}", "https://e.org")
     (problem,) = problems(replace(SHOP, buttons=((button,),)), [ANA], NOW, check, "friends.yaml")
-    assert "the one that leads to https://e.org has none" in problem.message
+    assert "the one with the link https://e.org has none" in problem.message
 
 
 def test_a_wrong_template_in_a_button_is_told_once() -> None:

@@ -88,9 +88,9 @@ def test_a_template_says_it(source: str, text: str) -> None:
     [
         (
             "a\n{{ cty }}",
-            "line 2 of the template: this contact has no 'cty': perhaps city is meant",
+            "line 2 of the template: this contact has no 'cty'. Did you mean city?",
         ),
-        ("{{ fields.cty }}", "this contact has no 'cty': perhaps city is meant"),
+        ("{{ fields.cty }}", "this contact has no 'cty'. Did you mean city?"),
         ("{{ zzz }}", "there is peer, tags, now, name, first_name, city, count, price, born"),
         ("{{ zzz }}", '{{ zzz|default("…") }}'),
         ("{% if zzz %}{% endif %}", "no 'zzz'"),
@@ -127,7 +127,7 @@ def test_a_template_says_it(source: str, text: str) -> None:
         ("{{ cycler(1) }}", "can be called"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_line_and_what_mends_it(source: str, told: str) -> None:
+def test_what_is_wrong_is_reported_with_its_line_and_what_fixes_it(source: str, told: str) -> None:
     message = refused(source)
     assert told in message
     assert message.startswith("line ")

@@ -189,7 +189,7 @@ contacts:
         (16, "fields are keys with values, not a list"),
         (17, "a key cannot be a list"),
         (17, "the peer is missing"),
-        (18, "@ana is in line 13 already"),
+        (18, "@ana is already in line 13"),
         (19, "fields are keys with values, not 'a'"),
         (20, "a tag holds the control character U+0009"),
     )
@@ -214,7 +214,7 @@ def test_a_peer_listed_twice_is_one_contact_and_a_warning_that_names_both_lines(
     contacts, problems = read(text, kind)
     assert [found.peer.key for found in contacts] == ["username:ana", "me:me"]
     first, second = contacts[0].line, contacts[0].line + 1 + (kind == "jsonl")
-    assert_says(problems, (second, f"https://t.me/ANA is in line {first} already"))
+    assert_says(problems, (second, f"https://t.me/ANA is already in line {first}"))
     assert problems[0].startswith("warning ")
 
 
@@ -317,7 +317,7 @@ def test_a_complaint_is_short_and_shows_no_control_characters() -> None:
     "text", ["", "# nobody yet\n", "---\n", "contacts:\n", "contacts: []", "[]"]
 )
 def test_an_empty_list_is_a_mistake(text: str) -> None:
-    assert read(text) == ([], ["list:1: nobody is in this list"])
+    assert read(text) == ([], ["list:1: this list is empty"])
 
 
 @pytest.mark.parametrize(
@@ -435,9 +435,9 @@ def test_a_row_s_line_is_where_it_starts_also_after_blank_lines_and_line_ends_in
         ('"peer,name\n@ana', 1, "is not closed"),
         ("peer,name\r@ana,Ana\r", 1, "CR alone"),
         ("peer\n" + "x" * 2_000_000, 2, "in one line"),
-        ("peer\n", 1, "nobody is in this list"),
-        ("\n \n", 1, "nobody is in this list"),
-        ("", 1, "nobody is in this list"),
+        ("peer\n", 1, "this list is empty"),
+        ("\n \n", 1, "this list is empty"),
+        ("", 1, "this list is empty"),
     ],
 )
 def test_what_is_wrong_in_csv_is_named_with_its_line(text: str, line: int, says: str) -> None:

@@ -1,4 +1,4 @@
-"""Who is meant by --to and --exclude."""
+"""Whom --to and --exclude choose."""
 
 from __future__ import annotations
 
@@ -71,19 +71,21 @@ def test_an_exclusion_wins_over_a_selection() -> None:
 
 def test_a_selector_that_means_nobody_is_answered_with_the_tags_there_are() -> None:
     told = complaint(["best", "madird"])
-    assert told.startswith("--to 'madird' means nobody: no tag, name or peer is 'madird'")
-    assert "did you mean 'Madrid'?" in told
+    assert told.startswith("--to 'madird' matches nobody: no tag, name or peer is 'madird'")
+    assert "Did you mean 'Madrid'?" in told
     assert told.endswith("(the tags: best, family, Madrid)")
 
 
 def test_a_mistyped_exclusion_stops_too_also_when_nobody_else_is_meant_by_it() -> None:
-    assert complaint([], ["@anna"]).startswith("--exclude '@anna' means nobody")
+    assert complaint([], ["@anna"]).startswith("--exclude '@anna' matches nobody")
     assert chosen(["@bob"], ["@ana"]) == [BOB]  # it means somebody, who was not selected anyhow
 
 
 def test_only_the_part_that_nobody_has_is_named() -> None:
     assert "is 'xyz' (" in complaint(["best,xyz"])
-    assert "each part of it fits somebody, but no one person" in complaint(["best,family"])
+    assert "each part of it matches somebody, but nobody matches all of them" in complaint(
+        ["best,family"]
+    )
 
 
 def test_every_selector_that_means_nobody_is_named() -> None:
@@ -152,7 +154,7 @@ def test_each_contact_is_selected_or_not_exactly_once_and_as_its_selectors_say(
         failed = True
 
     def means(texts: list[str], one: Contact) -> bool:
-        return any(Selector.parse(text).fits(one) for text in texts)
+        return any(Selector.parse(text).matches(one) for text in texts)
 
     assert got == [
         one for one in everybody if (not to or means(to, one)) and not means(exclude, one)
@@ -181,6 +183,6 @@ def test_who_is_excluded_and_who_is_selected_by_the_same_words_are_everybody(
 @given(st.text())
 def test_any_text_is_a_selector_or_an_empty_one(text: str) -> None:
     try:
-        Selector.parse(text).fits(ANA)
+        Selector.parse(text).matches(ANA)
     except SelectorError:
         assert any(not part.strip() for part in text.split(","))
