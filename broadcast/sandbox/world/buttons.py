@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from telethon.tl import types
@@ -42,27 +42,38 @@ def markup_of(buttons: Buttons) -> types.ReplyInlineMarkup | None:
     """The buttons as Telegram shows them."""
     if not buttons:
         return None
-    return types.ReplyInlineMarkup(
-        [
-            types.KeyboardInlineButtonRow(
-                [
-                    types.KeyboardInlineButton(text, types.InlineButtonTypeUrl(url))
-                    for text, url in row
-                ]
-            )
-            for row in buttons
-        ]
-    )
+    rows = [_ROW([_button(text, url) for text, url in row]) for row in buttons]
+    return types.ReplyInlineMarkup(rows)
 
 
-def _checked(button: types.TypeKeyboardInlineButton) -> tuple[str, str]:
-    if not isinstance(button.type, types.InlineButtonTypeUrl):
+# Before 1.45 Telethon has the buttons of an older layer of Telegram's API.
+_IS_OLDER = not hasattr(types, "KeyboardInlineButton")
+_OLDER: Any = types
+_ROW: Any = types.KeyboardButtonRow if _IS_OLDER else types.KeyboardInlineButtonRow
+
+
+def _button(text: str, url: str) -> Any:
+    if _IS_OLDER:
+        return _OLDER.KeyboardButtonUrl(text, url)
+    return types.KeyboardInlineButton(text, types.InlineButtonTypeUrl(url))
+
+
+def _url_of(button: Any) -> str | None:
+    """Where a button leads; None when it is of another kind."""
+    kind = button if _IS_OLDER else button.type
+    link = _OLDER.KeyboardButtonUrl if _IS_OLDER else types.InlineButtonTypeUrl
+    return kind.url if isinstance(kind, link) else None
+
+
+def _checked(button: Any) -> tuple[str, str]:
+    url = _url_of(button)
+    if url is None:
         raise RpcError(400, "BUTTON_TYPE_INVALID")
     if not button.text.strip():
         raise RpcError(400, "BUTTON_TEXT_INVALID")
-    if not _is_link(button.type.url):
+    if not _is_link(url):
         raise RpcError(400, "BUTTON_URL_INVALID")
-    return button.text, button.type.url
+    return button.text, url
 
 
 def _is_link(url: str) -> bool:
