@@ -19,6 +19,7 @@ from broadcast.core.clock import Clock, SystemClock
 from broadcast.core.errors import (
     BroadcastError,
     HaltedError,
+    LockedError,
     LoginRequiredError,
     NextStep,
     SettingsError,
@@ -28,7 +29,7 @@ from broadcast.disk.private import only_process
 from broadcast.telegram.client import disconnect, make_client
 from broadcast.telegram.errors import LOST, UNREADABLE, UnreadableAnswerError, refusal
 from broadcast.telegram.server_keys import trusted
-from broadcast.telegram.session import open_session
+from broadcast.telegram.session import is_held, open_session
 from broadcast.telegram.sign_in import GONE, get_me, in_time, sign_in
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class AccountOpener:
         try:
             with self._translated():
                 async with asyncio.timeout(CONNECT_TIMEOUT * (CONNECT_RETRIES + 2)):
-                    await client.connect()
+                    await _connect(client)
         except BaseException:
             await disconnect(client)
             raise
@@ -121,9 +122,14 @@ class AccountOpener:
         except UNREADABLE:
             raise UnreadableAnswerError from None
         except sqlite3.Error as error:
+            where = f"the session {self._where()}"
+            if is_held(error):
+                raise LockedError(
+                    f"another program holds {where} ({error}); nothing was sent. Close that program"
+                ) from error
             raise HaltedError(
-                f"the session {self._where()} cannot be written ({error}); nothing was sent. Close "
-                "the program that holds it, or free some space"
+                f"{where} cannot be written ({error}); nothing was sent. Free some space, or make "
+                "it writable"
             ) from error
 
     def _unreachable(self, error: Exception) -> BroadcastError:
@@ -226,6 +232,16 @@ class AccountOpener:
         if isinstance(self._access.session, Path):
             self._access.session.unlink(missing_ok=True)
         return signed_in
+
+
+async def _connect(client: TelegramClient) -> None:
+    try:
+        await client.connect()
+    except UNREADABLE:
+        # Telegram's configuration is newer than Telethon, which asks for it at every start; nothing
+        # here needs it.
+        if not client.is_connected():
+            raise
 
 
 @asynccontextmanager

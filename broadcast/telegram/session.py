@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from telethon.sessions import SQLiteSession, StringSession
 
-from broadcast.core.errors import NextStep, SettingsError
+from broadcast.core.errors import LockedError, NextStep, SettingsError
 from broadcast.disk.private import cannot_write
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def open_session(access: Access) -> StringSession | SQLiteSession:
     """The session of `access`, at its server where nobody has signed in yet.
 
-    Raises SettingsError when it is none, or cannot be written.
+    Raises SettingsError when it is none, or cannot be written, LockedError when another program
+    writes to it.
     """
     session = _opened(access.session)
     server = access.server
@@ -49,6 +50,10 @@ def _opened(session: Path | str) -> StringSession | SQLiteSession:
     except OSError as error:
         raise SettingsError(cannot_write(session, error)) from error
     except (sqlite3.Error, ValueError) as error:  # ValueError: its table has other columns
+        if is_held(error):
+            raise LockedError(
+                f"{session}: another program holds this session ({error}). Close that program"
+            ) from error
         raise SettingsError(
             f"{session}: not a session file that this version can read ({error}). Move it away",
             NextStep("login"),
@@ -57,3 +62,9 @@ def _opened(session: Path | str) -> StringSession | SQLiteSession:
     # message into an exception. Addresses are kept in addresses.py instead.
     opened.save_entities = False
     return opened
+
+
+def is_held(error: Exception) -> bool:
+    """Whether another program writes to the session file right now."""
+    code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else None
+    return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
