@@ -212,7 +212,7 @@ class Engine:
         with suppress(TimeoutError):
             async with asyncio.timeout(None if seconds == math.inf else seconds):
                 await self._news.wait()
-        if self._now() >= self._outage.answers_until:
+        if self._outage.is_given_up(self._now()):
             for answer in list(self._under_way):
                 answer.cancel()
 

@@ -58,6 +58,13 @@ class Outage:
         """Seconds for which the outage is on; 0.0 when there is none."""
         return 0.0 if self.since is None else now - self.since
 
+    def is_given_up(self, now: float) -> bool:
+        """Whether nothing that is under way is waited for any longer; True once in an outage."""
+        if now < self.answers_until:
+            return False
+        self.answers_until = math.inf
+        return True
+
     def stopping(self, now: float) -> None:
         """The run is to end: in an outage it waits for answers only a moment longer."""
         if self.since is not None:

@@ -786,3 +786,26 @@ def test_an_outage_that_is_over_holds_nothing_of_the_engine() -> None:
         return gone() is None
 
     assert virtual.run(main())
+
+
+def test_a_request_that_is_given_up_may_take_its_time_to_end() -> None:
+    class Slow(FakeTransport):
+        """Answers one with nothing, and the others never; and each takes a while to end."""
+
+        async def send(self, delivery: Delivery) -> Outcome:
+            if delivery.position == 0:
+                return LOST
+            try:
+                await asyncio.sleep(10**6)
+            finally:
+                await asyncio.sleep(5)
+                ended.append(delivery.position)
+            raise AssertionError
+
+    ledger, ended = ledger_of(3), list[int]()
+    engine = engine_of(ledger, Slow(), patience=60.0)
+    virtual.run(engine.run())
+    assert engine.halted is not None
+    assert engine.halted.error == "OFFLINE"
+    assert ledger.counts().pending == 3
+    assert sorted(ended) == [1, 2]

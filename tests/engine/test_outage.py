@@ -46,3 +46,6 @@ def test_answers_are_waited_for_until_patience_ends_or_soon_after_somebody_stops
     assert outage.answers_until == 610.0 + GRACE
     outage.stopping(50.0)
     assert outage.answers_until == 50.0 + GRACE
+    assert not outage.is_given_up(51.9)
+    assert outage.is_given_up(52.0)
+    assert not outage.is_given_up(53.0)  # what was given up needs some time to end
