@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.limits.token_buckets import Traffic
 from broadcast.sandbox.memory import records, replay
 from broadcast.sandbox.memory.member import Account
@@ -83,7 +84,7 @@ class State(Storage):
     def is_forum(self, peer: int) -> bool:
         """Whether this is a supergroup with topics."""
         return (
-            peer < -behaviour.CHANNEL_MARK
+            peer < -CHANNEL_OFFSET
             and self.rule_of(peer) is behaviour.FORUM
             and self.entry(peer).kind is phonebook.Kind.SUPERGROUP
         )

@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-CHANNEL_MARK = 1_000_000_000_000
-"""Marked ids are Telethon's: a user's id, minus a group's, minus (this plus a channel's)."""
+from broadcast.core.peers import CHANNEL_OFFSET
 
 SLOWMODE_SECONDS = 10
 FLOOD_SECONDS = 3
@@ -129,7 +128,7 @@ _BY_CHANNEL_DIGITS = _BY_DIGITS | {SUPERGROUP_DIGITS + rule.number: rule for rul
 
 def rule_of(marked_id: int) -> Rule | None:
     """The rule for messages to this id; None: they are delivered."""
-    if marked_id < -CHANNEL_MARK:
+    if marked_id < -CHANNEL_OFFSET:
         return _BY_CHANNEL_DIGITS.get(-marked_id % 10_000)
     return _BY_DIGITS.get(abs(marked_id) % 10_000)
 

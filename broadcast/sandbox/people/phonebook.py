@@ -13,9 +13,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from broadcast.core.model import PeerKind
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.people.behaviour import (
     BOT,
-    CHANNEL_MARK,
     FORBIDDEN,
     FORUM,
     NOPIN,
@@ -135,9 +135,9 @@ def by_id(marked_id: int) -> Entry:
     if marked_id > 0:
         kind = Kind.BOT if rule is BOT else Kind.USER
         return Entry(marked_id, kind, _first_name(str(marked_id)))
-    if marked_id >= -CHANNEL_MARK:
+    if marked_id >= -CHANNEL_OFFSET:
         return Entry(marked_id, Kind.GROUP, f"Group {-marked_id}")
-    number = -marked_id - CHANNEL_MARK
+    number = -marked_id - CHANNEL_OFFSET
     if rule is SLOWMODE or SUPERGROUP_DIGITS <= number % 10_000 <= SUPERGROUP_DIGITS + len(RULES):
         return Entry(marked_id, Kind.SUPERGROUP, f"Supergroup {number}")
     return Entry(marked_id, Kind.CHANNEL, f"Channel {number}")
@@ -212,7 +212,7 @@ def _made_up_id(name: str, kind: Kind, rule: Rule | None) -> int:
         ending = rule.digits
     number = start * 10_000 + ending
     if kind in (Kind.CHANNEL, Kind.SUPERGROUP):
-        return -CHANNEL_MARK - number
+        return -CHANNEL_OFFSET - number
     return -number if kind is Kind.GROUP else number
 
 

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from telethon.tl import functions, types
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.memory.message_log import FIRST_PTS, EventKind
-from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.world.input_peers import dialog_of, peer_of, users_and_chats
 from broadcast.sandbox.world.pins import pin_update
 from broadcast.sandbox.world.rpc_error import RpcError
@@ -166,7 +166,7 @@ def _deletions(log: MessageLog, events: list[Event]) -> Iterator[types.TypeUpdat
     gone = [e.number for e in events if e.kind in (EventKind.DELETED, EventKind.HIDDEN)]
     pts = events[-1].pts
     if gone and log.is_channel:
-        channel_id = -log.owner - CHANNEL_MARK
+        channel_id = -log.owner - CHANNEL_OFFSET
         yield types.UpdateDeleteChannelMessages(channel_id, gone, pts, len(gone))
     elif gone:
         yield types.UpdateDeleteMessages(gone, pts, len(gone))

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.people import behaviour, phonebook
-from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.world.input_peers import (
     address,
     chat_of,
@@ -144,7 +144,7 @@ def get_dialogs(
         dialog_of(
             peer,
             top_message=latest[peer][0] if peer in latest else 0,
-            pts=log_of(state, account, peer).pts if peer < -CHANNEL_MARK else None,
+            pts=log_of(state, account, peer).pts if peer < -CHANNEL_OFFSET else None,
         )
         for peer in page
     ]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import types
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.people import behaviour, phonebook
-from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.people.phonebook import Kind
 from broadcast.sandbox.world.rpc_error import RpcError
 
@@ -45,14 +45,14 @@ def address(account: Account, peer: object) -> int:
     if isinstance(peer, types.InputPeerSelf | types.InputUserSelf):
         return account.id
     if isinstance(peer, types.InputPeerChannel | types.InputChannel):
-        return _known(account, -CHANNEL_MARK - peer.channel_id, peer.access_hash)
-    if isinstance(peer, types.InputPeerChat) and 0 < peer.chat_id <= CHANNEL_MARK:
+        return _known(account, -CHANNEL_OFFSET - peer.channel_id, peer.access_hash)
+    if isinstance(peer, types.InputPeerChat) and 0 < peer.chat_id <= CHANNEL_OFFSET:
         return _known(account, -peer.chat_id, 0)
     raise RpcError(400, "PEER_ID_INVALID")
 
 
 def _known(account: Account, marked_id: int, access_hash: int) -> int:
-    if marked_id < -CHANNEL_MARK:
+    if marked_id < -CHANNEL_OFFSET:
         open_to_all, refusal = account.is_bot, "CHANNEL_INVALID"
     else:
         open_to_all, refusal = account.is_bot or marked_id < 0, "PEER_ID_INVALID"
@@ -69,9 +69,9 @@ def peer_of(marked_id: int) -> Peer:
     """The peer with this marked id."""
     if marked_id > 0:
         return types.PeerUser(marked_id)
-    if marked_id >= -CHANNEL_MARK:
+    if marked_id >= -CHANNEL_OFFSET:
         return types.PeerChat(-marked_id)
-    return types.PeerChannel(-marked_id - CHANNEL_MARK)
+    return types.PeerChannel(-marked_id - CHANNEL_OFFSET)
 
 
 def user_of(state: State, account: Account, user_id: int) -> types.User:
@@ -123,7 +123,7 @@ def chat_of(state: State, account: Account, marked_id: int) -> Chat:
         post_messages=True, edit_messages=True, delete_messages=True, pin_messages=True
     )
     return types.Channel(
-        id=-marked_id - CHANNEL_MARK,
+        id=-marked_id - CHANNEL_OFFSET,
         title=entry.title,
         photo=photo,
         date=_FOUNDED,

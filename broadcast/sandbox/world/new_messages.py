@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.memory.message_body import Body
-from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.world.flood_waits import is_new_stranger, pace
 from broadcast.sandbox.world.input_peers import address
 from broadcast.sandbox.world.media import album_kind, prepare
@@ -170,7 +170,7 @@ def _has_more(state: State, peer: int, request: functions.messages.SendMessageRe
         or request.send_as
         or request.effect
         or request.schedule_date
-        or (peer < -CHANNEL_MARK and state.is_forum(peer))
+        or (peer < -CHANNEL_OFFSET and state.is_forum(peer))
     )
 
 

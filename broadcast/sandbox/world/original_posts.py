@@ -10,9 +10,9 @@ import struct
 import zlib
 from typing import TYPE_CHECKING, NamedTuple
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.memory.message_body import Body, Extra, File
 from broadcast.sandbox.memory.message_log import EventKind
-from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.people.phonebook import Kind
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def log_of(state: State, account: Account, peer: int) -> MessageLog:
 
     The topics of a forum are opened when somebody asks first.
     """
-    if peer >= -CHANNEL_MARK:
+    if peer >= -CHANNEL_OFFSET:
         return account.log
     log = state.log_of_channel(peer)
     if not log and state.is_forum(peer):

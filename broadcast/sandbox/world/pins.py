@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from telethon.tl import functions, types
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.memory.message_log import EventKind
 from broadcast.sandbox.people import behaviour, phonebook
-from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.world.flood_waits import pace
 from broadcast.sandbox.world.input_peers import address, administers, peer_of
 from broadcast.sandbox.world.original_posts import log_of
@@ -73,7 +73,7 @@ def unpin_all_messages(
 def pin_update(log: MessageLog, number: int, pts: int, *, is_pinned: bool) -> PinUpdate:
     """The update that says that a message was pinned, or unpinned, with this pts."""
     if log.is_channel:
-        channel_id = -log.owner - CHANNEL_MARK
+        channel_id = -log.owner - CHANNEL_OFFSET
         return types.UpdatePinnedChannelMessages(channel_id, [number], pts, 1, pinned=is_pinned)
     chat = peer_of(log.others[number - 1])
     return types.UpdatePinnedMessages(chat, [number], pts, 1, pinned=is_pinned)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from telethon.tl import functions, types
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.memory.message_body import NO_EXTRA, Extra
-from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.people.phonebook import Kind
 from broadcast.sandbox.world.buttons import checked_buttons
 from broadcast.sandbox.world.input_peers import address, administers
@@ -89,7 +89,7 @@ def _place(state: State, account: Account, peer: int, log: MessageLog, request: 
     elif asked is not None:
         raise RpcError(400, "REPLY_TO_INVALID")
     topic = None
-    if peer < -CHANNEL_MARK and state.is_forum(peer):
+    if peer < -CHANNEL_OFFSET and state.is_forum(peer):
         topic = topic_of(state, log, reply, top)
         if opens_topic(reply):
             reply = None
@@ -116,9 +116,9 @@ def _send_as(state: State, account: Account, peer: int, asked: object) -> int | 
     if asked is None:
         return None
     author = address(account, asked)
-    if peer < -CHANNEL_MARK:
+    if peer < -CHANNEL_OFFSET:
         is_group = state.entry(peer).kind is Kind.SUPERGROUP
-        is_own = author < -CHANNEL_MARK and administers(state, author) and not account.is_bot
+        is_own = author < -CHANNEL_OFFSET and administers(state, author) and not account.is_bot
         if author in (account.id, peer):
             return None
         if is_group and is_own:

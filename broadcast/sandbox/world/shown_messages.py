@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
+from broadcast.core.peers import CHANNEL_OFFSET
 from broadcast.sandbox.memory.message_body import NO_EXTRA, album_id
 from broadcast.sandbox.people import phonebook
-from broadcast.sandbox.people.behaviour import CHANNEL_MARK
 from broadcast.sandbox.world.buttons import markup_of
 from broadcast.sandbox.world.input_peers import address, peer_of, users_and_chats, users_only
 from broadcast.sandbox.world.media import media_of
@@ -93,7 +93,7 @@ def log_to_read(state: State, account: Account, peer: int) -> MessageLog:
 def channel_log(state: State, account: Account, channel: object) -> MessageLog:
     """The messages of an input channel. Raises RpcError CHANNEL_INVALID."""
     marked_id = address(account, channel)
-    if marked_id >= -CHANNEL_MARK:
+    if marked_id >= -CHANNEL_OFFSET:
         raise RpcError(400, "CHANNEL_INVALID")
     return log_of(state, account, marked_id)
 
