@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from broadcast.core.model import Failed, Halted
 from broadcast.message.own import own_when
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadcast.core.clock import Clock
-    from broadcast.core.model import Account, Delivery, Message, Outcome, Peer, When
+    from broadcast.core.model import Account, Delivery, Message, Outcome, Peer
     from broadcast.telegram.uploads import Stored, Uploads
 
 MOST_PREPARED = 64
@@ -140,7 +140,9 @@ class PreparedMessages:
         A recall says the time of all; a contact may have one of their own.
         """
         when = own_when(delivery.message.when, delivery.contact)
-        return moment_for(cast("When", when), delivery.contact)
+        if when is None:
+            raise TypeError("this message has no time")
+        return moment_for(when, delivery.contact)
 
     async def _context(
         self, message: Message, topic: int | None, at: datetime | None, *, pays: bool

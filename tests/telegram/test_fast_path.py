@@ -425,6 +425,27 @@ def test_a_message_that_the_server_finds_wrong_ends_the_connection() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize("count", [1, 3])
+def test_what_the_server_did_not_take_leaves_once_more_under_other_ids(count: int) -> None:
+    async def main() -> None:
+        sender = Sender()
+        outcomes = [sender.post(b"data", number) for number in range(count)]
+        first = await sender.leave()
+        before = [posted.msg_id for posted in first]
+        refused = first[0].container_id or first[0].msg_id
+        wrong = types.BadServerSalt(refused, 1, 48, new_server_salt=99)
+        await sender._process_message(Message(1001, 1, bytes(wrong)))
+        assert sender._state.salt == 99
+        assert sender._pending_state == {}
+        again = await sender.leave()
+        assert again == first
+        assert min(posted.msg_id for posted in again) > max(before)
+        await sender._process_message(unread(*((posted.msg_id, SHORT) for posted in again)))
+        assert [outcome.result() for outcome in outcomes] == [Sent(77)] * count
+
+    asyncio.run(main())
+
+
 def test_what_cannot_be_read_takes_no_other_answer_with_it(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
