@@ -1,4 +1,4 @@
-"""Answers when the next send to one chat may start; it reads no clock: `now` is in seconds."""
+"""Answers when a chat may be written to next; it reads no clock: `now` is passed in, in seconds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import math
 _GRAIN = 1e-9  # seconds: what floating point leaves of a wait that is over
 
 
-class _Lanes:
-    """Lanes of one `interval`, in seconds, by chat. Each is forgotten soon after it is free again.
+class _Recent:
+    """The chats written to within the last `interval`, in seconds; each is forgotten soon after.
 
-    Two generations, and nothing is looked for or taken out one by one: each costs the same however
-    many there are.
+    There are two generations, and the old one is dropped as a whole: a look costs the same however
+    many chats there are.
     """
 
     def __init__(self, interval: float) -> None:
@@ -36,10 +36,10 @@ class _Lanes:
 
 
 class ChatPace:
-    """One lane per chat, 1 message a second, and 20 a minute in a group.
+    """1 message a second to a chat, and 20 a minute to a group.
 
     These are the rules of https://core.telegram.org/bots/faq#my-bot-is-hitting-limits-how-do-i-avoid-this
-    and evenly spaced messages obey them however the server counts. A lane is remembered only as
+    and evenly spaced messages obey them however the server counts. A chat is remembered only as
     long as it would make somebody wait.
     """
 
@@ -47,23 +47,23 @@ class ChatPace:
     GROUP_INTERVAL = 60.0 / 20
 
     def __init__(self) -> None:
-        self._chats, self._groups = _Lanes(self.CHAT_INTERVAL), _Lanes(self.GROUP_INTERVAL)
+        self._chats, self._groups = _Recent(self.CHAT_INTERVAL), _Recent(self.GROUP_INTERVAL)
         self._held: dict[str, float] = {}
         self._sweep_at = 64
 
     def __len__(self) -> int:
-        """How many lanes are remembered."""
+        """How many chats are remembered."""
         return len(self._chats) + len(self._groups) + len(self._held)
 
     def take(self, now: float, chat: str, *, is_group: bool) -> float:
         """0.0 when a send to `chat` may start now, which is then counted; else seconds to wait."""
-        lanes = self._groups if is_group else self._chats
-        free_at = lanes.free_at(chat, now)
+        recent = self._groups if is_group else self._chats
+        free_at = recent.free_at(chat, now)
         if self._held:
             free_at = max(free_at, self._held.get(chat, now))
         if free_at - now > _GRAIN:
             return free_at - now
-        lanes.take(chat, now)
+        recent.take(chat, now)
         return 0.0
 
     def hold(self, now: float, chat: str, until: float) -> None:

@@ -1,8 +1,9 @@
-"""Answers when the next send may start; it reads no clock: `now` is passed in, in seconds.
+"""Answers when an account may send next; it reads no clock: `now` is passed in, in seconds.
 
-A lane is the generic cell rate algorithm (ITU-T I.371): one number, the theoretical arrival time,
-is the whole state, whatever the rate and however many ask. What the account's lane learns
-from floods, why so, and the simulation that chose the numbers below: docs/pacing.md.
+It is the generic cell rate algorithm (ITU-T I.371): one number, the theoretical arrival time, says
+when the next message may go, whatever the rate and however many ask. What it learns from floods,
+why, and the simulation that chose the numbers below: docs/pacing.md. The file is long because every
+step of the learning reads and changes the same state.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class _Interval:
 
 
 class Pacer:
-    """The lane of an account: at most `burst` sends at once and `rate` a second in the long run.
+    """The pace of an account: at most `burst` sends at once and `rate` a second in the long run.
 
     A rate of None means no limit. With `learns` the rate is where the search for Telegram's own
     begins, which never passes `ceiling`. Without, it is never exceeded; floods lead below it, and
@@ -229,7 +230,7 @@ class Pacer:
         return max(self._held_until - now, 0.0)
 
     def seconds_for(self, count: int, now: float) -> float:
-        """How long the next `count` sends take to start, as far as this lane is what decides.
+        """How long the next `count` sends take to start, as far as this pace decides.
 
         It counts the hold that is on, what may go at once when a burst has opened, which takes
         an answer or two, and the rate of this moment.

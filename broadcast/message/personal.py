@@ -49,7 +49,8 @@ def _jinja() -> tuple[Render, Callable[[Contact, datetime], dict[str, object]]]:
     return lambda text, names: template(text).render(names), names_of
 
 
-# `replace` takes 1.4 µs longer, a tenth of what a message of a template costs in the engine.
+# All but the first three and the last two fields, which rendering fills in. `replace` takes 1.4 µs
+# longer, a tenth of what a message of a template costs in the engine.
 _UNCHANGED = attrgetter(*(field.name for field in fields(Message)[3:-2]))
 
 

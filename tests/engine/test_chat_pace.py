@@ -19,12 +19,12 @@ starts = st.floats(0, 1e6)
     )
 )
 def test_no_chat_gets_more_than_telegram_allows_it(life: list[tuple[float, str, bool]]) -> None:
-    lanes = ChatPace()
+    pace = ChatPace()
     now = 0.0
     times: dict[tuple[str, bool], list[float]] = {}
     for gap, chat, is_group in life:
         now += gap
-        if lanes.take(now, chat, is_group=is_group) == 0.0:
+        if pace.take(now, chat, is_group=is_group) == 0.0:
             times.setdefault((chat, is_group), []).append(now)
     for (_, is_group), sends in times.items():
         least = 3.0 if is_group else 1.0
@@ -33,24 +33,24 @@ def test_no_chat_gets_more_than_telegram_allows_it(life: list[tuple[float, str, 
 
 @given(st.text(), st.booleans(), starts)
 def test_a_chat_is_free_when_its_wait_is_over(chat: str, is_group: bool, now: float) -> None:
-    lanes = ChatPace()
-    assert lanes.take(now, chat, is_group=is_group) == 0.0
-    wait = lanes.take(now, chat, is_group=is_group)
+    pace = ChatPace()
+    assert pace.take(now, chat, is_group=is_group) == 0.0
+    wait = pace.take(now, chat, is_group=is_group)
     assert wait > 0
-    assert lanes.take(now + wait + TINY, chat, is_group=is_group) == 0.0
+    assert pace.take(now + wait + TINY, chat, is_group=is_group) == 0.0
 
 
 def test_one_slow_chat_does_not_hold_the_others() -> None:
-    lanes = ChatPace()
-    lanes.hold(0.0, "slow", 60.0)
-    assert lanes.take(1.0, "slow", is_group=True) == 59.0
-    assert lanes.take(1.0, "other", is_group=True) == 0.0
-    assert lanes.take(60.0, "slow", is_group=True) == 0.0
+    pace = ChatPace()
+    pace.hold(0.0, "slow", 60.0)
+    assert pace.take(1.0, "slow", is_group=True) == 59.0
+    assert pace.take(1.0, "other", is_group=True) == 0.0
+    assert pace.take(60.0, "slow", is_group=True) == 0.0
 
 
-def test_lanes_whose_time_is_over_are_forgotten() -> None:
-    lanes = ChatPace()
+def test_chats_whose_time_is_over_are_forgotten() -> None:
+    pace = ChatPace()
     for number in range(10_000):
-        lanes.take(number / 30, str(number), is_group=False)
-        lanes.hold(number / 30, str(number), number / 30 + 1)
-        assert len(lanes) < 300
+        pace.take(number / 30, str(number), is_group=False)
+        pace.hold(number / 30, str(number), number / 30 + 1)
+        assert len(pace) < 300

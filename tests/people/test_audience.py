@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from broadcast.core.errors import SettingsError
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
-from broadcast.people import audience as spool
+from broadcast.people import audience as module
 from broadcast.people.audience import Audience
 from broadcast.people.stored import kept_contact
 
@@ -46,8 +46,8 @@ def test_whether_somebody_gets_another_message_is_known_without_looking(at: int)
 
 
 def test_a_long_list_lies_in_a_file_and_keeps_its_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spool, "CHUNK", 3)
-    monkeypatch.setattr(spool, "IN_MEMORY", 10)
+    monkeypatch.setattr(module, "CHUNK", 3)
+    monkeypatch.setattr(module, "IN_MEMORY", 10)
     contacts = Audience(replace(BARE, line=line) for line in range(100))
     assert [contact.line for contact in contacts] == list(range(100))
 
@@ -83,7 +83,7 @@ def test_a_full_disk_is_told_with_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))  # as good as a full one
-    monkeypatch.setattr(spool, "IN_MEMORY", 10)
+    monkeypatch.setattr(module, "IN_MEMORY", 10)
     with pytest.raises(SettingsError, match=r"do not fit into .*gone .*TMPDIR=.*nothing was sent"):
         Audience([ANA])
 

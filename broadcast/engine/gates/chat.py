@@ -20,12 +20,12 @@ class ChatGate:
 
     def __init__(self, is_group: Callable[[Peer], bool], clock: Clock) -> None:
         self._is_group, self._now = is_group, clock.monotonic
-        self._lanes = ChatPace()
+        self._pace = ChatPace()
 
     def before(self, delivery: Delivery) -> Delivery | Outcome:
         """See `Gate.before`."""
         chat = delivery.contact.peer.chat  # all topics of a forum are one
-        wait = self._lanes.take(self._now(), chat.key, is_group=self._is_group(chat))
+        wait = self._pace.take(self._now(), chat.key, is_group=self._is_group(chat))
         if wait:
             return Deferred("CHAT_PACE", reason_of("CHAT_PACE"), wait, reached=False)
         return delivery
@@ -33,13 +33,13 @@ class ChatGate:
     def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         """See `Gate.after`: where Telegram has named a time for this chat, it is kept."""
         chat = delivery.contact.peer.chat
-        if self._is_group(chat):  # this very message may have found out: its lane is taken, too
-            self._lanes.take(self._now(), chat.key, is_group=True)
+        if self._is_group(chat):  # this very message may have found that out, and counts for it
+            self._pace.take(self._now(), chat.key, is_group=True)
         if (
             isinstance(outcome, Deferred)
             and outcome.scope is Scope.DELIVERY
             and outcome.retry_after is not None
         ):
             now = self._now()
-            self._lanes.hold(now, chat.key, now + outcome.retry_after)
+            self._pace.hold(now, chat.key, now + outcome.retry_after)
         return outcome
