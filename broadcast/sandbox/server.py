@@ -24,7 +24,7 @@ from broadcast.sandbox.faults.in_effect import FaultsInEffect
 from broadcast.sandbox.faults.switches import Faults
 from broadcast.sandbox.protocol.connection import Closed, Connection, KeyCreated
 from broadcast.sandbox.protocol.crypto import ServerKey
-from broadcast.sandbox.protocol.session import Request
+from broadcast.sandbox.protocol.server_session import Request
 from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from broadcast.sandbox.memory.arrived import Delivered
 from broadcast.sandbox.people import phonebook
 from broadcast.sandbox.protocol.connection import Connection
 from broadcast.sandbox.protocol.crypto import ServerKey
-from broadcast.sandbox.protocol.session import Request
+from broadcast.sandbox.protocol.server_session import Request
 from broadcast.sandbox.server import SandboxServer
 from broadcast.sandbox.world import World
 from tests.e2e.child import BOUND

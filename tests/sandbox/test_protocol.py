@@ -13,7 +13,7 @@ from broadcast.sandbox.protocol import tl
 from broadcast.sandbox.protocol.connection import Closed, Connection, KeyCreated
 from broadcast.sandbox.protocol.crypto import ServerKey
 from broadcast.sandbox.protocol.salts import Salts
-from broadcast.sandbox.protocol.session import Request
+from broadcast.sandbox.protocol.server_session import Request
 
 NOW = 1_800_000_000.5
 AUTH_KEY = random.Random(1).randbytes(256)

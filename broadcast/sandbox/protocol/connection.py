@@ -1,8 +1,8 @@
 """One connection of a server: bytes in and events out, answers in and bytes out.
 
-No sockets, no clock, no randomness of its own, in the manner of h11. framing.py cuts the bytes into
-packets, handshake.py agrees on keys, session.py knows messages; here they are put together, and
-packets are opened and sealed (https://core.telegram.org/mtproto/description).
+No sockets, no clock, no randomness of its own, in the manner of h11. mtproto/ cuts the bytes into
+packets, and opens and seals them; handshake.py agrees on keys, server_session.py knows messages.
+Here they are put together (https://core.telegram.org/mtproto/description).
 """
 
 # Telethon ships no types.
@@ -27,7 +27,7 @@ from broadcast.mtproto.framing import FramingError, PacketStream
 from broadcast.sandbox.protocol import handshake, tl
 from broadcast.sandbox.protocol.outgoing import ANSWER, MessageIds
 from broadcast.sandbox.protocol.salts import Salts
-from broadcast.sandbox.protocol.session import Request, Session
+from broadcast.sandbox.protocol.server_session import Request, Session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, MutableMapping
