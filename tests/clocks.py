@@ -1,13 +1,14 @@
-"""Clocks for tests: one that is set by hand, and that of the virtual loop."""
+"""A clock that a test sets by hand; that of the virtual loop is tests/virtual.py's."""
 
 from __future__ import annotations
 
-import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from broadcast.sandbox.virtual_time import VirtualLoop
+from tests.virtual import START
 
-START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+if TYPE_CHECKING:
+    from datetime import datetime
 
 
 class SetClock:
@@ -21,15 +22,3 @@ class SetClock:
 
     def monotonic(self) -> float:
         return self.seconds
-
-
-class RunningClock:
-    """The clock of the virtual loop that runs."""
-
-    def utc(self) -> datetime:
-        loop = asyncio.get_running_loop()
-        assert isinstance(loop, VirtualLoop)
-        return loop.utc()
-
-    def monotonic(self) -> float:
-        return asyncio.get_running_loop().time()

@@ -30,7 +30,6 @@ from broadcast.engine.fake import FakeTransport
 from broadcast.engine.pacer import Pacer
 from broadcast.ledger.memory import MemoryRun
 from tests import virtual
-from tests.clocks import RunningClock
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -71,7 +70,7 @@ def engine_of(
         transport,
         pacer or Pacer(None),
         Recorder(),
-        clock=RunningClock(),
+        clock=virtual.LoopClock(),
         jitter=lambda: 0.1,
         **options,  # type: ignore[arg-type]
     )
@@ -150,7 +149,7 @@ def test_an_outcome_is_reported_after_it_is_recorded() -> None:
             super().settled(delivery, outcome, at)
 
     watcher = Checking()
-    engine = Engine(ledger, FakeTransport(), Pacer(None), watcher, clock=RunningClock())
+    engine = Engine(ledger, FakeTransport(), Pacer(None), watcher, clock=virtual.LoopClock())
     virtual.run(engine.run())
     assert len(watcher.settlements) == 3
 
@@ -221,7 +220,7 @@ def test_the_jitter_comes_on_top_of_what_telegram_names() -> None:
         Pacer(1.0),
         Recorder(),
         concurrency=1,
-        clock=RunningClock(),
+        clock=virtual.LoopClock(),
         jitter=lambda: 0.15,
     )
     virtual.run(engine.run())
@@ -319,7 +318,7 @@ def test_trouble_that_stays_ends_as_pending_not_as_failed() -> None:
 def test_an_outage_is_waited_for_with_growing_pauses() -> None:
     transport = FakeTransport({"@friend0": [LOST] * 6})
     ledger, watcher = ledger_of(1), Recorder()
-    engine = Engine(ledger, transport, Pacer(None), watcher, clock=RunningClock())
+    engine = Engine(ledger, transport, Pacer(None), watcher, clock=virtual.LoopClock())
     virtual.run(engine.run())
     assert ledger.counts().sent == 1
     assert watcher.holds == sorted(watcher.holds)
@@ -422,7 +421,7 @@ def test_whoever_looks_on_and_fails_ends_the_run_and_hangs_nothing(outcome: Outc
 
     ledger = ledger_of(100)
     transport = SlowTransport({"@friend0": outcome})
-    engine = Engine(ledger, transport, Pacer(50.0), Broken(), clock=RunningClock())
+    engine = Engine(ledger, transport, Pacer(50.0), Broken(), clock=virtual.LoopClock())
     with pytest.raises(BrokenPipeError):
         virtual.run(engine.run())
     claimed = [r for r in ledger.records() if r.status is Status.SENDING]
@@ -463,7 +462,7 @@ def test_what_telegram_never_heard_of_costs_no_pace_and_teaches_nothing() -> Non
         Recorder(),
         gates=[Refusing(Failed("TOO_LATE", "too late"))],
         breaker=Breaker(1.0),
-        clock=RunningClock(),
+        clock=virtual.LoopClock(),
     )
 
     async def main() -> float:
@@ -478,7 +477,7 @@ def test_what_telegram_never_heard_of_costs_no_pace_and_teaches_nothing() -> Non
 
 def test_a_cancelled_run_tells_nobody_anything_any_more() -> None:
     watcher = Recorder()
-    engine = Engine(ledger_of(50), SlowTransport(), Pacer(None), watcher, clock=RunningClock())
+    engine = Engine(ledger_of(50), SlowTransport(), Pacer(None), watcher, clock=virtual.LoopClock())
 
     async def main() -> None:
         with suppress(TimeoutError):
@@ -546,7 +545,7 @@ def test_a_gate_stops_a_delivery_or_changes_it_and_hears_what_became_of_it() -> 
         Pacer(None),
         Recorder(),
         gates=[Gate("outer"), Gate("inner")],
-        clock=RunningClock(),
+        clock=virtual.LoopClock(),
     )
     virtual.run(engine.run())
     assert [record.delivery.part for record in ledger.records()] == [0, 0]
@@ -765,7 +764,7 @@ def test_what_fails_with_an_earlier_part_is_reported_too() -> None:
     ledger = MemoryRun("b1", Message("Hi"), audience(2), lambda _: 3)
     watcher = Recorder()
     transport = FakeTransport({"@friend1": blocked})
-    virtual.run(Engine(ledger, transport, Pacer(None), watcher, clock=RunningClock()).run())
+    virtual.run(Engine(ledger, transport, Pacer(None), watcher, clock=virtual.LoopClock()).run())
     told = [
         (peer, outcome.error)
         for peer, outcome in watcher.settlements

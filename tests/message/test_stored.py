@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from broadcast.core.model import Attachment, Button, Format, Forward, Media, Message, When
 from broadcast.core.peers import parse_peer
 from broadcast.message.stored import once_identity, pack
-from tests.clocks import START
+from tests.virtual import START
 
 if TYPE_CHECKING:
     from collections.abc import Callable
