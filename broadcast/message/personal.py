@@ -36,8 +36,7 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
     render, names_of = _jinja()
     names = names_of(contact, now)
     text, values = render(own.text, names)
-    head = (text, own.format, False)
-    made = Message(*head, *_UNCHANGED(own), values=values, origin=origin)
+    made = _filled_in(own, text, values, origin)
     return replace(made, buttons=_rendered(made.buttons, names)) if made.buttons else made
 
 
@@ -49,9 +48,19 @@ def _jinja() -> tuple[Render, Callable[[Contact, datetime], dict[str, object]]]:
     return lambda text, names: template(text).render(names), names_of
 
 
-# All but the first three and the last two fields, which rendering fills in. `replace` takes 1.4 µs
-# longer, a tenth of what a message of a template costs in the engine.
-_UNCHANGED = attrgetter(*(field.name for field in fields(Message)[3:-2]))
+_NAMES = [field.name for field in fields(Message)]
+_all_of = attrgetter(*_NAMES)
+_TEXT, _TEMPLATE, _VALUES, _ORIGIN = map(_NAMES.index, ("text", "template", "values", "origin"))
+
+
+def _filled_in(
+    message: Message, text: str, values: tuple[str, ...], origin: Message | None
+) -> Message:
+    """`message` after rendering. `replace` takes 1.5 µs longer, and all of it takes 2.4 µs."""
+    given: list[Any] = list(_all_of(message))
+    given[_TEXT], given[_TEMPLATE] = text, False
+    given[_VALUES], given[_ORIGIN] = values, origin
+    return Message(*given)
 
 
 def _rendered(rows: Sequence[Sequence[Button]], names: Mapping[str, object]) -> tuple[Any, ...]:
