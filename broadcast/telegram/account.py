@@ -33,13 +33,14 @@ from broadcast.telegram.session import is_held, open_session
 from broadcast.telegram.sign_in import GONE, get_me, in_time, sign_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator
+    from collections.abc import AsyncGenerator, Callable, Generator
 
     from broadcast.core.access import Access
     from broadcast.core.asker import Asker
 
 CONNECT_TIMEOUT = 10  # seconds for one try to connect
 CONNECT_RETRIES = 2
+KEY_TRIES = 3  # to agree on a key
 
 # Telethon logs whole requests when it fails, and requests hold message texts and phone numbers.
 _SILENT = logging.getLogger("broadcast.telethon")
@@ -62,7 +63,7 @@ class AccountOpener:
         """
         # When sending, retries and waits are ours (docs/architecture.md).
         return await self._connected(
-            make_client(
+            lambda: make_client(
                 self._session,
                 self._access.credentials.api_id,
                 self._access.credentials.api_hash,
@@ -75,7 +76,7 @@ class AccountOpener:
     async def _connect_for_login(self) -> TelegramClient:
         """Signing in may move to another data centre, which is a retry inside Telethon."""
         return await self._connected(
-            TelegramClient(
+            lambda: TelegramClient(
                 self._session,
                 self._access.credentials.api_id,
                 self._access.credentials.api_hash,
@@ -100,15 +101,28 @@ class AccountOpener:
             "base_logger": _SILENT,
         }
 
-    async def _connected(self, client: TelegramClient) -> TelegramClient:
-        try:
-            with self._translated():
-                async with asyncio.timeout(CONNECT_TIMEOUT * (CONNECT_RETRIES + 2)):
-                    await _connect(client)
-        except BaseException:
-            await disconnect(client)
-            raise
-        return client
+    async def _connected(self, make: Callable[[], TelegramClient]) -> TelegramClient:
+        with self._translated():
+            for left in reversed(range(KEY_TRIES)):
+                client = make()
+                try:
+                    async with asyncio.timeout(CONNECT_TIMEOUT * (CONNECT_RETRIES + 2)):
+                        await _connect(client)
+                except BaseException as error:
+                    await disconnect(client)
+                    if left and self._may_agree_next_time(error):
+                        continue
+                    raise
+                return client
+        raise AssertionError("the last try returns or raises")
+
+    def _may_agree_next_time(self, error: BaseException) -> bool:
+        """Whether it was the key exchange that failed, where the session has no key yet.
+
+        Telethon's factorisation is wrong once in a thousand times, and the server then hangs up.
+        """
+        is_refused = isinstance(error, errors.InvalidBufferError) and error.code == 404
+        return is_refused and not self._session.auth_key
 
     @contextmanager
     def _translated(self) -> Generator[None]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import sqlite3
 import traceback
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from telethon.network import authenticator
 from telethon.tl import TLObject, functions
 
 from broadcast.core.access import Access, Server
@@ -74,6 +76,28 @@ async def test_whoever_cannot_be_read_is_no_bug_and_shows_no_bytes(tmp_path: Pat
     shown = "".join(traceback.format_exception(raised.value))
     assert "34600" not in shown
     assert "Update broadcast" in str(raised.value)
+
+
+async def test_a_key_exchange_that_telethon_got_wrong_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, tries = authenticator.Factorization.factorize, 0
+
+    def wrong_at_first(pq: int) -> tuple[int, int]:
+        nonlocal tries
+        tries += 1
+        return (1, pq) if tries < 3 else right(pq)
+
+    monkeypatch.setattr(authenticator.Factorization, "factorize", wrong_at_first)
+    async with SandboxServer(World()) as server:
+        async with open_account(access_to(server, tmp_path)) as opener:
+            assert (await opener.login(None)).is_bot
+        assert tries == 3
+        tries = -100
+        other = replace(access_to(server, tmp_path), session=tmp_path / "other.session")
+        with pytest.raises(HaltedError, match="cannot be reached"):
+            async with open_account(other) as opener:
+                await opener.login(None)
 
 
 async def test_a_session_that_another_program_holds_is_no_bug(
