@@ -162,29 +162,6 @@ class InMemory(Tested):
             await stack.aclose()
 
 
-class Awaited:
-    """The durable ledger, whose reads are awaited like those of any other."""
-
-    def __init__(self, ledger: SqliteLedger) -> None:
-        self._ledger = ledger
-
-    def __getattr__(self, name: str) -> Any:
-        kept = getattr(self._ledger, name)
-        if name not in {
-            *("reload", "standing", "known", "update_state", "without_id", "in_doubt"),
-        }:
-            return kept
-
-        async def read(*arguments: Any) -> Any:
-            return kept(*arguments)
-
-        return read
-
-    async def records(self, *arguments: Any) -> AsyncGenerator[Record]:
-        for record in self._ledger.records(*arguments):
-            yield record
-
-
 class Durable(Tested):
     """The durable ledger; it can also crash."""
 
@@ -192,12 +169,11 @@ class Durable(Tested):
         super().__init__(parts)
         self._path = path
 
-    def open(self) -> Any:
-        self._opened = SqliteLedger(self._path, clock=FIXED).__enter__()
-        return Awaited(self._opened)
+    def open(self) -> SqliteLedger:
+        return SqliteLedger(self._path, clock=FIXED).__enter__()
 
     async def __aexit__(self, *error: object) -> None:
-        self._opened.__exit__(*error)
+        self.ledger.__exit__(*error)
 
     async def begin(self, broadcast: Broadcast, account: int, first: int | None = None) -> Run:
         return await self.ledger.take_over(broadcast, account=account, first=first)

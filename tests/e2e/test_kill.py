@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.core.model import Sent, Status
-from broadcast.ledger.sqlite.ledger import SqliteLedger
 from tests.e2e.child import Child, Cli, Ended
 from tests.e2e.telegram import API, BOT_TOKEN, Telegram, in_journal
+from tests.ledger.opened import opened
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +48,7 @@ def state_of(cli: Cli) -> str:
     path = cli.home / "ledger.db"
     if not path.exists():
         return NOTHING_YET
-    with SqliteLedger(path) as ledger:
+    with opened(path) as ledger:
         found = ledger.newest()
     if not found:
         return NOTHING_YET
@@ -72,7 +72,7 @@ def finish(cli: Cli) -> Ended:
 def assert_each_exactly_once(cli: Cli, received: list[tuple[str, int]]) -> None:
     """`received` are (peer, message id): the ledger agrees with them row by row."""
     assert Counter(peer for peer, _ in received) == Counter(IDS)
-    with SqliteLedger(cli.home / "ledger.db") as ledger:
+    with opened(cli.home / "ledger.db") as ledger:
         (broadcast,) = ledger.newest()
         records = list(ledger.records(broadcast))
     assert [record.status for record in records] == [Status.SENT] * RECIPIENTS

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from telethon.tl import TLRequest, functions
 
-from broadcast.ledger.sqlite.ledger import SqliteLedger
 from broadcast.sandbox.faults import Faults
 from broadcast.sandbox.world import RpcError
 from tests.e2e.telegram import in_journal
+from tests.ledger.opened import opened
 
 if TYPE_CHECKING:
     from broadcast.engine.pacer import Known
@@ -30,7 +30,7 @@ def people(count: int) -> list[str]:
 
 def known(cli: Cli) -> Known:
     """What the ledger knows of the bot."""
-    with SqliteLedger(cli.home / "ledger.db") as ledger:
+    with opened(cli.home / "ledger.db") as ledger:
         server = f"2@{cli.env['TELEGRAM_SERVER']}"
         return ledger.known(BOT_ID, server)
 

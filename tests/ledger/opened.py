@@ -9,21 +9,23 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from broadcast.core.model import Contact, Failed, Message, Sent
 from broadcast.core.peers import parse_peer
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Coroutine, Iterable, Iterator
     from pathlib import Path
 
-    from broadcast.core.model import Broadcast, Delivery, Outcome
-    from broadcast.ledger.sqlite.ledger import SqliteLedger
+    from broadcast.core.model import Broadcast, Delivery, Outcome, Record, Status
     from broadcast.ledger.sqlite.run import SqliteRun
 
+T = TypeVar("T")
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 HELLO = Message("I bought a car!")
 ACCOUNT = 4711
@@ -57,11 +59,47 @@ class Clock:
         self.advance(seconds)
 
 
+READS = {
+    *("reload", "find", "by_once", "newest", "unfinished", "standing", "known", "last_person"),
+    *("due", "next_moment", "scheduled", "count_scheduled"),
+    *("update_state", "without_id", "in_doubt"),
+}
+
+
+class Opened:
+    """A ledger whose reads are there at once, for tests that are about what is read."""
+
+    def __init__(self, ledger: SqliteLedger) -> None:
+        self._ledger = ledger
+
+    def __getattr__(self, name: str) -> Any:
+        kept = getattr(self._ledger, name)
+        return (lambda *given, **more: wait(kept(*given, **more))) if name in READS else kept
+
+    def records(self, broadcast: Broadcast, *wanted: Status) -> list[Record]:
+        async def read() -> list[Record]:
+            return [record async for record in self._ledger.records(broadcast, *wanted)]
+
+        return wait(read())
+
+
+def wait(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns, whether a loop is running or not."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
+
+
+@contextmanager
+def opened(path: Path, **options: Any) -> Iterator[Opened]:
+    with SqliteLedger(path, **options) as ledger:
+        yield Opened(ledger)
+
+
 def audience(size: int) -> list[Contact]:
     return [Contact(parse_peer(f"@friend{number}")) for number in range(size)]
 
 
-def create(ledger: SqliteLedger, size: int = 3, **options: Any) -> Broadcast:
+def create(ledger: Opened, size: int = 3, **options: Any) -> Broadcast:
     return asyncio.run(ledger.create(new_id(), HELLO, audience(size), **options))
 
 
@@ -69,7 +107,7 @@ def positions(deliveries: Iterable[Delivery]) -> list[int]:
     return [delivery.position for delivery in deliveries]
 
 
-def states(ledger: SqliteLedger, broadcast: Broadcast) -> list[str]:
+def states(ledger: Opened, broadcast: Broadcast) -> list[str]:
     return [str(record.status) for record in ledger.records(ledger.reload(broadcast))]
 
 
@@ -81,7 +119,7 @@ async def settle_all(run: SqliteRun, outcomes: Iterable[Outcome], now: datetime 
     await run.settle(list(zip(claimed, results, strict=True)), now)
 
 
-def send_all(ledger: SqliteLedger, broadcast: Broadcast, *failed: int, now: datetime = NOW) -> None:
+def send_all(ledger: Opened, broadcast: Broadcast, *failed: int, now: datetime = NOW) -> None:
     """Every delivery is sent, as message 100 + its position; those of `failed` fail."""
 
     async def work() -> None:
@@ -95,7 +133,7 @@ def send_all(ledger: SqliteLedger, broadcast: Broadcast, *failed: int, now: date
     asyncio.run(work())
 
 
-def die(ledger: SqliteLedger) -> None:
+def die(ledger: Opened) -> None:
     """Whoever runs a broadcast is dead from now on: it gave nothing back, and told nobody."""
     execute(ledger, "UPDATE broadcast SET owner = ? WHERE owner IS NOT NULL", [dead_owner()])
 
@@ -107,22 +145,22 @@ def dead_owner() -> str:
     return json.dumps({"host": socket.gethostname(), "pid": process.pid, "started": "1"})
 
 
-def path_of(ledger: SqliteLedger) -> Path:
+def path_of(ledger: Opened) -> Path:
     return ledger._database.path
 
 
-def execute(ledger: SqliteLedger, statement: str, values: Iterable[Any] = ()) -> None:
+def execute(ledger: Opened, statement: str, values: Iterable[Any] = ()) -> None:
     with closing(sqlite3.connect(path_of(ledger))) as connection, connection:
         connection.execute(statement, tuple(values))
 
 
-def rows(ledger: SqliteLedger, query: str) -> list[dict[str, Any]]:
+def rows(ledger: Opened, query: str) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(path_of(ledger))) as connection:
         connection.row_factory = sqlite3.Row
         return [dict(row) for row in connection.execute(query)]
 
 
-def everything(ledger: SqliteLedger) -> dict[str, list[dict[str, Any]]]:
+def everything(ledger: Opened) -> dict[str, list[dict[str, Any]]]:
     """All that is in the file."""
     tables = ("broadcast", "recipient", "outcome", "scheduled", "waiting", "slice")
     return {table: rows(ledger, f"SELECT * FROM {table}") for table in tables}  # noqa: S608

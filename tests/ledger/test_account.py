@@ -10,8 +10,7 @@ import pytest
 
 from broadcast.core.model import Deferred, Scope, Sent
 from broadcast.engine.pacer import Known, Learned
-from broadcast.ledger.sqlite.ledger import SqliteLedger
-from tests.ledger.opened import ACCOUNT, NOW, Clock, create, settle_all
+from tests.ledger.opened import ACCOUNT, NOW, Clock, Opened, create, opened, settle_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,12 +28,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Iterator[SqliteLedger]:
-    with SqliteLedger(tmp_path / "ledger.db", clock=clock) as opened:
-        yield opened
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Opened]:
+    with opened(tmp_path / "ledger.db", clock=clock) as made:
+        yield made
 
 
-def settle(ledger: SqliteLedger, broadcast: Broadcast, *outcomes: Outcome) -> None:
+def settle(ledger: Opened, broadcast: Broadcast, *outcomes: Outcome) -> None:
     async def work() -> None:
         async with ledger.start(broadcast, account=ACCOUNT, server="sandbox") as run:
             await settle_all(run, outcomes)
@@ -42,7 +41,7 @@ def settle(ledger: SqliteLedger, broadcast: Broadcast, *outcomes: Outcome) -> No
     asyncio.run(work())
 
 
-def run_that_learns(ledger: SqliteLedger, learned: Learned | None) -> None:
+def run_that_learns(ledger: Opened, learned: Learned | None) -> None:
     broadcast = create(ledger)
 
     async def work() -> None:
@@ -53,11 +52,11 @@ def run_that_learns(ledger: SqliteLedger, learned: Learned | None) -> None:
     asyncio.run(work())
 
 
-def test_nothing_is_known_of_an_account_at_first(ledger: SqliteLedger) -> None:
+def test_nothing_is_known_of_an_account_at_first(ledger: Opened) -> None:
     assert ledger.known(ACCOUNT, None) == Known()
 
 
-def test_what_a_run_has_learned_is_there_for_the_next(ledger: SqliteLedger, clock: Clock) -> None:
+def test_what_a_run_has_learned_is_there_for_the_next(ledger: Opened, clock: Clock) -> None:
     run_that_learns(ledger, Learned(12.5, 7))
     assert ledger.known(ACCOUNT, "sandbox") == Known(Learned(12.5, 7), NOW)
     clock.advance(60)
@@ -67,14 +66,14 @@ def test_what_a_run_has_learned_is_there_for_the_next(ledger: SqliteLedger, cloc
     assert ledger.known(ACCOUNT, "sandbox") == Known(Learned(20.0, 30), NOW + timedelta(seconds=60))
 
 
-def test_accounts_and_servers_are_apart(ledger: SqliteLedger) -> None:
+def test_accounts_and_servers_are_apart(ledger: Opened) -> None:
     run_that_learns(ledger, Learned(12.5, 7))
     assert ledger.known(ACCOUNT, None) == Known()
     assert ledger.known(ACCOUNT + 1, "sandbox") == Known()
 
 
 def test_a_process_that_lives_on_keeps_what_it_learned_with_every_sign_of_life(
-    ledger: SqliteLedger,
+    ledger: Opened,
 ) -> None:
     broadcast = create(ledger)
 
@@ -96,7 +95,7 @@ def test_a_process_that_lives_on_keeps_what_it_learned_with_every_sign_of_life(
 
 
 def test_a_time_that_telegram_has_named_is_known_at_once_and_to_every_broadcast(
-    ledger: SqliteLedger,
+    ledger: Opened,
 ) -> None:
     broadcast = create(ledger, 5)
 
@@ -108,7 +107,7 @@ def test_a_time_that_telegram_has_named_is_known_at_once_and_to_every_broadcast(
     assert ledger.known(ACCOUNT, None).held_until == NOW + timedelta(seconds=31)
 
 
-def test_a_shorter_wait_does_not_end_a_longer_one(ledger: SqliteLedger) -> None:
+def test_a_shorter_wait_does_not_end_a_longer_one(ledger: Opened) -> None:
     settle(ledger, create(ledger), FLOOD)
     settle(ledger, create(ledger), Deferred("FLOOD_WAIT", "wait", 1.0, Scope.ACCOUNT))
     assert ledger.known(ACCOUNT, "sandbox").held_until == NOW + timedelta(seconds=31)
@@ -122,13 +121,13 @@ def test_a_shorter_wait_does_not_end_a_longer_one(ledger: SqliteLedger) -> None:
     ],
 )
 def test_the_wait_of_one_chat_or_of_a_network_holds_no_account(
-    ledger: SqliteLedger, outcome: Outcome
+    ledger: Opened, outcome: Outcome
 ) -> None:
     settle(ledger, create(ledger), outcome)
     assert ledger.known(ACCOUNT, "sandbox").held_until is None
 
 
-def test_the_messages_that_cost_stars_are_counted_over_all_runs(ledger: SqliteLedger) -> None:
+def test_the_messages_that_cost_stars_are_counted_over_all_runs(ledger: Opened) -> None:
     broadcast = create(ledger, 6)
     settle(ledger, broadcast, PAID, Sent(2), FLOOD)
     assert ledger.reload(broadcast).paid == 1
@@ -136,7 +135,7 @@ def test_the_messages_that_cost_stars_are_counted_over_all_runs(ledger: SqliteLe
     assert ledger.reload(broadcast).paid == 3
 
 
-def test_a_run_may_end_after_the_first(ledger: SqliteLedger) -> None:
+def test_a_run_may_end_after_the_first(ledger: Opened) -> None:
     broadcast = create(ledger, 10)
 
     async def claim(until: int | None) -> list[int]:

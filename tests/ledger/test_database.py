@@ -9,6 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -19,16 +20,19 @@ import pytest
 from broadcast.core.errors import BroadcastError, HaltedError, LockedError, SettingsError
 from broadcast.core.model import Action, Halted, Message, Sent, State, Status
 from broadcast.ledger.process import this_process
+from broadcast.ledger.sqlite import store
 from broadcast.ledger.sqlite.database import Database, Statements, read_migrations
 from broadcast.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.opened import (
     ACCOUNT,
     HELLO,
     NOW,
+    Opened,
     audience,
     create,
     everything,
     new_id,
+    opened,
     send_all,
     settle_all,
 )
@@ -123,7 +127,7 @@ def test_a_broadcast_of_the_version_before_parts_and_schedules_goes_on(path: Pat
         outcomes = [(low, 1, 7, 5, None), (low + 1, 1, None, 5, None)]
         connection.executemany("INSERT INTO outcome VALUES (?, ?, ?, ?, ?)", outcomes)
         connection.execute("INSERT INTO waiting VALUES (?, 1, 1, 'FLOOD_WAIT', 0, 0)", [low + 2])
-    with SqliteLedger(path) as ledger:
+    with opened(path) as ledger:
         found = ledger.find("b1")
         assert (found.message, found.schedule) == (Message("Hi"), None)
         run = asyncio.run(ledger.take_over(found, account=ACCOUNT))
@@ -155,7 +159,7 @@ def test_what_version_4_kept_in_words_is_kept_as_facts(path: Path) -> None:
         outcomes = [(low + n, 1, n, 5, note) for n, note in enumerate(notes)]
         keep = "INSERT INTO outcome (key, sent, message_id, at, note) VALUES (?, ?, ?, ?, ?)"
         connection.executemany(keep, outcomes)
-    with SqliteLedger(path) as ledger:
+    with opened(path) as ledger:
         first = ledger.find("b1")
         records = list(ledger.records(first, Status.SENT))
         christmas = datetime(2026, 12, 24, 18, 0, tzinfo=UTC)
@@ -172,7 +176,7 @@ def test_what_version_4_kept_in_words_is_kept_as_facts(path: Path) -> None:
 
 def test_a_process_of_the_version_before_is_not_disturbed(path: Path) -> None:
     """It goes on writing its leases, and names no start of the machine."""
-    with SqliteLedger(path) as ledger:
+    with opened(path) as ledger:
         broadcast = create(ledger)
         asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
         old = {each: told for each, told in json.loads(this_process()).items() if each != "boot"}
@@ -186,7 +190,7 @@ def test_a_process_of_the_version_before_is_not_disturbed(path: Path) -> None:
             connection.execute("UPDATE broadcast SET lease_until = lease_until + 1")
 
     with (
-        SqliteLedger(path, sleep=give_a_sign) as ledger,
+        opened(path, sleep=give_a_sign) as ledger,
         pytest.raises(LockedError, match="is being sent by process"),
     ):
         asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
@@ -197,7 +201,7 @@ def test_a_process_of_the_version_before_is_not_disturbed(path: Path) -> None:
 
 def test_a_commit_has_reached_the_disk_when_it_returns(path: Path) -> None:
     """Also when the machine loses its power: on the very connections that are used."""
-    with SqliteLedger(path) as ledger:
+    with opened(path) as ledger:
 
         def pragmas(sql: Statements) -> tuple[int, str]:
             connection = sql._connection
@@ -221,10 +225,11 @@ def test_a_file_of_a_newer_version_is_refused_and_left_as_it_is(path: Path) -> N
 def test_many_processes_may_open_a_new_file_at_once(path: Path) -> None:
     """Each makes the schema, or sees that another has made it."""
     code = (
-        "import sys; from pathlib import Path\n"
+        "import asyncio, sys; from pathlib import Path\n"
         "from broadcast.ledger.sqlite.ledger import SqliteLedger\n"
         "input()\n"
-        "with SqliteLedger(Path(sys.argv[1]), busy_timeout=50) as ledger: ledger.newest()\n"
+        "with SqliteLedger(Path(sys.argv[1]), busy_timeout=50) as ledger:\n"
+        "    asyncio.run(ledger.newest())\n"
     )
     processes = [
         subprocess.Popen(
@@ -256,7 +261,7 @@ def try_everything(path: Path) -> list[BroadcastError]:
     """What each use of the ledger at `path` says; anything that no person understands is raised."""
     said: list[BroadcastError] = []
     try:
-        with SqliteLedger(path, busy_timeout=0.0) as ledger:
+        with opened(path, busy_timeout=0.0) as ledger:
             for use in (
                 lambda: [*ledger.newest(), ledger.find()],
                 lambda: ledger.find(unfinished=True),
@@ -281,7 +286,7 @@ def try_everything(path: Path) -> list[BroadcastError]:
 
 def filled(path: Path) -> int:
     """A ledger with three broadcasts in all; its size."""
-    with SqliteLedger(path) as ledger:
+    with opened(path) as ledger:
         for _ in range(3):
             send_all(ledger, create(ledger, 500), 1, 2, 3)
     return path.stat().st_size
@@ -320,20 +325,20 @@ def test_a_directory_in_its_place_says_what_to_do(path: Path) -> None:
 
 
 def test_a_file_that_another_program_holds_stops_writing_and_not_reading(path: Path) -> None:
-    with SqliteLedger(path, busy_timeout=0.0) as ledger:
+    with opened(path, busy_timeout=0.0) as ledger:
         broadcast = create(ledger)
         with held(path):
             assert ledger.find() == broadcast
             with pytest.raises(HaltedError, match=r"another program holds it.*Close that program"):
                 create(ledger)
-            with SqliteLedger(path, busy_timeout=0.0) as other:
+            with opened(path, busy_timeout=0.0) as other:
                 assert other.newest() == [broadcast]
                 assert len(list(other.records(broadcast))) == 3
         create(ledger)
 
 
 def test_a_run_stops_before_it_sends_what_it_could_not_record(path: Path) -> None:
-    with SqliteLedger(path, busy_timeout=0.0) as ledger:
+    with opened(path, busy_timeout=0.0) as ledger:
         broadcast = create(ledger, 3)
         run = asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
         before = everything(ledger)
@@ -344,7 +349,7 @@ def test_a_run_stops_before_it_sends_what_it_could_not_record(path: Path) -> Non
 
 
 def test_a_full_disk_says_what_to_do_and_half_of_nothing_is_written(path: Path) -> None:
-    with SqliteLedger(path) as ledger:
+    with opened(path) as ledger:
         broadcast = create(ledger, 3000)
         run = asyncio.run(ledger.take_over(broadcast, account=ACCOUNT))
         writer = ledger._database._writer
@@ -361,11 +366,11 @@ def test_a_full_disk_says_what_to_do_and_half_of_nothing_is_written(path: Path) 
         assert everything(ledger) == after
         writer.execute(f"PRAGMA max_page_count = {pages * 10}")
         asyncio.run(run.finish())
-    with SqliteLedger(path) as ledger:
+    with opened(path) as ledger:
         asyncio.run(run_again(ledger))
 
 
-async def run_again(ledger: SqliteLedger) -> None:
+async def run_again(ledger: Opened) -> None:
     broadcast = ledger.find()
     async with ledger.start(broadcast, account=ACCOUNT) as run:
         while claimed := await run.claim(500, NOW):
@@ -409,8 +414,102 @@ def test_a_ledger_that_may_not_be_written_says_what_to_do(path: Path, what: str)
     assert str(path.parent) in ended.stdout
 
 
+class Broken(sqlite3.OperationalError):
+    """What SQLite says when it cannot close a file."""
+
+
+@pytest.mark.parametrize("ends", [None, LockedError("taken over")])
+def test_what_goes_wrong_on_closing_is_explained_unless_something_worse_has(
+    path: Path, ends: LockedError | None
+) -> None:
+    def fail() -> None:
+        raise Broken("disk I/O error")
+
+    def use() -> None:
+        with SqliteLedger(path) as ledger:
+            ledger._database._connections.callback(fail)
+            if ends is not None:
+                raise ends
+
+    with pytest.raises(HaltedError if ends is None else LockedError) as caught:
+        use()
+    assert ("disk I/O error" in str(caught.value)) is (ends is None)
+
+
+def test_a_backup_that_cannot_be_written_says_what_to_do(path: Path) -> None:
+    with Database(path, migrations=[FIRST]):
+        pass
+    path.with_name("ledger.db.v1.bak").symlink_to(path.parent / "missing" / "file")
+    with (
+        pytest.raises(SettingsError, match="cannot be written"),
+        Database(path, migrations=[FIRST, SECOND]),
+    ):
+        pass
+    assert version(path) == 1
+
+
+async def test_reads_and_writes_do_not_hold_the_loop(path: Path) -> None:
+    """Whatever a statement takes, others go on: it runs in a thread of its own."""
+    with Database(path, migrations=[FIRST]) as database:
+        loop = asyncio.get_running_loop()
+        for work in (database.read, database.write):
+            may_end = threading.Event()
+            loop.call_soon(may_end.set)  # nobody else would: the loop has to go on for it
+            assert await work(lambda _, may_end=may_end: may_end.wait(30))
+
+
+def test_a_stream_reads_little_at_a_time_and_keeps_nothing_open(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many recipients there are, and whoever leaves it before its end."""
+    monkeypatch.setattr(store, "CHUNK", 7)
+
+    async def work() -> None:
+        with SqliteLedger(path) as ledger:
+            broadcast = await ledger.create(new_id(), HELLO, audience(100))
+            read: list[int] = []
+            rows = ledger._database.rows
+
+            async def counted(name: str, **values: object) -> list[object]:
+                found = await rows(name, **values)
+                read.append(len(found))
+                return found
+
+            ledger._database.rows = counted  # type: ignore[method-assign]
+            stream = aiter(ledger.records(broadcast))
+            for position in range(10):
+                assert (await anext(stream)).delivery.position == position
+            assert read == [1, 7, 7]
+            await stream.aclose()
+            with closing(sqlite3.connect(path)) as other:  # no reader holds the journal
+                busy, *_ = other.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            assert busy == 0
+
+    asyncio.run(work())
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 3, 20])
+def test_a_stream_in_pieces_is_the_whole(
+    path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    with opened(path) as ledger:
+        create(ledger, 5)
+        target = create(ledger, 9)
+        send_all(ledger, target, 0, 1, 4, 8)
+        made = ledger.create_change(new_id(), Action.EDIT, target, Message("other"))
+        edit = asyncio.run(made)
+        create(ledger, 5)
+        target = ledger.reload(target)
+        whole = {each.id: ledger.records(each) for each in (target, edit)}
+        failed = ledger.records(target, Status.FAILED)
+        monkeypatch.setattr(store, "CHUNK", chunk)
+        assert {each.id: ledger.records(each) for each in (target, edit)} == whole
+        assert ledger.records(target, Status.FAILED) == failed
+        assert [len(records) for records in whole.values()] == [9, 5]
+
+
 def test_many_threads_of_work_are_one_writer(path: Path) -> None:
     """Commits that are asked for at once come one after the other, and none is lost."""
-    with SqliteLedger(path) as ledger, ThreadPoolExecutor(4) as pool:
+    with opened(path) as ledger, ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: create(ledger, 2), range(12)))
         assert len(ledger.newest()) == 12

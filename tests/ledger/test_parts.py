@@ -11,17 +11,18 @@ import pytest
 from broadcast.core.errors import InputError
 from broadcast.core.lifecycle import require_changeable
 from broadcast.core.model import Action, Counts, Deferred, Failed, Message, Sent, State, Status
-from broadcast.ledger.sqlite.ledger import SqliteLedger
 from tests.ledger.opened import (
     ACCOUNT,
     BLOCKED,
     HELLO,
     NOW,
     Clock,
+    Opened,
     audience,
     die,
     everything,
     new_id,
+    opened,
     positions,
     settle_all,
     states,
@@ -39,12 +40,12 @@ PRIVATE = Failed("USER_PRIVACY_RESTRICTED", "this person's privacy settings do n
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
-    with SqliteLedger(tmp_path / "ledger.db", clock=Clock(), busy_timeout=0.0) as opened:
-        yield opened
+def ledger(tmp_path: Path) -> Iterator[Opened]:
+    with opened(tmp_path / "ledger.db", clock=Clock(), busy_timeout=0.0) as made:
+        yield made
 
 
-def split(ledger: SqliteLedger, *parts: int) -> Broadcast:
+def split(ledger: Opened, *parts: int) -> Broadcast:
     """A broadcast of so many parts to each."""
     counts = {f"@friend{number}": count for number, count in enumerate(parts)}
     made = ledger.create(
@@ -53,7 +54,7 @@ def split(ledger: SqliteLedger, *parts: int) -> Broadcast:
     return asyncio.run(made)
 
 
-def take_over(ledger: SqliteLedger, broadcast: Broadcast, **more: Any) -> SqliteRun:
+def take_over(ledger: Opened, broadcast: Broadcast, **more: Any) -> SqliteRun:
     return asyncio.run(ledger.take_over(broadcast, account=ACCOUNT, **more))
 
 
@@ -65,7 +66,7 @@ def settle(run: SqliteRun, deliveries: list[Any], outcome: Outcome) -> None:
     asyncio.run(run.settle([(delivery, outcome) for delivery in deliveries], NOW))
 
 
-def send_rest(ledger: SqliteLedger, broadcast: Broadcast, **failing: Outcome) -> None:
+def send_rest(ledger: Opened, broadcast: Broadcast, **failing: Outcome) -> None:
     """Send what is left, in order; `_3=outcome` is what becomes of position 3."""
 
     async def work() -> None:
@@ -78,7 +79,7 @@ def send_rest(ledger: SqliteLedger, broadcast: Broadcast, **failing: Outcome) ->
     asyncio.run(work())
 
 
-def test_every_part_is_a_delivery_and_they_lie_side_by_side(ledger: SqliteLedger) -> None:
+def test_every_part_is_a_delivery_and_they_lie_side_by_side(ledger: Opened) -> None:
     broadcast = split(ledger, 3, 1, 2)
     assert (broadcast.counts, broadcast.later_parts) == (Counts(pending=6), 3)
     found = [(r.delivery.contact.peer.text, r.delivery.part) for r in ledger.records(broadcast)]
@@ -93,7 +94,7 @@ def test_every_part_is_a_delivery_and_they_lie_side_by_side(ledger: SqliteLedger
 
 
 def test_a_crash_leaves_in_doubt_what_was_claimed_and_no_part_after_it(
-    ledger: SqliteLedger,
+    ledger: Opened,
 ) -> None:
     broadcast = split(ledger, 3, 2, 2)
     run = take_over(ledger, broadcast)
@@ -112,7 +113,7 @@ def test_a_crash_leaves_in_doubt_what_was_claimed_and_no_part_after_it(
     assert [(d.position, d.part) for d in claim(again)] == [(2, 2), (4, 1), (6, 1)]
 
 
-def test_crash_after_crash_sends_each_part_once_and_in_order(ledger: SqliteLedger) -> None:
+def test_crash_after_crash_sends_each_part_once_and_in_order(ledger: Opened) -> None:
     broadcast = split(ledger, 2, 3, 1)
     order: list[int] = []
     for _ in range(99):
@@ -130,7 +131,7 @@ def test_crash_after_crash_sends_each_part_once_and_in_order(ledger: SqliteLedge
     assert ledger.reload(broadcast).state is State.DONE
 
 
-def test_what_was_found_to_have_arrived_lets_the_next_part_go(ledger: SqliteLedger) -> None:
+def test_what_was_found_to_have_arrived_lets_the_next_part_go(ledger: Opened) -> None:
     broadcast = split(ledger, 2, 2)
     claim(take_over(ledger, broadcast))
     die(ledger)
@@ -139,7 +140,7 @@ def test_what_was_found_to_have_arrived_lets_the_next_part_go(ledger: SqliteLedg
     assert [(d.position, d.attempts) for d in claimed] == [(1, 0), (2, 1)]
 
 
-def test_a_cancel_skips_the_parts_that_nobody_has(ledger: SqliteLedger) -> None:
+def test_a_cancel_skips_the_parts_that_nobody_has(ledger: Opened) -> None:
     broadcast = split(ledger, 3, 2)
     run = take_over(ledger, broadcast)
     settle(run, claim(run, 1), Sent(1))
@@ -150,7 +151,7 @@ def test_a_cancel_skips_the_parts_that_nobody_has(ledger: SqliteLedger) -> None:
     assert ledger.reload(broadcast).counts == Counts(sent=1, skipped=3, pending=1)
 
 
-def test_a_canary_counts_people_and_sends_them_all_their_parts(ledger: SqliteLedger) -> None:
+def test_a_canary_counts_people_and_sends_them_all_their_parts(ledger: Opened) -> None:
     broadcast = split(ledger, 2, 3, 1, 2)
 
     async def first_two() -> list[int]:
@@ -167,7 +168,7 @@ def test_a_canary_counts_people_and_sends_them_all_their_parts(ledger: SqliteLed
     assert ledger.reload(broadcast).counts == Counts(sent=8)
 
 
-def test_a_canary_larger_than_the_audience_is_everybody(ledger: SqliteLedger) -> None:
+def test_a_canary_larger_than_the_audience_is_everybody(ledger: Opened) -> None:
     broadcast = split(ledger, 2, 1)
     run = take_over(ledger, broadcast, first=9)
     assert positions(claim(run)) == [0, 2]
@@ -176,7 +177,7 @@ def test_a_canary_larger_than_the_audience_is_everybody(ledger: SqliteLedger) ->
 # --- failures and retries
 
 
-def test_a_retry_takes_the_parts_up_again_in_order(ledger: SqliteLedger) -> None:
+def test_a_retry_takes_the_parts_up_again_in_order(ledger: Opened) -> None:
     broadcast = split(ledger, 3, 3, 1)
     send_rest(ledger, broadcast, _0=PRIVATE, _4=PRIVATE)
     outcomes = [record.outcome for record in ledger.records(ledger.reload(broadcast))]
@@ -199,7 +200,7 @@ def test_a_retry_takes_the_parts_up_again_in_order(ledger: SqliteLedger) -> None
     assert ledger.reload(broadcast).counts == Counts(sent=5, failed=2)
 
 
-def test_a_part_is_not_retried_without_the_one_that_it_failed_with(ledger: SqliteLedger) -> None:
+def test_a_part_is_not_retried_without_the_one_that_it_failed_with(ledger: Opened) -> None:
     broadcast = split(ledger, 2, 2, 2)
     send_rest(ledger, broadcast, _0=BLOCKED, _2=PRIVATE, _4=BLOCKED)
     assert asyncio.run(ledger.requeue_failed(broadcast, insist=False)) == 2
@@ -211,7 +212,7 @@ def test_a_part_is_not_retried_without_the_one_that_it_failed_with(ledger: Sqlit
     assert ledger.reload(broadcast).counts == Counts(sent=6)
 
 
-def test_no_trace_of_an_intent_is_left(ledger: SqliteLedger) -> None:
+def test_no_trace_of_an_intent_is_left(ledger: Opened) -> None:
     broadcast = split(ledger, 3, 2)
     send_rest(ledger, broadcast, _1=BLOCKED)
     kept = everything(ledger)
@@ -221,7 +222,7 @@ def test_no_trace_of_an_intent_is_left(ledger: SqliteLedger) -> None:
 # --- changes
 
 
-def test_a_recall_takes_back_every_part_in_any_order(ledger: SqliteLedger) -> None:
+def test_a_recall_takes_back_every_part_in_any_order(ledger: Opened) -> None:
     broadcast = split(ledger, 3, 2)
     send_rest(ledger, broadcast, _1=BLOCKED)
     body = Message("")
@@ -244,7 +245,7 @@ def test_a_recall_takes_back_every_part_in_any_order(ledger: SqliteLedger) -> No
     assert ledger.reload(recall).counts == Counts(sent=2, failed=1)
 
 
-def test_what_is_in_parts_is_not_edited(ledger: SqliteLedger) -> None:
+def test_what_is_in_parts_is_not_edited(ledger: Opened) -> None:
     broadcast, plain = split(ledger, 2, 1), split(ledger, 1)
     send_rest(ledger, broadcast)
     send_rest(ledger, plain)
@@ -261,7 +262,7 @@ def test_what_is_in_parts_is_not_edited(ledger: SqliteLedger) -> None:
     assert everything(ledger) == before
 
 
-def test_two_runs_at_once_of_one_broadcast_never_mix_parts(ledger: SqliteLedger) -> None:
+def test_two_runs_at_once_of_one_broadcast_never_mix_parts(ledger: Opened) -> None:
     """The keys of the next broadcast follow: no part of it is taken for one of this."""
     first, second = split(ledger, 1, 2), split(ledger, 2, 1)
     for broadcast in (second, first):
@@ -273,7 +274,7 @@ def test_two_runs_at_once_of_one_broadcast_never_mix_parts(ledger: SqliteLedger)
     assert [r.status for r in ledger.records(ledger.reload(first))] == [Status.FAILED] * 3
 
 
-def test_outcomes_of_one_commit_in_any_order(ledger: SqliteLedger) -> None:
+def test_outcomes_of_one_commit_in_any_order(ledger: Opened) -> None:
     broadcast = split(ledger, 2, 2, 2)
 
     async def work() -> None:

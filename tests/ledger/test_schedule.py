@@ -27,7 +27,6 @@ from broadcast.core.model import (
     When,
 )
 from broadcast.core.peers import parse_peer
-from broadcast.ledger.sqlite.ledger import SqliteLedger
 from broadcast.message.when import moment_for
 from broadcast.people import audience as spool
 from tests.ledger.opened import (
@@ -36,11 +35,13 @@ from tests.ledger.opened import (
     HELLO,
     NOW,
     Clock,
+    Opened,
     audience,
     create,
     die,
     everything,
     new_id,
+    opened,
     positions,
     rows,
     send_all,
@@ -66,14 +67,12 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Iterator[SqliteLedger]:
-    with SqliteLedger(tmp_path / "ledger.db", clock=clock, busy_timeout=0.0) as opened:
-        yield opened
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Opened]:
+    with opened(tmp_path / "ledger.db", clock=clock, busy_timeout=0.0) as made:
+        yield made
 
 
-def later(
-    ledger: SqliteLedger, message: Message, contacts: list[Contact], **more: Any
-) -> Broadcast:
+def later(ledger: Opened, message: Message, contacts: list[Contact], **more: Any) -> Broadcast:
     """A bot's broadcast: the ledger keeps it until its time."""
     assert message.when is not None
     due: Callable[[Contact], datetime] = partial(moment_for, message.when)
@@ -87,7 +86,7 @@ def abroad() -> list[Contact]:
     ]
 
 
-def take_over(ledger: SqliteLedger, broadcast: Broadcast, **more: Any) -> SqliteRun:
+def take_over(ledger: Opened, broadcast: Broadcast, **more: Any) -> SqliteRun:
     return asyncio.run(ledger.take_over(broadcast, account=ACCOUNT, **more))
 
 
@@ -95,7 +94,7 @@ def claim(run: SqliteRun, now: datetime) -> list[int]:
     return positions(asyncio.run(run.claim(99, now)))
 
 
-def send_due(ledger: SqliteLedger, broadcast: Broadcast, now: datetime) -> list[int]:
+def send_due(ledger: Opened, broadcast: Broadcast, now: datetime) -> list[int]:
     """A run at that time, to its end; the positions that were sent."""
     found: list[int] = []
 
@@ -117,7 +116,7 @@ def ids(broadcasts: list[Broadcast]) -> list[str]:
 # --- one moment for all
 
 
-def test_nothing_is_handed_out_before_its_time(ledger: SqliteLedger, clock: Clock) -> None:
+def test_nothing_is_handed_out_before_its_time(ledger: Opened, clock: Clock) -> None:
     broadcast = later(ledger, AT_SIX, audience(3))
     assert broadcast.schedule == Schedule(SIX, SIX)
     assert (broadcast.state, broadcast.message) == (State.OPEN, AT_SIX)
@@ -136,7 +135,7 @@ def test_nothing_is_handed_out_before_its_time(ledger: SqliteLedger, clock: Cloc
     assert ledger.reload(broadcast).state is State.DONE
 
 
-def test_a_moment_that_is_past_is_due_at_once(ledger: SqliteLedger) -> None:
+def test_a_moment_that_is_past_is_due_at_once(ledger: Opened) -> None:
     """A transport decides whether it is too late (message/when.py)."""
     past = replace(AT_SIX, when=When(NOW.replace(tzinfo=None), "Europe/Madrid"))
     broadcast = later(ledger, past, audience(2))
@@ -144,14 +143,14 @@ def test_a_moment_that_is_past_is_due_at_once(ledger: SqliteLedger) -> None:
     assert send_due(ledger, broadcast, NOW) == [0, 1]
 
 
-def test_parts_wait_for_their_time_and_for_each_other(ledger: SqliteLedger) -> None:
+def test_parts_wait_for_their_time_and_for_each_other(ledger: Opened) -> None:
     broadcast = later(ledger, AT_SIX, audience(2), parts=lambda _: 2)
     assert ledger.count_scheduled(broadcast) == 4
     assert send_due(ledger, broadcast, NOW) == []
     assert send_due(ledger, broadcast, SIX) == [0, 1, 2, 3]
 
 
-def test_the_earliest_is_due_first_and_what_is_no_schedule_never(ledger: SqliteLedger) -> None:
+def test_the_earliest_is_due_first_and_what_is_no_schedule_never(ledger: Opened) -> None:
     create(ledger, 2)
     second = later(ledger, AT_SIX, audience(1))
     hour = timedelta(hours=1)
@@ -163,7 +162,7 @@ def test_the_earliest_is_due_first_and_what_is_no_schedule_never(ledger: SqliteL
 
 
 def test_what_stands_still_by_a_persons_wish_or_is_at_work_is_not_due(
-    ledger: SqliteLedger, clock: Clock
+    ledger: Opened, clock: Clock
 ) -> None:
     paused, cancelled, running = (later(ledger, AT_SIX, audience(2)) for _ in range(3))
     asyncio.run(ledger.ask(paused, State.PAUSED))
@@ -177,7 +176,7 @@ def test_what_stands_still_by_a_persons_wish_or_is_at_work_is_not_due(
     assert ids(ledger.scheduled()) == [paused.id, running.id]
 
 
-def test_what_was_claimed_when_the_process_died_is_due(ledger: SqliteLedger, clock: Clock) -> None:
+def test_what_was_claimed_when_the_process_died_is_due(ledger: Opened, clock: Clock) -> None:
     broadcast = later(ledger, AT_SIX, audience(2))
     clock.now = SIX
     assert claim(take_over(ledger, broadcast), SIX) == [0, 1]
@@ -195,7 +194,7 @@ def test_what_was_claimed_when_the_process_died_is_due(ledger: SqliteLedger, clo
     ],
 )
 def test_only_what_ends_by_itself_goes_on_by_itself(
-    ledger: SqliteLedger, clock: Clock, halted: Halted | None, goes_on: bool
+    ledger: Opened, clock: Clock, halted: Halted | None, goes_on: bool
 ) -> None:
     broadcast = later(ledger, AT_SIX, audience(2))
     clock.now = SIX
@@ -214,7 +213,7 @@ def test_only_what_ends_by_itself_goes_on_by_itself(
     assert ids(ledger.due(SIX)) == [broadcast.id]
 
 
-def test_a_deferred_delivery_is_due_at_its_new_time(ledger: SqliteLedger, clock: Clock) -> None:
+def test_a_deferred_delivery_is_due_at_its_new_time(ledger: Opened, clock: Clock) -> None:
     broadcast = later(ledger, AT_SIX, audience(2))
     clock.now = SIX
 
@@ -229,7 +228,7 @@ def test_a_deferred_delivery_is_due_at_its_new_time(ledger: SqliteLedger, clock:
     assert ids(ledger.due(SIX + timedelta(hours=1))) == [broadcast.id]
 
 
-def test_who_is_tried_again_is_not_too_late(ledger: SqliteLedger, clock: Clock) -> None:
+def test_who_is_tried_again_is_not_too_late(ledger: Opened, clock: Clock) -> None:
     """PunctualGate lets through what was tried before."""
     broadcast = later(ledger, AT_SIX, audience(1))
     clock.now = SIX
@@ -242,7 +241,7 @@ def test_who_is_tried_again_is_not_too_late(ledger: SqliteLedger, clock: Clock) 
 # --- each at their own time
 
 
-def test_everybody_is_handed_out_at_their_own_time(ledger: SqliteLedger, clock: Clock) -> None:
+def test_everybody_is_handed_out_at_their_own_time(ledger: Opened, clock: Clock) -> None:
     broadcast = later(ledger, AT_THEIR_SIX, abroad())
     hours = [SIX.replace(hour=hour) for hour in (17, 18, 23)]
     assert broadcast.schedule == Schedule(hours[0], hours[2])
@@ -262,7 +261,7 @@ def test_everybody_is_handed_out_at_their_own_time(ledger: SqliteLedger, clock: 
 
 
 def test_times_that_differ_later_than_the_first_chunk(
-    ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+    ledger: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing is written of the times until a second one turns up; then of all."""
     monkeypatch.setattr(spool, "CHUNK", 2)
@@ -276,16 +275,14 @@ def test_times_that_differ_later_than_the_first_chunk(
     assert send_due(ledger, broadcast, SIX) == [n for n in range(18) if n not in (10, 11)]
 
 
-def test_later_parts_of_who_must_wait_are_counted_with_them(
-    ledger: SqliteLedger, clock: Clock
-) -> None:
+def test_later_parts_of_who_must_wait_are_counted_with_them(ledger: Opened, clock: Clock) -> None:
     broadcast = later(ledger, AT_THEIR_SIX, abroad(), parts=lambda _: 3)
     clock.now = SIX.replace(hour=17)
     assert send_due(ledger, broadcast, clock.now) == [0, 1, 2, 9, 10, 11]
     assert ledger.count_scheduled(ledger.reload(broadcast)) == 6
 
 
-def test_a_crash_forgets_no_time(ledger: SqliteLedger, clock: Clock) -> None:
+def test_a_crash_forgets_no_time(ledger: Opened, clock: Clock) -> None:
     broadcast = later(ledger, AT_THEIR_SIX, abroad())
     clock.now = SIX.replace(hour=17)
     assert claim(take_over(ledger, broadcast), clock.now) == [0, 3]
@@ -298,7 +295,7 @@ def test_a_crash_forgets_no_time(ledger: SqliteLedger, clock: Clock) -> None:
     assert claim(run, SIX) == [2, 0, 3]
 
 
-def test_a_canary_does_not_reach_beyond_the_first(ledger: SqliteLedger) -> None:
+def test_a_canary_does_not_reach_beyond_the_first(ledger: Opened) -> None:
     broadcast = later(ledger, AT_THEIR_SIX, abroad())
     run = take_over(ledger, broadcast, first=2)
     assert claim(run, SIX.replace(hour=23)) == [0, 1]
@@ -306,9 +303,7 @@ def test_a_canary_does_not_reach_beyond_the_first(ledger: SqliteLedger) -> None:
 
 
 @pytest.mark.parametrize("with_due", [True, False])
-def test_who_has_no_zone_is_told_before_anything_is_made(
-    ledger: SqliteLedger, with_due: bool
-) -> None:
+def test_who_has_no_zone_is_told_before_anything_is_made(ledger: Opened, with_due: bool) -> None:
     people = [*abroad(), Contact(parse_peer("@bobo"), "Bo", line=9)]
     when = AT_THEIR_SIX.when
     assert when is not None
@@ -322,7 +317,7 @@ def test_who_has_no_zone_is_told_before_anything_is_made(
 
 
 @pytest.mark.parametrize("message", [AT_SIX, AT_THEIR_SIX])
-def test_it_can_be_brought_forward(ledger: SqliteLedger, message: Message) -> None:
+def test_it_can_be_brought_forward(ledger: Opened, message: Message) -> None:
     broadcast = later(ledger, message, abroad())
     asyncio.run(ledger.bring_forward(broadcast))
     after = ledger.reload(broadcast)
@@ -330,7 +325,7 @@ def test_it_can_be_brought_forward(ledger: SqliteLedger, message: Message) -> No
     assert send_due(ledger, after, NOW) == [0, 1, 2, 3]
 
 
-def test_what_is_being_sent_is_not_brought_forward(ledger: SqliteLedger) -> None:
+def test_what_is_being_sent_is_not_brought_forward(ledger: Opened) -> None:
     broadcast = later(ledger, AT_SIX, audience(1))
     take_over(ledger, broadcast)
     with pytest.raises(LockedError):
@@ -340,12 +335,12 @@ def test_what_is_being_sent_is_not_brought_forward(ledger: SqliteLedger) -> None
 # --- at Telegram
 
 
-def at_telegram(ledger: SqliteLedger, message: Message = AT_SIX) -> Broadcast:
+def at_telegram(ledger: Opened, message: Message = AT_SIX) -> Broadcast:
     """A person's broadcast: Telegram keeps it until its time."""
     return asyncio.run(ledger.create(new_id(), message, abroad()))
 
 
-def test_what_telegram_keeps_is_handed_out_at_once(ledger: SqliteLedger, clock: Clock) -> None:
+def test_what_telegram_keeps_is_handed_out_at_once(ledger: Opened, clock: Clock) -> None:
     broadcast = at_telegram(ledger, AT_THEIR_SIX)
     last = SIX.replace(hour=23)
     assert broadcast.schedule == Schedule(SIX.replace(hour=17), last, at_telegram=True)
@@ -358,7 +353,7 @@ def test_what_telegram_keeps_is_handed_out_at_once(ledger: SqliteLedger, clock: 
     assert ledger.scheduled() == []
 
 
-def test_a_recall_knows_the_time_of_what_it_takes_back(ledger: SqliteLedger) -> None:
+def test_a_recall_knows_the_time_of_what_it_takes_back(ledger: Opened) -> None:
     broadcast = at_telegram(ledger)
     send_all(ledger, broadcast)
     made = ledger.create_change(new_id(), Action.RECALL, broadcast, Message(""))
@@ -369,7 +364,7 @@ def test_a_recall_knows_the_time_of_what_it_takes_back(ledger: SqliteLedger) -> 
 
 
 def test_what_has_gone_out_from_there_is_not_changed_by_the_old_ids(
-    ledger: SqliteLedger, clock: Clock
+    ledger: Opened, clock: Clock
 ) -> None:
     broadcast = at_telegram(ledger)
     send_all(ledger, broadcast, 3)
@@ -382,9 +377,7 @@ def test_what_has_gone_out_from_there_is_not_changed_by_the_old_ids(
             asyncio.run(ledger.create_change(new_id(), action, broadcast, HELLO))
 
 
-def test_a_bots_messages_have_ids_and_are_changed_at_any_time(
-    ledger: SqliteLedger, clock: Clock
-) -> None:
+def test_a_bots_messages_have_ids_and_are_changed_at_any_time(ledger: Opened, clock: Clock) -> None:
     broadcast = later(ledger, AT_SIX, audience(2))
     clock.now = SIX
     send_all(ledger, broadcast, 1, now=SIX)
@@ -394,7 +387,7 @@ def test_a_bots_messages_have_ids_and_are_changed_at_any_time(
     assert ledger.scheduled() == []
 
 
-def test_why_it_was_too_late_is_kept_word_by_word(ledger: SqliteLedger, clock: Clock) -> None:
+def test_why_it_was_too_late_is_kept_word_by_word(ledger: Opened, clock: Clock) -> None:
     broadcast = later(ledger, AT_SIX, audience(2))
     clock.now = SIX
     late = Failed("TOO_LATE", "its time was 18:00, more than 30 minutes ago, so it was not sent")

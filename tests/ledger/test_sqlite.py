@@ -44,7 +44,6 @@ from broadcast.core.model import (
 )
 from broadcast.core.peers import parse_peer
 from broadcast.ledger.process import LEASE, this_process
-from broadcast.ledger.sqlite.ledger import SqliteLedger
 from broadcast.ledger.sqlite.rows import milliseconds
 from tests.ledger.opened import (
     ACCOUNT,
@@ -53,6 +52,7 @@ from tests.ledger.opened import (
     HELLO,
     NOW,
     Clock,
+    Opened,
     audience,
     create,
     dead_owner,
@@ -60,6 +60,7 @@ from tests.ledger.opened import (
     everything,
     execute,
     new_id,
+    opened,
     path_of,
     positions,
     rows,
@@ -85,17 +86,17 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ledger(tmp_path: Path, clock: Clock) -> Iterator[SqliteLedger]:
+def ledger(tmp_path: Path, clock: Clock) -> Iterator[Opened]:
     path = tmp_path / "ledger.db"
-    with SqliteLedger(path, clock=clock, busy_timeout=0.0, sleep=clock.sleep) as opened:
-        yield opened
+    with opened(path, clock=clock, busy_timeout=0.0, sleep=clock.sleep) as made:
+        yield made
 
 
-def take_over(ledger: SqliteLedger, broadcast: Broadcast, account: int = ACCOUNT) -> SqliteRun:
+def take_over(ledger: Opened, broadcast: Broadcast, account: int = ACCOUNT) -> SqliteRun:
     return asyncio.run(ledger.take_over(broadcast, account=account))
 
 
-def change(ledger: SqliteLedger, action: Action, target: Broadcast) -> Broadcast:
+def change(ledger: Opened, action: Action, target: Broadcast) -> Broadcast:
     text = HELLO if action is Action.RECALL else Message("I bought a bike!")
     return asyncio.run(ledger.create_change(new_id(), action, target, text))
 
@@ -103,7 +104,7 @@ def change(ledger: SqliteLedger, action: Action, target: Broadcast) -> Broadcast
 # --- making and finding
 
 
-def test_a_new_broadcast_is_open_and_everybody_is_pending(ledger: SqliteLedger) -> None:
+def test_a_new_broadcast_is_open_and_everybody_is_pending(ledger: Opened) -> None:
     broadcast = create(ledger, 3, once="menu")
     assert (broadcast.state, broadcast.action) == (State.OPEN, Action.SEND)
     assert (broadcast.message, broadcast.created_at) == (HELLO, NOW)
@@ -113,7 +114,7 @@ def test_a_new_broadcast_is_open_and_everybody_is_pending(ledger: SqliteLedger) 
     assert states(ledger, broadcast) == ["pending"] * 3
 
 
-def test_an_id_may_be_abbreviated_and_written_in_capitals(ledger: SqliteLedger) -> None:
+def test_an_id_may_be_abbreviated_and_written_in_capitals(ledger: Opened) -> None:
     for identity in ("aaaa000001", "aaab000001", "zzzzzzzzzz"):
         asyncio.run(ledger.create(identity, HELLO, audience(1)))
     assert ledger.find("aaab").id == "aaab000001"
@@ -122,7 +123,7 @@ def test_an_id_may_be_abbreviated_and_written_in_capitals(ledger: SqliteLedger) 
 
 
 @pytest.mark.parametrize("prefix", ["aaa", "", "a"])
-def test_an_ambiguous_id_names_two_of_those_that_fit(ledger: SqliteLedger, prefix: str) -> None:
+def test_an_ambiguous_id_names_two_of_those_that_fit(ledger: Opened, prefix: str) -> None:
     for identity in ("aaaa000001", "aaab000001"):
         asyncio.run(ledger.create(identity, HELLO, audience(1)))
     with pytest.raises(InputError, match=r"several broadcasts.*aaab000001 and aaaa000001"):
@@ -130,14 +131,14 @@ def test_an_ambiguous_id_names_two_of_those_that_fit(ledger: SqliteLedger, prefi
 
 
 @pytest.mark.parametrize("prefix", ["zz", "aaaa0000011", "%", "_", "ä", "\udcff", "{", "a b"])
-def test_an_unknown_id_is_told_and_where_ids_are_shown(ledger: SqliteLedger, prefix: str) -> None:
+def test_an_unknown_id_is_told_and_where_ids_are_shown(ledger: Opened, prefix: str) -> None:
     asyncio.run(ledger.create("aaaa000001", HELLO, audience(1)))
     with pytest.raises(InputError, match=r"no broadcast has the id .*broadcast list"):
         ledger.find(prefix)
 
 
 def test_without_an_id_the_last_one_is_meant_and_for_resume_the_last_unfinished(
-    ledger: SqliteLedger,
+    ledger: Opened,
 ) -> None:
     with pytest.raises(InputError, match="nothing was sent yet"):
         ledger.find()
@@ -153,20 +154,20 @@ def test_without_an_id_the_last_one_is_meant_and_for_resume_the_last_unfinished(
         ledger.find(unfinished=True)
 
 
-def test_the_newest_come_first_and_not_more_than_asked_for(ledger: SqliteLedger) -> None:
+def test_the_newest_come_first_and_not_more_than_asked_for(ledger: Opened) -> None:
     ids = [create(ledger, 1).id for _ in range(4)]
     assert [found.id for found in ledger.newest()] == ids[::-1]
     assert [found.id for found in ledger.newest(2)] == [ids[3], ids[2]]
 
 
-def test_a_key_finds_its_broadcast_and_only_that(ledger: SqliteLedger) -> None:
+def test_a_key_finds_its_broadcast_and_only_that(ledger: Opened) -> None:
     broadcast = create(ledger, once="menu")
     create(ledger)
     assert ledger.by_once("menu") == broadcast
     assert ledger.by_once("Menu") is None
 
 
-def test_two_processes_with_the_same_key_make_one_broadcast(ledger: SqliteLedger) -> None:
+def test_two_processes_with_the_same_key_make_one_broadcast(ledger: Opened) -> None:
     """Both have looked for the key before either made its broadcast."""
     first = create(ledger, 3, once="menu")
     assert create(ledger, 3, once="menu") == first
@@ -178,16 +179,16 @@ def test_two_processes_with_the_same_key_make_one_broadcast(ledger: SqliteLedger
 
 
 def test_a_ledger_is_there_after_it_was_closed(tmp_path: Path) -> None:
-    with SqliteLedger(tmp_path / "ledger.db") as ledger:
+    with opened(tmp_path / "ledger.db") as ledger:
         made = create(ledger, 5)
         send_all(ledger, made, 2)
-    with SqliteLedger(tmp_path / "ledger.db") as ledger:
+    with opened(tmp_path / "ledger.db") as ledger:
         found = ledger.find(made.id)
         assert (found.counts, found.state) == (Counts(sent=4, failed=1), State.DONE)
         assert states(ledger, found) == ["sent", "sent", "failed", "sent", "sent"]
 
 
-def test_a_failure_while_it_is_made_leaves_nothing(ledger: SqliteLedger) -> None:
+def test_a_failure_while_it_is_made_leaves_nothing(ledger: Opened) -> None:
     def broken() -> Iterator[Contact]:
         yield from audience(3)
         raise OverflowError
@@ -253,7 +254,7 @@ MESSAGES = st.builds(
 )
 
 
-def test_a_message_as_usual_costs_nothing_more(ledger: SqliteLedger) -> None:
+def test_a_message_as_usual_costs_nothing_more(ledger: Opened) -> None:
     send_all(ledger, create(ledger))
     kept = everything(ledger)
     assert {row["content"] for row in kept["broadcast"]} == {None}
@@ -261,7 +262,7 @@ def test_a_message_as_usual_costs_nothing_more(ledger: SqliteLedger) -> None:
     assert {(row["others"], row["note"]) for row in kept["outcome"]} == {(None, None)}
 
 
-def test_until_when_a_message_waits_at_telegram_comes_back(ledger: SqliteLedger) -> None:
+def test_until_when_a_message_waits_at_telegram_comes_back(ledger: Opened) -> None:
     broadcast = create(ledger, 3)
     waits = Sent(7, others=(8,), scheduled_until=NOW + timedelta(hours=2))
 
@@ -278,7 +279,7 @@ def test_until_when_a_message_waits_at_telegram_comes_back(ledger: SqliteLedger)
 
 
 def test_an_album_and_a_note_come_back_and_a_change_knows_all_its_messages(
-    ledger: SqliteLedger,
+    ledger: Opened,
 ) -> None:
     broadcast = create(ledger, 2)
     album = Sent(7, others=(8, 9), note="it could not be pinned")
@@ -298,7 +299,7 @@ def test_an_album_and_a_note_come_back_and_a_change_knows_all_its_messages(
         die(ledger)
 
 
-def test_a_key_is_for_all_of_a_message_and_not_for_its_time(ledger: SqliteLedger) -> None:
+def test_a_key_is_for_all_of_a_message_and_not_for_its_time(ledger: Opened) -> None:
     quiet = replace(HELLO, silent=True)
     made = asyncio.run(ledger.create(new_id(), quiet, audience(1), once="menu"))
     later = replace(quiet, when=When(NOW.replace(tzinfo=None), "UTC"))
@@ -314,9 +315,9 @@ def test_a_key_is_for_all_of_a_message_and_not_for_its_time(ledger: SqliteLedger
 def test_message_and_audience_come_back_exactly(contacts: list[Contact], message: Message) -> None:
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory) / "ledger.db"
-        with SqliteLedger(path) as ledger:
+        with opened(path) as ledger:
             made = asyncio.run(ledger.create("b1", message, contacts))
-        with SqliteLedger(path) as ledger:
+        with opened(path) as ledger:
             assert ledger.reload(made) == made
             deliveries = [record.delivery for record in ledger.records(made)]
             claimed = asyncio.run(take_over(ledger, made).claim(10, NOW))
@@ -329,7 +330,7 @@ def test_message_and_audience_come_back_exactly(contacts: list[Contact], message
 # --- leases
 
 
-def test_a_second_start_of_a_live_run_names_the_process(ledger: SqliteLedger) -> None:
+def test_a_second_start_of_a_live_run_names_the_process(ledger: Opened) -> None:
     broadcast = create(ledger)
 
     async def start_twice() -> None:
@@ -345,7 +346,7 @@ def test_a_second_start_of_a_live_run_names_the_process(ledger: SqliteLedger) ->
     assert ledger.reload(broadcast).owner is None
 
 
-def test_a_run_that_has_ended_gives_the_lease_back(ledger: SqliteLedger) -> None:
+def test_a_run_that_has_ended_gives_the_lease_back(ledger: Opened) -> None:
     broadcast = create(ledger)
     for _ in range(3):
 
@@ -367,7 +368,7 @@ def owner(**told: object) -> str:
 
 
 @pytest.mark.parametrize("dead", [dead_owner(), owner(started="1")], ids=["ended", "pid reused"])
-def test_the_lease_of_a_dead_process_is_taken_at_once(ledger: SqliteLedger, dead: str) -> None:
+def test_the_lease_of_a_dead_process_is_taken_at_once(ledger: Opened, dead: str) -> None:
     broadcast = create(ledger)
     take_over(ledger, broadcast)
     with pytest.raises(LockedError):
@@ -379,7 +380,7 @@ def test_the_lease_of_a_dead_process_is_taken_at_once(ledger: SqliteLedger, dead
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only /proc tells a zombie")
 def test_a_process_that_has_ended_is_dead_before_its_parent_has_looked(
-    ledger: SqliteLedger,
+    ledger: Opened,
 ) -> None:
     broadcast = create(ledger)
     take_over(ledger, broadcast)
@@ -393,7 +394,7 @@ def test_a_process_that_has_ended_is_dead_before_its_parent_has_looked(
         assert ledger.reload(broadcast).owner is None
 
 
-def on_another_machine(ledger: SqliteLedger) -> Broadcast:
+def on_another_machine(ledger: Opened) -> Broadcast:
     """A broadcast that a process elsewhere began to send."""
     broadcast = create(ledger)
     take_over(ledger, broadcast)
@@ -403,7 +404,7 @@ def on_another_machine(ledger: SqliteLedger) -> Broadcast:
 
 @pytest.mark.parametrize("hours", [-5, 0, 5])
 def test_the_lease_of_another_machine_is_over_when_it_gives_no_sign_of_life(
-    ledger: SqliteLedger, clock: Clock, hours: float
+    ledger: Opened, clock: Clock, hours: float
 ) -> None:
     """Whatever the clock on the wall shows here and there."""
     broadcast = on_another_machine(ledger)
@@ -424,7 +425,7 @@ def test_who_gives_signs_of_life_on_another_machine_keeps_its_lease(
         await clock.sleep(seconds)
         await asyncio.to_thread(settle_something)
 
-    with SqliteLedger(tmp_path / "ledger.db", clock=clock, sleep=sleep) as ledger:
+    with opened(tmp_path / "ledger.db", clock=clock, sleep=sleep) as ledger:
         broadcast = create(ledger)
         run = take_over(ledger, broadcast)
         (delivery,) = asyncio.run(run.claim(1, NOW))
@@ -438,7 +439,7 @@ def test_who_gives_signs_of_life_on_another_machine_keeps_its_lease(
 
 @pytest.mark.parametrize("hours", [-5, 5])
 def test_a_wall_clock_that_is_set_lets_nobody_in_and_locks_nobody_out(
-    ledger: SqliteLedger, clock: Clock, hours: float
+    ledger: Opened, clock: Clock, hours: float
 ) -> None:
     broadcast = create(ledger)
     run = take_over(ledger, broadcast)
@@ -461,7 +462,7 @@ def test_a_wall_clock_that_is_set_lets_nobody_in_and_locks_nobody_out(
 
 @pytest.mark.parametrize("elapsed", [0.0, 10.0, 5000.0])
 def test_a_lease_of_before_the_machine_was_restarted_is_over(
-    ledger: SqliteLedger, clock: Clock, elapsed: float
+    ledger: Opened, clock: Clock, elapsed: float
 ) -> None:
     """The clock that only goes forwards has begun at 0 again."""
     broadcast = create(ledger)
@@ -475,7 +476,7 @@ def test_a_lease_of_before_the_machine_was_restarted_is_over(
 
 
 def test_a_lease_that_ends_later_than_any_can_is_of_another_start_of_the_machine(
-    ledger: SqliteLedger, clock: Clock
+    ledger: Opened, clock: Clock
 ) -> None:
     """Where nothing names the starts of the machine."""
     broadcast = create(ledger)
@@ -484,7 +485,7 @@ def test_a_lease_that_ends_later_than_any_can_is_of_another_start_of_the_machine
     assert ledger.reload(broadcast).owner is None
 
 
-def test_each_commit_prolongs_the_lease(ledger: SqliteLedger, clock: Clock) -> None:
+def test_each_commit_prolongs_the_lease(ledger: Opened, clock: Clock) -> None:
     broadcast = create(ledger, 5)
     run = take_over(ledger, broadcast)
     claimed = []
@@ -503,7 +504,7 @@ def test_each_commit_prolongs_the_lease(ledger: SqliteLedger, clock: Clock) -> N
 # --- one account, one process
 
 
-def test_an_account_is_used_by_one_run_at_a_time(ledger: SqliteLedger) -> None:
+def test_an_account_is_used_by_one_run_at_a_time(ledger: Opened) -> None:
     """Whatever session each has: two together would be too fast for the account."""
     first, second = create(ledger), create(ledger)
     run = take_over(ledger, first)
@@ -517,12 +518,12 @@ def test_an_account_is_used_by_one_run_at_a_time(ledger: SqliteLedger) -> None:
     take_over(ledger, create(ledger))
 
 
-def test_an_account_is_another_one_at_another_server(ledger: SqliteLedger) -> None:
+def test_an_account_is_another_one_at_another_server(ledger: Opened) -> None:
     for server in (None, "sandbox", "127.0.0.1:1"):
         asyncio.run(ledger.take_over(create(ledger), account=ACCOUNT, server=server))
 
 
-def test_a_process_that_has_died_holds_no_account(ledger: SqliteLedger, clock: Clock) -> None:
+def test_a_process_that_has_died_holds_no_account(ledger: Opened, clock: Clock) -> None:
     take_over(ledger, create(ledger))
     die(ledger)
     take_over(ledger, create(ledger))
@@ -530,9 +531,7 @@ def test_a_process_that_has_died_holds_no_account(ledger: SqliteLedger, clock: C
     take_over(ledger, create(ledger))
 
 
-def test_whoever_holds_the_account_elsewhere_is_watched_too(
-    ledger: SqliteLedger, clock: Clock
-) -> None:
+def test_whoever_holds_the_account_elsewhere_is_watched_too(ledger: Opened, clock: Clock) -> None:
     on_another_machine(ledger)
     before = clock.elapsed
     take_over(ledger, create(ledger))
@@ -540,7 +539,7 @@ def test_whoever_holds_the_account_elsewhere_is_watched_too(
 
 
 def test_a_run_that_does_nothing_keeps_its_lease_by_its_heartbeat(
-    ledger: SqliteLedger, clock: Clock
+    ledger: Opened, clock: Clock
 ) -> None:
     broadcast = create(ledger)
 
@@ -563,7 +562,7 @@ def test_a_run_that_does_nothing_keeps_its_lease_by_its_heartbeat(
     assert row["alive_until"] == 1000 * (clock.monotonic() + LEASE.total_seconds())
 
 
-def test_it_goes_on_as_the_account_and_at_the_server_that_began(ledger: SqliteLedger) -> None:
+def test_it_goes_on_as_the_account_and_at_the_server_that_began(ledger: Opened) -> None:
     broadcast = create(ledger)
 
     def begin(account: int, server: str | None) -> None:
@@ -583,7 +582,7 @@ def test_it_goes_on_as_the_account_and_at_the_server_that_began(ledger: SqliteLe
 
 
 def test_nothing_that_a_run_writes_counts_once_another_has_taken_over(
-    ledger: SqliteLedger, clock: Clock
+    ledger: Opened, clock: Clock
 ) -> None:
     broadcast = create(ledger, 10)
     old = take_over(ledger, broadcast)
@@ -608,7 +607,7 @@ def test_nothing_that_a_run_writes_counts_once_another_has_taken_over(
     assert ledger.reload(broadcast).owner is not None
 
 
-def test_a_start_that_has_lost_its_lease_ends_by_itself(ledger: SqliteLedger, clock: Clock) -> None:
+def test_a_start_that_has_lost_its_lease_ends_by_itself(ledger: Opened, clock: Clock) -> None:
     broadcast = create(ledger)
 
     async def sleep_too_long() -> None:
@@ -625,7 +624,7 @@ def test_a_start_that_has_lost_its_lease_ends_by_itself(ledger: SqliteLedger, cl
 
 
 def test_a_crash_leaves_in_doubt_exactly_what_was_claimed_and_not_settled(
-    ledger: SqliteLedger, clock: Clock
+    ledger: Opened, clock: Clock
 ) -> None:
     broadcast = create(ledger, 12)
     run = take_over(ledger, broadcast)
@@ -652,7 +651,7 @@ def test_a_crash_leaves_in_doubt_exactly_what_was_claimed_and_not_settled(
     assert asyncio.run(again.claim(9, clock.utc())) == []
 
 
-def test_what_was_deferred_waits_on_after_a_crash(ledger: SqliteLedger) -> None:
+def test_what_was_deferred_waits_on_after_a_crash(ledger: Opened) -> None:
     broadcast = create(ledger, 1)
     run = take_over(ledger, broadcast)
     for _ in range(2):
@@ -668,7 +667,7 @@ def test_what_was_deferred_waits_on_after_a_crash(ledger: SqliteLedger) -> None:
     assert delivery.attempts == 2
 
 
-def sleeper(ledger: SqliteLedger, count: int) -> tuple[Broadcast, SqliteRun]:
+def sleeper(ledger: Opened, count: int) -> tuple[Broadcast, SqliteRun]:
     """A process that was frozen for longer than its lease, with two deliveries under way."""
     broadcast = create(ledger, count)
     run = take_over(ledger, broadcast)
@@ -678,9 +677,7 @@ def sleeper(ledger: SqliteLedger, count: int) -> tuple[Broadcast, SqliteRun]:
 
 
 @pytest.mark.parametrize("how", ["cancel", "recall", "what was found"])
-def test_a_process_that_wakes_up_after_a_decision_cannot_go_on(
-    ledger: SqliteLedger, how: str
-) -> None:
+def test_a_process_that_wakes_up_after_a_decision_cannot_go_on(ledger: Opened, how: str) -> None:
     broadcast, run = sleeper(ledger, 10)
     match how:
         case "cancel":
@@ -696,7 +693,7 @@ def test_a_process_that_wakes_up_after_a_decision_cannot_go_on(
         asyncio.run(run.renew(NOW))
 
 
-def test_a_run_knows_when_its_lease_has_passed(ledger: SqliteLedger, clock: Clock) -> None:
+def test_a_run_knows_when_its_lease_has_passed(ledger: Opened, clock: Clock) -> None:
     run = take_over(ledger, create(ledger, 3))
     asyncio.run(run.claim(1, NOW))
     half = LEASE.total_seconds() / 2
@@ -712,7 +709,7 @@ def test_a_run_knows_when_its_lease_has_passed(ledger: SqliteLedger, clock: Cloc
 
 
 @pytest.mark.parametrize("then", ["nothing", "release", "halt", "wait"])
-def test_what_was_perhaps_sent_is_never_called_skipped(ledger: SqliteLedger, then: str) -> None:
+def test_what_was_perhaps_sent_is_never_called_skipped(ledger: Opened, then: str) -> None:
     broadcast = create(ledger, 3)
     run = take_over(ledger, broadcast)
     claimed = asyncio.run(run.claim(3, NOW))
@@ -734,7 +731,7 @@ def test_what_was_perhaps_sent_is_never_called_skipped(ledger: SqliteLedger, the
     assert len(ledger.in_doubt(now)) == 3
 
 
-def test_crash_after_crash_loses_nobody(ledger: SqliteLedger) -> None:
+def test_crash_after_crash_loses_nobody(ledger: Opened) -> None:
     broadcast = create(ledger, 7)
     for _ in range(5):
         asyncio.run(take_over(ledger, broadcast).claim(3, NOW))
@@ -744,7 +741,7 @@ def test_crash_after_crash_loses_nobody(ledger: SqliteLedger) -> None:
 
 @pytest.mark.parametrize("action", [Action.EDIT, Action.RECALL])
 def test_a_change_is_of_those_that_were_sent_and_a_crash_of_it_loses_none(
-    ledger: SqliteLedger, action: Action
+    ledger: Opened, action: Action
 ) -> None:
     """Gaps at the start, in the middle, over a whole slice and at the end of the target."""
     create(ledger, 3)
@@ -785,7 +782,7 @@ def test_a_change_is_of_those_that_were_sent_and_a_crash_of_it_loses_none(
     assert ledger.reload(target).counts == Counts(sent=12, failed=8)
 
 
-def test_after_a_slice_is_settled_no_trace_of_the_intent_is_left(ledger: SqliteLedger) -> None:
+def test_after_a_slice_is_settled_no_trace_of_the_intent_is_left(ledger: Opened) -> None:
     broadcast = create(ledger, 9)
     run = take_over(ledger, broadcast)
     asyncio.run(settle_all(run, [Sent(1), WAIT, BLOCKED]))
@@ -796,7 +793,7 @@ def test_after_a_slice_is_settled_no_trace_of_the_intent_is_left(ledger: SqliteL
     assert (kept["slice"], kept["waiting"], len(kept["outcome"])) == ([], [], 9)
 
 
-def test_a_final_outcome_is_written_once(ledger: SqliteLedger) -> None:
+def test_a_final_outcome_is_written_once(ledger: Opened) -> None:
     broadcast = create(ledger, 1)
     run = take_over(ledger, broadcast)
     (delivery,) = asyncio.run(run.claim(1, NOW))
@@ -811,7 +808,7 @@ def test_a_final_outcome_is_written_once(ledger: SqliteLedger) -> None:
 # --- retry
 
 
-def test_only_failures_that_can_turn_out_otherwise_are_retried(ledger: SqliteLedger) -> None:
+def test_only_failures_that_can_turn_out_otherwise_are_retried(ledger: Opened) -> None:
     broadcast = create(ledger, 4)
     private = Failed("USER_PRIVACY_RESTRICTED", "private")
 
@@ -831,7 +828,7 @@ def test_only_failures_that_can_turn_out_otherwise_are_retried(ledger: SqliteLed
     assert positions(asyncio.run(run.claim(9, NOW))) == [1]
 
 
-def test_a_retry_waits_for_the_end_of_the_first_run(ledger: SqliteLedger) -> None:
+def test_a_retry_waits_for_the_end_of_the_first_run(ledger: Opened) -> None:
     broadcast = create(ledger, 2)
     run = take_over(ledger, broadcast)
     asyncio.run(settle_all(run, [BLOCKED]))
@@ -847,7 +844,7 @@ def test_a_retry_waits_for_the_end_of_the_first_run(ledger: SqliteLedger) -> Non
 
 
 def test_a_broadcast_that_nobody_runs_is_paused_and_cancelled_at_once(
-    ledger: SqliteLedger,
+    ledger: Opened,
 ) -> None:
     broadcast = create(ledger, 3)
     assert asyncio.run(ledger.ask(broadcast, State.PAUSED)) is False
@@ -863,7 +860,7 @@ def test_a_broadcast_that_nobody_runs_is_paused_and_cancelled_at_once(
     assert ledger.reload(broadcast).state is State.CANCELLED
 
 
-def test_a_broadcast_that_is_done_stays_done(ledger: SqliteLedger) -> None:
+def test_a_broadcast_that_is_done_stays_done(ledger: Opened) -> None:
     broadcast = create(ledger, 1)
     send_all(ledger, broadcast)
     for state in (State.PAUSED, State.CANCELLED):
@@ -872,7 +869,7 @@ def test_a_broadcast_that_is_done_stays_done(ledger: SqliteLedger) -> None:
 
 
 @pytest.mark.parametrize("state", [State.PAUSED, State.CANCELLED])
-def test_a_run_leaves_the_state_that_was_asked_for(ledger: SqliteLedger, state: State) -> None:
+def test_a_run_leaves_the_state_that_was_asked_for(ledger: Opened, state: State) -> None:
     broadcast = create(ledger, 3)
     asked = []
 
@@ -889,7 +886,7 @@ def test_a_run_leaves_the_state_that_was_asked_for(ledger: SqliteLedger, state: 
     assert ledger.reload(broadcast).state is state
 
 
-def test_a_cancel_is_not_softened_to_a_pause(ledger: SqliteLedger) -> None:
+def test_a_cancel_is_not_softened_to_a_pause(ledger: Opened) -> None:
     broadcast = create(ledger, 3)
     run = take_over(ledger, broadcast)
     for state in (State.CANCELLED, State.PAUSED):
@@ -898,7 +895,7 @@ def test_a_cancel_is_not_softened_to_a_pause(ledger: SqliteLedger) -> None:
     assert ledger.reload(broadcast).state is State.CANCELLED
 
 
-def test_a_cancel_holds_when_the_process_dies_before_it_has_obeyed(ledger: SqliteLedger) -> None:
+def test_a_cancel_holds_when_the_process_dies_before_it_has_obeyed(ledger: Opened) -> None:
     broadcast = create(ledger, 3)
     take_over(ledger, broadcast)
     asyncio.run(ledger.ask(broadcast, State.CANCELLED))
@@ -910,7 +907,7 @@ def test_a_cancel_holds_when_the_process_dies_before_it_has_obeyed(ledger: Sqlit
 
 
 @pytest.mark.parametrize("how", ["asked before it died", "cancelled afterwards", "again"])
-def test_what_is_in_doubt_is_never_called_skipped(ledger: SqliteLedger, how: str) -> None:
+def test_what_is_in_doubt_is_never_called_skipped(ledger: Opened, how: str) -> None:
     broadcast = create(ledger, 8)
     run = take_over(ledger, broadcast)
     claimed = asyncio.run(run.claim(5, NOW))
@@ -935,7 +932,7 @@ def test_what_is_in_doubt_is_never_called_skipped(ledger: SqliteLedger, how: str
         assert list(ledger.records(after, status)) == [r for r in found if r.status is status]
 
 
-def test_what_was_in_doubt_and_has_arrived_is_sent(ledger: SqliteLedger) -> None:
+def test_what_was_in_doubt_and_has_arrived_is_sent(ledger: Opened) -> None:
     broadcast = create(ledger, 4)
     run = take_over(ledger, broadcast)
     asyncio.run(settle_all(run, [Sent(1)]))
@@ -957,7 +954,7 @@ def test_what_was_in_doubt_and_has_arrived_is_sent(ledger: SqliteLedger) -> None
     assert asyncio.run(take_over(ledger, broadcast).claim(9, NOW)) == []
 
 
-def test_a_recall_waits_for_no_outcome_of_a_dead_process(ledger: SqliteLedger) -> None:
+def test_a_recall_waits_for_no_outcome_of_a_dead_process(ledger: Opened) -> None:
     broadcast = create(ledger, 3)
     asyncio.run(take_over(ledger, broadcast).claim(2, NOW))
     die(ledger)
@@ -969,7 +966,7 @@ def test_a_recall_waits_for_no_outcome_of_a_dead_process(ledger: SqliteLedger) -
 # --- edit and recall
 
 
-def test_a_recall_cancels_what_is_pending_and_is_the_last_word(ledger: SqliteLedger) -> None:
+def test_a_recall_cancels_what_is_pending_and_is_the_last_word(ledger: Opened) -> None:
     target = create(ledger, 4)
 
     async def begin() -> None:
@@ -993,7 +990,7 @@ def test_a_recall_cancels_what_is_pending_and_is_the_last_word(ledger: SqliteLed
             change(ledger, action, target)
 
 
-def test_who_was_done_stays_done_after_a_recall(ledger: SqliteLedger) -> None:
+def test_who_was_done_stays_done_after_a_recall(ledger: Opened) -> None:
     target = create(ledger, 2)
     send_all(ledger, target, 0)
     change(ledger, Action.RECALL, target)
@@ -1002,7 +999,7 @@ def test_who_was_done_stays_done_after_a_recall(ledger: SqliteLedger) -> None:
         asyncio.run(ledger.requeue_failed(target, insist=True))
 
 
-def test_what_cannot_be_changed_is_refused_before_anything_is_made(ledger: SqliteLedger) -> None:
+def test_what_cannot_be_changed_is_refused_before_anything_is_made(ledger: Opened) -> None:
     nobody, running, unfinished, done = (create(ledger, 2) for _ in range(4))
     send_all(ledger, nobody, 0, 1)
     send_all(ledger, done)
@@ -1034,7 +1031,7 @@ def test_what_cannot_be_changed_is_refused_before_anything_is_made(ledger: Sqlit
         change(ledger, Action.RECALL, done)
 
 
-def test_a_newer_edit_overtakes_one_that_is_unfinished(ledger: SqliteLedger) -> None:
+def test_a_newer_edit_overtakes_one_that_is_unfinished(ledger: Opened) -> None:
     """Otherwise a resume of the older one would bring the older text back."""
     target = create(ledger, 3)
     send_all(ledger, target)
@@ -1048,7 +1045,7 @@ def test_a_newer_edit_overtakes_one_that_is_unfinished(ledger: SqliteLedger) -> 
         asyncio.run(ledger.requeue_failed(older, insist=True))
 
 
-def test_after_an_edit_no_retry_sends_the_older_text(ledger: SqliteLedger) -> None:
+def test_after_an_edit_no_retry_sends_the_older_text(ledger: Opened) -> None:
     """It would also add recipients to an edit that is unfinished."""
     target = create(ledger, 3)
     send_all(ledger, target, 1)
@@ -1064,7 +1061,7 @@ def test_after_an_edit_no_retry_sends_the_older_text(ledger: SqliteLedger) -> No
 def test_nobody_else_may_read_the_files(tmp_path: Path) -> None:
     before = os.umask(0)
     try:
-        with SqliteLedger(tmp_path / "home" / "ledger.db") as ledger:
+        with opened(tmp_path / "home" / "ledger.db") as ledger:
             send_all(ledger, create(ledger))
             files = list((tmp_path / "home").iterdir())
             modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in files}
@@ -1085,7 +1082,7 @@ def test_a_bare_id_and_its_outcome_cost_less_than_60_bytes(
 ) -> None:
     size = 20_000
     contacts = (Contact(parse_peer(str(first + 7 * number))) for number in range(size))
-    with SqliteLedger(tmp_path / "ledger.db") as ledger:
+    with opened(tmp_path / "ledger.db") as ledger:
         empty = path_of(ledger).stat().st_size
         broadcast = asyncio.run(ledger.create(new_id(), HELLO, contacts))
 

@@ -1,11 +1,10 @@
-"""The file of the ledger: one thread writes it, readers never wait; it knows no broadcast."""
+"""The file of the ledger: a thread writes it, another reads it and never waits for the first."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import sqlite3
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
@@ -15,12 +14,11 @@ from broadcast.core.errors import HaltedError, NextStep, SettingsError
 from broadcast.disk.private import cannot_write, make_private
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from pathlib import Path
 
 T = TypeVar("T")
 BUSY_TIMEOUT = 5.0  # seconds to wait for another program that holds the file
-CHUNK = 1_000  # rows of a stream that are read at once
 
 
 def _read_statements() -> dict[str, str]:
@@ -91,8 +89,8 @@ class Database:
         self.path = path
         self._busy_timeout = busy_timeout
         self._migrations = read_migrations() if migrations is None else migrations
-        self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger")
-        self._reading = threading.Lock()  # threads must not share a statement
+        self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-write")
+        self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-read")
 
     def __enter__(self) -> Self:
         try:
@@ -108,7 +106,8 @@ class Database:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._thread.shutdown()
+        self._writing.shutdown()
+        self._reading.shutdown()
         try:
             with self._explained():
                 self._connections.close()
@@ -123,31 +122,23 @@ class Database:
             with self._explained(), self._transaction():
                 return work(Statements(self._writer))
 
-        return await asyncio.get_running_loop().run_in_executor(self._thread, transaction)
+        return await asyncio.get_running_loop().run_in_executor(self._writing, transaction)
 
-    def read(self, name: str, **values: object) -> list[Any]:
-        """The rows of one statement, as they are now."""
-        with self._explained(), self._reading:
-            return Statements(self._reader).rows(name, **values)
+    async def read(self, work: Callable[[Statements], T]) -> T:
+        """Do `work`, which writes nothing, in the reader's thread: short, so that others may read.
 
-    def look(self, work: Callable[[Statements], T]) -> T:
-        """What `work` reads, in several statements."""
-        with self._explained(), self._reading:
-            return work(Statements(self._reader))
-
-    def stream(self, name: str, span: Mapping[str, int], **values: object) -> Iterator[Any]:
-        """The rows of one statement with keys from `low` to `high` of `span`, in that order.
-
-        Only some of them are in memory at a time, and between these nothing is kept open: it may be
-        left before its end, and what is written meanwhile is seen.
+        Each of its statements sees what is committed by then.
         """
-        low, high = span["low"], span["high"]
-        while True:
-            rows = self.read(name, low=low, high=high, limit=CHUNK, **values)
-            yield from rows
-            if len(rows) < CHUNK:
-                return
-            low = rows[-1]["key"] + 1
+
+        def reading() -> T:
+            with self._explained():
+                return work(Statements(self._reader))
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, reading)
+
+    async def rows(self, name: str, **values: object) -> list[Any]:
+        """What one statement reads."""
+        return await self.read(lambda sql: sql.rows(name, **values))
 
     @contextmanager
     def _transaction(self) -> Generator[None]:

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 class SqliteDoubts(SqliteStore):
     """See `Doubts`. It reads the records of the store."""
 
-    def update_state(self, broadcast: Broadcast) -> str | None:
+    async def update_state(self, broadcast: Broadcast) -> str | None:
         """See `Doubts.update_state`."""
-        (row,) = self._database.read("broadcast_by_number", number=broadcast.number)
+        (row,) = await self._database.rows("broadcast_by_number", number=broadcast.number)
         return row["update_state"]
 
     async def keep_update_state(self, broadcast: Broadcast, state: str) -> None:
@@ -29,9 +29,9 @@ class SqliteDoubts(SqliteStore):
         values = {"number": broadcast.number, "update_state": state}
         await self._database.write(lambda sql: sql.run("keep_update_state", **values))
 
-    def without_id(self, broadcast: Broadcast) -> list[Delivery]:
+    async def without_id(self, broadcast: Broadcast) -> list[Delivery]:
         """See `Doubts.without_id`."""
-        rows = self._database.read("without_id", **keys(broadcast.number))
+        rows = await self._database.rows("without_id", **keys(broadcast.number))
         return [delivery_of(broadcast, *row) for row in rows]
 
     async def learn_ids(self, broadcast: Broadcast, found: Mapping[int, Sequence[int]]) -> None:
@@ -40,15 +40,16 @@ class SqliteDoubts(SqliteStore):
         rows = [(ids[0], others_row(ids[1:]), low + position) for position, ids in found.items()]
         await self._database.write(lambda sql: sql.many("set_message_id", rows))
 
-    def in_doubt(self, broadcast: Broadcast) -> list[Delivery]:
+    async def in_doubt(self, broadcast: Broadcast) -> list[Delivery]:
         """See `Doubts.in_doubt`."""
         if broadcast.owner is not None:
             return []
-        (span,) = self._database.read("span_in_doubt", **keys(broadcast.number))
+        (span,) = await self._database.rows("span_in_doubt", **keys(broadcast.number))
         if span["low"] is None:
             return []
-        unsettled = self._records(broadcast, dict(span), Status.PENDING, Status.SENDING)
-        return [record.delivery for record in unsettled if is_in_doubt(record)]
+        within = range(span["low"], span["high"] + 1)
+        unsettled = self._records(broadcast, within, Status.PENDING, Status.SENDING)
+        return [record.delivery async for record in unsettled if is_in_doubt(record)]
 
     async def learn_sent(self, broadcast: Broadcast, found: Mapping[int, Sequence[int]]) -> None:
         """See `Doubts.learn_sent`."""

@@ -187,7 +187,13 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
     if row["sent"] is not None:
         at = broadcast.created_at + timedelta(milliseconds=row["at"])
         if row["sent"]:
-            return Record(delivery, Status.SENT, _sent_of(row, delivery.others), at)
+            sent = Sent(
+                row["message_id"],
+                others=delivery.others,
+                note=row["note"] or "",
+                scheduled_until=None if row["until"] is None else moment(row["until"]),
+            )
+            return Record(delivery, Status.SENT, sent, at)
         failed = Failed(row["error"], row["note"] or reason_of(row["error"]))
         return Record(delivery, Status.FAILED, failed, at)
     return record_of_unsettled(
@@ -196,14 +202,4 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
         is_claimed=bool(row["claimed"] or (row["claimed"] is None and row["sliced"])),
         is_doubtful=bool(row["doubt"]),
         trouble=row["trouble"],
-    )
-
-
-def _sent_of(row: Any, others: tuple[int, ...]) -> Sent:
-    until = row["scheduled_until"]
-    return Sent(
-        row["message_id"],
-        others=others,
-        note=row["note"] or "",
-        scheduled_until=None if until is None else moment(until),
     )

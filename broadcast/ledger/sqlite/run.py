@@ -267,10 +267,10 @@ class SqliteRun:
         renew_after: float = LEASE.seconds / 3,
     ) -> None:
         """Keep the lease alive, and call `on_stop` when another process asks to stop."""
-        renewed = self._clock.monotonic()
+        number, renewed = self.broadcast.number, self._clock.monotonic()
         while True:
             await asyncio.sleep(every)
-            (row,) = self._database.read("broadcast_by_number", number=self.broadcast.number)
+            (row,) = await self._database.rows("broadcast_by_number", number=number)
             if row["wanted"]:
                 on_stop()
             if row["epoch"] != self._epoch or self._clock.monotonic() - renewed >= renew_after:

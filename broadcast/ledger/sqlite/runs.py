@@ -72,7 +72,7 @@ class SqliteRuns(Lookup):
         """
 
         async def held() -> list[Any]:
-            return self._database.look(
+            return await self._database.read(
                 lambda sql: [self._row(sql, broadcast), *_busy(sql, broadcast, account, server)]
             )
 
@@ -103,14 +103,14 @@ class SqliteRuns(Lookup):
         sql.run("take_over", number=broadcast.number, **owner, **self._leases.until())
         return self._reloaded(sql, broadcast.number), row["epoch"] + 1
 
-    def known(self, account: int, server: str | None) -> Known:
+    async def known(self, account: int, server: str | None) -> Known:
         """See `Runs.known`."""
-        rows = self._database.read("account", id=account, server=server or "")
+        rows = await self._database.rows("account", id=account, server=server or "")
         return known_of(rows[0] if rows else None)
 
-    def last_person(self, server: str | None) -> int:
+    async def last_person(self, server: str | None) -> int:
         """See `Runs.last_person`."""
-        rows = self._database.read("last_account", server=server or "")
+        rows = await self._database.rows("last_account", server=server or "")
         return rows[0]["account"] if rows else 0
 
 

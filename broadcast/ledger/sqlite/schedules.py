@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class SqliteSchedules(Lookup):
     """See `Schedules`."""
 
-    def due(self, now: datetime) -> list[Broadcast]:
+    async def due(self, now: datetime) -> list[Broadcast]:
         """See `Schedules.due`."""
 
         def work(sql: Statements) -> list[Broadcast]:
@@ -29,9 +29,9 @@ class SqliteSchedules(Lookup):
                 if broadcast.owner is None and _has_due(sql, row, milliseconds(now))
             ]
 
-        return self._database.look(work)
+        return await self._database.read(work)
 
-    def next_moment(self, now: datetime) -> datetime | None:
+    async def next_moment(self, now: datetime) -> datetime | None:
         """See `Schedules.next_moment`."""
         at = milliseconds(now)
 
@@ -44,17 +44,17 @@ class SqliteSchedules(Lookup):
                 moments += [found["due"] for found in waiting]
             return moments
 
-        moments = self._database.look(work)
+        moments = await self._database.read(work)
         return moment(min(moments)) if moments else None
 
-    def scheduled(self) -> list[Broadcast]:
+    async def scheduled(self) -> list[Broadcast]:
         """See `Schedules.scheduled`."""
         now = milliseconds(self._clock.utc())
-        return self._database.look(
+        return await self._database.read(
             lambda sql: [self._broadcast(sql, row) for row in sql.rows("schedules", now=now)]
         )
 
-    def count_scheduled(self, broadcast: Broadcast) -> int:
+    async def count_scheduled(self, broadcast: Broadcast) -> int:
         """See `Schedules.count_scheduled`."""
         schedule, now = broadcast.schedule, self._clock.utc()
         if schedule is None or schedule.at_telegram or now >= schedule.last:
@@ -62,7 +62,7 @@ class SqliteSchedules(Lookup):
         if now < schedule.first:
             return broadcast.counts.pending
         span = keys(broadcast.number)
-        ((count,),) = self._database.read("count_scheduled", **span, now=milliseconds(now))
+        ((count,),) = await self._database.rows("count_scheduled", **span, now=milliseconds(now))
         return count
 
     async def bring_forward(self, broadcast: Broadcast) -> None:

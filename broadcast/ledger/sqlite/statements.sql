@@ -292,21 +292,21 @@ UPDATE outcome SET message_id = ?, others = ? WHERE key = ? AND sent = 1 AND mes
 
 -- name: records
 -- `ended` leaves out all but the sent, the failed, or those that are neither.
-SELECT r.key, r.peer, r.contact, r.part, o.sent, o.message_id, o.others, o.note, o.at, o.error,
-       (SELECT until FROM scheduled t WHERE t.key = r.key) AS scheduled_until,
+SELECT r.key, r.peer, r.contact, r.part, o.sent, o.message_id, o.others, o.note, o.at, o.error, t.until,
        w.attempts, w.error AS trouble, w.doubt, w.claimed,
        r.part IS NULL
        AND EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
 FROM recipient r LEFT JOIN outcome o ON o.key = r.key LEFT JOIN waiting w ON w.key = r.key
+LEFT JOIN scheduled t ON t.key = r.key
 WHERE r.key BETWEEN :low AND :high
   AND (:ended IS NULL
        OR :ended = CASE o.sent WHEN 1 THEN 'sent' WHEN 0 THEN 'failed' ELSE 'not yet' END)
-ORDER BY r.key LIMIT :limit;
+ORDER BY r.key;
 
 -- name: changes
 -- The same for an edit or a recall, whose recipients are those of its target.
 SELECT r.key - :shift AS key, r.peer, r.contact, r.part, o.sent, m.message_id, m.others, o.note,
-       o.at, o.error, NULL AS scheduled_until, w.attempts, w.error AS trouble, w.doubt, w.claimed,
+       o.at, o.error, NULL AS until, w.attempts, w.error AS trouble, w.doubt, w.claimed,
        EXISTS (SELECT 1 FROM slice s
                WHERE s.first <= r.key - :shift AND s.last >= r.key - :shift) AS sliced
 FROM outcome m JOIN recipient r ON r.key = m.key
@@ -314,7 +314,7 @@ LEFT JOIN outcome o ON o.key = r.key - :shift LEFT JOIN waiting w ON w.key = r.k
 WHERE m.key BETWEEN :low + :shift AND :high + :shift AND m.sent = 1
   AND (:ended IS NULL
        OR :ended = CASE o.sent WHEN 1 THEN 'sent' WHEN 0 THEN 'failed' ELSE 'not yet' END)
-ORDER BY r.key LIMIT :limit;
+ORDER BY r.key;
 
 -- name: last_account
 -- Who started the last broadcast there. A person's account is known once somebody has signed in.

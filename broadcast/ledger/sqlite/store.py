@@ -32,12 +32,14 @@ from broadcast.message.when import moment_for
 from broadcast.people.audience import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable
     from datetime import datetime
 
     from broadcast.core.lifecycle import Standing
     from broadcast.core.model import Contact, Record, When
     from broadcast.ledger.sqlite.database import Statements
+
+CHUNK = 1_000  # deliveries that are read at once
 
 
 class SqliteStore(Lookup):
@@ -124,13 +126,13 @@ class SqliteStore(Lookup):
         assert number is not None  # noqa: S101 - an INSERT has one
         return number
 
-    def reload(self, broadcast: Broadcast) -> Broadcast:
+    async def reload(self, broadcast: Broadcast) -> Broadcast:
         """See `Store.reload`."""
-        return self._database.look(lambda sql: self._reloaded(sql, broadcast.number))
+        return await self._database.read(lambda sql: self._reloaded(sql, broadcast.number))
 
-    def find(self, prefix: str | None = None, *, unfinished: bool = False) -> Broadcast:
+    async def find(self, prefix: str | None = None, *, unfinished: bool = False) -> Broadcast:
         """See `Store.find`."""
-        return self._database.look(lambda sql: self._find(sql, prefix, unfinished=unfinished))
+        return await self._database.read(lambda sql: self._find(sql, prefix, unfinished=unfinished))
 
     def _find(self, sql: Statements, prefix: str | None, *, unfinished: bool) -> Broadcast:
         if prefix is None and unfinished:
@@ -151,45 +153,53 @@ class SqliteStore(Lookup):
             )
         return self._broadcast(sql, rows[0])
 
-    def by_once(self, key: str) -> Broadcast | None:
+    async def by_once(self, key: str) -> Broadcast | None:
         """See `Store.by_once`."""
 
         def work(sql: Statements) -> Broadcast | None:
             row = sql.one("broadcast_by_once", once_key=key)
             return None if row is None else self._broadcast(sql, row)
 
-        return self._database.look(work)
+        return await self._database.read(work)
 
-    def newest(self, limit: int = 50) -> list[Broadcast]:
+    async def newest(self, limit: int = 50) -> list[Broadcast]:
         """See `Store.newest`."""
-        return self._all("newest_broadcasts", limit=limit)
+        return await self._all("newest_broadcasts", limit=limit)
 
-    def unfinished(self) -> list[Broadcast]:
+    async def unfinished(self) -> list[Broadcast]:
         """See `Store.unfinished`."""
-        return self._all("unfinished_broadcasts")
+        return await self._all("unfinished_broadcasts")
 
-    def _all(self, name: str, **values: object) -> list[Broadcast]:
-        return self._database.look(
+    async def _all(self, name: str, **values: object) -> list[Broadcast]:
+        return await self._database.read(
             lambda sql: [self._broadcast(sql, row) for row in sql.rows(name, **values)]
         )
 
-    def standing(self, broadcast: Broadcast) -> Standing:
+    async def standing(self, broadcast: Broadcast) -> Standing:
         """See `Store.standing`."""
-        return self._database.look(lambda sql: self._standing(sql, self._row(sql, broadcast)))
+        return await self._database.read(lambda sql: self._standing(sql, self._row(sql, broadcast)))
 
-    def records(self, broadcast: Broadcast, *wanted: Status) -> Iterator[Record]:
+    def records(self, broadcast: Broadcast, *wanted: Status) -> AsyncIterator[Record]:
         """See `Store.records`."""
-        return self._records(broadcast, keys(broadcast.number), *wanted)
+        return self._records(broadcast, None, *wanted)
 
-    def _records(
-        self, broadcast: Broadcast, span: dict[str, int], *wanted: Status
-    ) -> Iterator[Record]:
+    async def _records(
+        self, broadcast: Broadcast, within: range | None, *wanted: Status
+    ) -> AsyncIterator[Record]:
+        """Those with keys `within` a range, so many at once that nobody waits long."""
         name = "records" if broadcast.target is None else "changes"
         about = {"shift": shift(broadcast), "ended": ended_by(wanted)}
-        for row in self._database.stream(name, span, **about):
-            record = record_of(broadcast, row)
-            if not wanted or record.status in wanted:
-                yield record
+        if within is None:
+            (row,) = await self._database.rows("broadcast_by_number", number=broadcast.number)
+            low = keys(broadcast.number)["low"]
+            within = range(low, low + row["end_position"])
+        end = within.stop
+        for first in within[::CHUNK]:
+            span = {"low": first, "high": min(first + CHUNK, end) - 1}
+            for row in await self._database.rows(name, **span, **about):
+                record = record_of(broadcast, row)
+                if not wanted or record.status in wanted:
+                    yield record
 
     async def ask(self, broadcast: Broadcast, state: State) -> bool:
         """See `Store.ask`."""
