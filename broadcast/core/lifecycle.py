@@ -230,6 +230,24 @@ def require_same_message(broadcast: Broadcast, message: Message) -> None:
         )
 
 
+def not_found(prefix: str | None, *, unfinished: bool) -> InputError:
+    """No broadcast has such an id; without one, there is none at all, or none unfinished."""
+    if prefix is None:
+        what = "no broadcast is unfinished" if unfinished else "nothing was sent yet"
+    else:
+        what = f"no broadcast has the id {prefix}"
+    return InputError(what, NextStep("list", purpose="shows what there is"), code="NOT_FOUND")
+
+
+def ambiguous(prefix: str, *found: str) -> InputError:
+    """Several broadcasts have an id that begins so; `found` are two of them."""
+    return InputError(
+        f"several broadcasts start with {prefix}, such as {' and '.join(found)}: give more of the "
+        "id",
+        code="AMBIGUOUS_ID",
+    )
+
+
 # --- what comes of what
 
 

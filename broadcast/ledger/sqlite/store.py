@@ -7,8 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from broadcast.core.errors import InputError, NextStep
 from broadcast.core.lifecycle import (
+    ambiguous,
+    not_found,
     require_changeable,
     require_retryable,
     require_same_message,
@@ -57,7 +58,9 @@ class SqliteStore(Lookup):
     ) -> Broadcast:
         """See `Store.create`."""
         contacts = audience if isinstance(audience, Audience) else Audience(audience)
-        at_telegram = due is None
+        at_telegram, now = due is None, self._clock.utc()
+        if due is not None:
+            due = partial(_moment_here, due, now)
         if at_telegram and (message.when is not None or contacts.any_overrides):
             due = partial(_moment_at_telegram, message.when)
         shares = await asyncio.to_thread(Shares.of, contacts, parts, due)
@@ -144,13 +147,9 @@ class SqliteStore(Lookup):
         else:
             rows = sql.rows("broadcast_by_prefix", prefix=prefix.lower())
         if not rows:
-            raise _not_found(prefix, unfinished=unfinished)
+            raise not_found(prefix, unfinished=unfinished)
         if len(rows) > 1 and prefix is not None:
-            raise InputError(
-                f"several broadcasts start with {prefix}, such as {rows[0]['id']} and "
-                f"{rows[1]['id']}: give more of the id",
-                code="AMBIGUOUS_ID",
-            )
+            raise ambiguous(prefix, rows[0]["id"], rows[1]["id"])
         return self._broadcast(sql, rows[0])
 
     async def by_once(self, key: str) -> Broadcast | None:
@@ -241,15 +240,14 @@ class SqliteStore(Lookup):
         return await self._database.write(work)
 
 
+def _moment_here(
+    due: Callable[[Contact], datetime | None], now: datetime, contact: Contact
+) -> datetime:
+    """When a contact's turn is, who may get it at once."""
+    return due(contact) or now
+
+
 def _moment_at_telegram(when: When | None, contact: Contact) -> datetime | None:
     """Until when a message waits at Telegram; None when it goes out at once."""
     when = own_when(when, contact)
     return None if when is None else moment_for(when, contact)
-
-
-def _not_found(prefix: str | None, *, unfinished: bool) -> InputError:
-    if prefix is None:
-        what = "no broadcast is unfinished" if unfinished else "nothing was sent yet"
-    else:
-        what = f"no broadcast has the id {prefix}"
-    return InputError(what, NextStep("list", purpose="shows what there is"), code="NOT_FOUND")
