@@ -196,8 +196,8 @@ def require_same_account(broadcast: Broadcast, account: int, server: str | None)
         )
 
 
-def require_free_account(account: int, busy: Iterable[Broadcast]) -> None:
-    """Raise LockedError when one of the broadcasts of `account` is being sent right now.
+def require_free_account(broadcast: Broadcast, account: int, busy: Iterable[Broadcast]) -> None:
+    """Raise LockedError when another broadcast of `account` is being sent right now.
 
     Each of two runs would send as fast as the account may, so together they would be too fast.
     """
@@ -207,6 +207,7 @@ def require_free_account(account: int, busy: Iterable[Broadcast]) -> None:
                 f"account {account} is in use: {other.owner} sends broadcast {other.id} with it",
                 NextStep("status", other.id, ("--watch",), "shows it"),
                 NextStep("pause", other.id, purpose="stops it"),
+                NextStep("resume", broadcast.id, purpose="sends this one afterwards"),
                 code="ACCOUNT_IN_USE",
             )
 

@@ -32,6 +32,7 @@ from broadcast.ledger.memory_run import MemoryChange, MemoryRun
 from broadcast.ledger.process import process_of, this_process
 from broadcast.message.own import own_when
 from broadcast.message.when import WhenError, moment_for
+from broadcast.people.audience import Audience
 
 if TYPE_CHECKING:
     from collections.abc import (
@@ -222,7 +223,7 @@ class MemoryLedger:
         require_same_account(kept.broadcast, account, server)
         others = [each for each in await self._newest() if each.number != broadcast.number]
         here = (each for each in others if (each.account, each.server) == (account, server))
-        require_free_account(account, here)
+        require_free_account(kept.broadcast, account, here)
         kept.broadcast = replace(kept.broadcast, account=account, server=server, state=State.OPEN)
         kept.wanted, kept.on_stop = None, on_stop
         kept.run.begin(first)
@@ -349,9 +350,12 @@ def _moment(due: Callable[[Contact], datetime], contact: Contact) -> datetime:
 
 def _schedule_at_telegram(message: Message, run: MemoryRun) -> Schedule | None:
     """Until when messages wait at Telegram, if they do."""
+    people = run.audience
+    if message.when is None and isinstance(people, Audience) and not people.any_overrides:
+        return None  # nobody has a time, which is known without a look at each
     moments = [
         _moment(partial(moment_for, when), contact)
-        for contact in run.audience
+        for contact in people
         if (when := own_when(message.when, contact)) is not None
     ]
     return Schedule(min(moments), max(moments), at_telegram=True) if moments else None

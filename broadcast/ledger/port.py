@@ -136,7 +136,10 @@ class Runs(Protocol):
 
         Raises LockedError when a living process runs the broadcast, uses the account, or takes
         over in mid-run; InputError when nothing of it may be sent any more, or when it was started
-        as another account.
+        as another account. What is raised inside, by a TaskGroup of the caller or by the ledger,
+        comes out bare: as a group only where a bug stands beside other errors.
+
+        A process on another machine that held it is watched first, for 15 seconds.
         """
         ...
 

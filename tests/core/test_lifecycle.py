@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from broadcast.core.errors import BroadcastError, LockedError, NextStep
+from broadcast.core.errors import BroadcastError, LockedError
 from broadcast.core.lifecycle import (
     Standing,
     counts_of,
@@ -142,11 +142,15 @@ def test_it_goes_on_as_the_account_that_began() -> None:
 
 
 def test_an_account_that_is_in_use_says_by_whom_and_how_to_stop_it() -> None:
-    require_free_account(7, [OPEN])
+    require_free_account(DONE, 7, [OPEN])
     with pytest.raises(LockedError, match="process 7 on host sends broadcast aaa") as caught:
-        require_free_account(7, [OPEN, RUNNING])
+        require_free_account(replace(DONE, id="bbb"), 7, [OPEN, RUNNING])
     assert caught.value.code == "ACCOUNT_IN_USE"
-    assert caught.value.steps[1] == NextStep("pause", "aaa", purpose="stops it")
+    assert [(step.command, step.id) for step in caught.value.steps] == [
+        ("status", "aaa"),
+        ("pause", "aaa"),
+        ("resume", "bbb"),
+    ]
 
 
 def test_a_running_one_says_by_whom_and_how_to_stop_it() -> None:

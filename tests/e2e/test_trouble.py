@@ -6,6 +6,7 @@ What the sandbox has stored is compared with the audience: nobody missed, nobody
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -87,6 +88,27 @@ def test_a_broadcast_that_is_being_sent_is_not_resumed(bot: Cli, telegram: Teleg
     assert child.wait().code == 130
     assert bot.run("resume", *FAST).code == 0
     assert_each_once(bot, telegram)
+
+
+def test_two_sessions_of_one_account_do_not_send_at_the_same_time(
+    bot: Cli, telegram: Telegram
+) -> None:
+    """Each would send as fast as the account may. What was made waits for a resume."""
+    bot.write_contacts(*MANY)
+    child = bot.start(TEXT, "--json", "--rate", "5")
+    assert child.out is not None
+    child.out.until('"status": "sent"')
+    ended = bot.run("Another text", *FAST, **OTHER_SESSION)
+    assert (ended.code, ended.out) == (4, "")
+    assert f"is in use: process {child.pid} on " in ended.err
+    waiting = re.search(r"`broadcast resume (\w+)` sends this one afterwards", ended.err)
+    assert waiting is not None
+    child.signal(signal.SIGTERM)
+    assert child.wait().code == 130
+    assert {message.text for message in telegram.received()} == {TEXT}
+    assert bot.run("resume", waiting[1], *FAST, **OTHER_SESSION).code == 0
+    texts = Counter(message.text for message in telegram.received())
+    assert texts["Another text"] == len(MANY)
 
 
 @pytest.mark.parametrize("at", [1, 17, 40])

@@ -97,7 +97,8 @@ class SqliteRuns(Lookup):
         require_resumable(standing)
         require_same_account(standing.broadcast, account, server)
         busy = _busy(sql, broadcast, account, server)
-        require_free_account(account, (self._broadcast(sql, each, silent) for each in busy))
+        others = (self._broadcast(sql, each, silent) for each in busy)
+        require_free_account(standing.broadcast, account, others)
         self._requeue_in_doubt(sql, broadcast)
         owner = {"owner": this_process(), "server": server, "account": account}
         sql.run("take_over", number=broadcast.number, **owner, **self._leases.until())
