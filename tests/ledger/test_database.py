@@ -17,7 +17,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadcast.core.errors import BroadcastError, HaltedError, LockedError, SettingsError
+from broadcast.core.errors import (
+    BroadcastError,
+    HaltedError,
+    InputError,
+    LockedError,
+    SettingsError,
+)
 from broadcast.core.model import Action, Halted, Message, Sent, State, Status
 from broadcast.ledger.process import this_process
 from broadcast.ledger.sqlite import store
@@ -412,6 +418,19 @@ def test_a_ledger_that_may_not_be_written_says_what_to_do(path: Path, what: str)
     assert ended.stdout.startswith(("HaltedError", "SettingsError"))
     assert "cannot be written" in ended.stdout
     assert str(path.parent) in ended.stdout
+
+
+@pytest.mark.parametrize("text", ["\udcff", "a\ud83d"])
+def test_what_is_not_text_is_refused(path: Path, text: str) -> None:
+    """A terminal passes any bytes."""
+    with opened(path) as ledger:
+        with pytest.raises(InputError, match="not UTF-8"):
+            ledger.by_once(text)
+        for what in ({"message": Message(text)}, {"message": HELLO, "once": text}):
+            made = {"identity": new_id(), "audience": audience(1), **what}
+            with pytest.raises(InputError, match="nothing was sent"):
+                asyncio.run(ledger.create(**made))
+        assert not any(everything(ledger).values())
 
 
 class Broken(sqlite3.OperationalError):

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from broadcast.core.errors import HaltedError, NextStep, SettingsError
+from broadcast.core.errors import HaltedError, InputError, NextStep, SettingsError
 from broadcast.disk.private import cannot_write, make_private
 
 if TYPE_CHECKING:
@@ -199,6 +199,11 @@ class Database:
         """Turn SQLite's words into what a person can do."""
         try:
             yield
+        except UnicodeEncodeError:  # it names the text, which is nobody's business
+            raise InputError(
+                "the message, the key or a contact has bytes that are not UTF-8; nothing was sent",
+                code="NOT_TEXT",
+            ) from None
         except sqlite3.Error as error:
             code, advice, steps = _advice(error)
             raise HaltedError(f"the ledger {self.path}: {advice}", *steps, code=code) from error
