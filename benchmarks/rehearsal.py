@@ -6,15 +6,14 @@ A bot at the published 30 messages a second, on virtual time; no socket is opene
 from __future__ import annotations
 
 import argparse
+import asyncio
 import resource
 import sys
 import time
 from datetime import timedelta
 
 from benchmarks import TEXT, recipients
-from broadcast import Message, contact
-from broadcast.app import Options
-from broadcast.rehearsal import rehearse
+from broadcast import Message, contact, rehearse
 
 MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # bytes: getrusage(2) of the two systems
 
@@ -37,7 +36,7 @@ def main() -> None:
     people = [contact(str(number)) for number in recipients(count)]
     before = peak()
     started, cpu_started = time.perf_counter(), time.process_time()
-    rehearsal = rehearse(Message(TEXT), people, Options(), is_bot=True)
+    rehearsal = asyncio.run(rehearse(Message(TEXT), people, is_bot=True))
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
     report = rehearsal.report
     if report.counts.sent != count:

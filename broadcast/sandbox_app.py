@@ -5,31 +5,30 @@ It is to the sandbox what app.py is to Telegram; nothing here is needed to send 
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from broadcast.app import open_access, stop_on_signals
 from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.clock import Clock, SystemClock
 from broadcast.sandbox.people.logins import API_HASH, API_ID, BOT_TOKEN, CODE, PASSWORD, PHONE
+from broadcast.service.ports import Expected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Iterable
+    from collections.abc import AsyncGenerator, Iterable
 
     from broadcast.core.asker import Asker, Question
-    from broadcast.core.model import Contact
+    from broadcast.core.model import Account, Contact
+    from broadcast.engine.ports import Connection
     from broadcast.sandbox.limits import Limits
     from broadcast.settings import Settings
-    from broadcast.telegram.sender import TelethonTransport
 
 _PERSON = Credentials(API_ID, API_HASH, phone=PHONE)
 _BOT = Credentials(API_ID, API_HASH, bot_token=BOT_TOKEN)
 
 
-class _SandboxPrompts:
+class _SandboxAsker:
     """Answers for the person who signs in to the sandbox, where the code is always the same."""
 
     async def confirm(self, question: Question) -> bool:
@@ -48,36 +47,44 @@ class _SandboxPrompts:
         raise AssertionError(message)
 
 
-def sandbox_has_bot(account: int) -> bool:
-    """Whether a sandbox signs this account in as a bot."""
-    return account == _BOT.bot_id
-
-
 class SandboxAccounts:
-    """An account in a sandbox of its own, in this process: a person, or a bot.
+    """An account in a sandbox of its own, in this process: a person, or a bot. See `Accounts`.
 
     With a `home` the sandbox keeps there what it received, for `broadcast sandbox inbox`; without,
     everything is gone when the account is closed. `limits` are Telegram's, as published, unless
-    others are given.
+    others are given. With `is_bot` a bot sends, unless it is said otherwise.
     """
 
     server = "sandbox"
     """The name under which the ledger keeps it."""
 
-    def __init__(self, home: Path | None, clock: Clock, *, limits: Limits | None = None) -> None:
-        self._home, self._clock, self._limits = home, clock, limits
+    def __init__(
+        self,
+        home: Path | None,
+        clock: Clock,
+        *,
+        limits: Limits | None = None,
+        is_bot: bool = False,
+    ) -> None:
+        self._home, self._clock, self._limits, self._is_bot = home, clock, limits, is_bot
+
+    def expected(self, *, account: int | None = None, paid: bool = False) -> Expected:
+        """See `Accounts.expected`: whoever began an earlier broadcast goes on with it."""
+        is_bot = paid or self._is_bot if account is None else account == _BOT.bot_id
+        return Expected(is_bot, account or (_BOT.bot_id if is_bot else None))
 
     @asynccontextmanager
     async def open(
         self, asker: Asker | None = None, *, people: Iterable[Contact] = (), is_bot: bool = False
-    ) -> AsyncGenerator[TelethonTransport]:
+    ) -> AsyncGenerator[Connection]:
         """Sign in, without a question to anybody. `people` are known there.
 
         Raises LockedError while another process uses the same home.
         """
-        from broadcast.sandbox.journal import Journal, journal_in  # noqa: PLC0415 - see below
-        from broadcast.sandbox.server import SandboxServer  # noqa: PLC0415 - Telethon costs 0.3 s
-        from broadcast.sandbox.world import World  # noqa: PLC0415
+        from broadcast.sandbox.journal import Journal, journal_in
+        from broadcast.sandbox.server import SandboxServer
+        from broadcast.sandbox.world import World
+        from broadcast.telegram.sender import open_transport
 
         async with AsyncExitStack() as stack:
             home, journal = self._home, None
@@ -95,7 +102,15 @@ class SandboxAccounts:
                 addresses=home / "addresses.db",
                 server=Server("127.0.0.1", server.port, key=server.key.public_pem()),
             )
-            yield await stack.enter_async_context(open_access(access, _SandboxPrompts()))
+            yield await stack.enter_async_context(open_transport(access, _SandboxAsker()))
+
+    async def whoami(self) -> Account | None:
+        """See `Accounts.whoami`: each run signs in anew."""
+        return None
+
+    async def logout(self) -> bool:
+        """See `Accounts.logout`."""
+        return False
 
 
 @asynccontextmanager
@@ -105,7 +120,7 @@ async def open_sandbox(
     *,
     is_bot: bool = False,
     limits: Limits | None = None,
-) -> AsyncGenerator[TelethonTransport]:
+) -> AsyncGenerator[Connection]:
     """A transport to a sandbox of its own, in this process, where `contacts` are known people.
 
     A person sends there, or a bot. With `settings` the sandbox keeps what it received below their
@@ -116,31 +131,3 @@ async def open_sandbox(
     accounts = SandboxAccounts(home, SystemClock(), limits=limits)
     async with accounts.open(people=contacts, is_bot=is_bot) as transport:
         yield transport
-
-
-async def serve_sandbox(
-    settings: Settings,
-    contacts: Iterable[Contact],
-    host: str,
-    port: int,
-    *,
-    faults: Path | None = None,
-    limits: Limits | None = None,
-    told: Callable[[str], None],
-) -> None:
-    """Run a sandbox until Ctrl-C or SIGTERM: `broadcast.sandbox.serving.serve`."""
-    from broadcast.sandbox.serving import serve  # noqa: PLC0415 - Telethon costs 0.3 s
-
-    stopped = asyncio.Event()
-    with stop_on_signals(stopped.set, lambda: None):
-        await serve(
-            settings.sandbox_home,
-            [contact.peer for contact in contacts],
-            host,
-            port,
-            stopped=stopped,
-            clock=SystemClock(),
-            faults=faults,
-            limits=limits,
-            told=told,
-        )

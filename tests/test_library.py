@@ -9,9 +9,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from broadcast.checks import require_all_able
 
 from broadcast import FakeTransport, Format, Message, contact, send
-from broadcast.checks import require_all_able
 from broadcast.core.errors import ContactsError, InputError
 from broadcast.core.model import Account, Button, When
 

@@ -11,13 +11,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from broadcast.rehearsal import Rehearsal, rehearse
 from telethon import errors
 
 from broadcast.app import Options
 from broadcast.core.errors import InputError
 from broadcast.core.model import Button, Delivery, Failed, Message, Outcome, Sent, Status
 from broadcast.people.lists import contact
-from broadcast.rehearsal import Rehearsal, rehearse
 from broadcast.sandbox import in_process as direct
 from broadcast.sandbox.in_process import ROUND_TRIP, DirectClient
 from broadcast.sandbox.limits import Limits

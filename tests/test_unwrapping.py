@@ -7,9 +7,9 @@ import sqlite3
 from typing import Any
 
 import pytest
+from broadcast.cli.unwrapping import ours_in
 
 from broadcast import cli
-from broadcast.cli.unwrapping import ours_in
 from broadcast.core.errors import HaltedError, InputError
 
 OURS = HaltedError("the ledger: the disk is full. Free some space, then `broadcast resume`")

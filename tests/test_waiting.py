@@ -6,7 +6,6 @@ import asyncio
 import gc
 
 import pytest
-
 from broadcast.cli.waiting import loading, wait_for
 
 

@@ -1,26 +1,24 @@
-"""The command line: parses, calls app, shows through console; it holds no logic of sending."""
+"""The command line: parses, calls the service, shows through terminal; nothing is decided here."""
 
 from __future__ import annotations
 
 import io
-import re
 import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from broadcast.cli import account, history, previewing, sandbox, scheduling, sending
+from broadcast.cli import account, history, preview, sandbox, scheduling, sending
 from broadcast.cli.parsing import BUG, DONE, HALTED, INTERRUPTED, LOCKED, USAGE, cli, place_of
-from broadcast.cli.unwrapping import ours_in
 from broadcast.core.errors import (
     BroadcastError,
     ContactsError,
+    DeclinedError,
     HaltedError,
-    InputError,
     LockedError,
-    LoginRequiredError,
 )
+from broadcast.terminal.steps import worded_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,17 +28,12 @@ __all__ = [
     "cli",
     "history",
     "main",
-    "previewing",
+    "preview",
     "run",
     "sandbox",
     "scheduling",
     "sending",
 ]
-
-
-_ABOUT_BROADCASTS = re.compile(
-    r"`(broadcast (?:list|status|run-due|show|resume|retry|pause|cancel|edit|recall)\b[^`]*)`"
-)
 
 
 def main() -> NoReturn:
@@ -53,14 +46,10 @@ def main() -> NoReturn:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
+    place = place_of(arguments)
     try:
         return (
-            cli.main(
-                list(arguments),
-                prog_name="broadcast",
-                standalone_mode=False,
-                obj=place_of(arguments),
-            )
+            cli.main(list(arguments), prog_name="broadcast", standalone_mode=False, obj=place)
             or DONE
         )
     except click.NoSuchOption as error:
@@ -74,10 +63,9 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the process edge
-        known = ours_in(error)
-        if known is not None:
-            return _tell(known, place_of(arguments))
+    except BroadcastError as error:
+        return _tell(error, place)
+    except Exception:  # noqa: BLE001 - the process edge
         traceback.print_exc()
         click.echo(
             "This is a bug in broadcast; please report the lines above. Nothing is lost: "
@@ -89,15 +77,14 @@ def run(arguments: Sequence[str]) -> int:
 
 def _tell(error: BroadcastError, place: str) -> int:
     if isinstance(error, ContactsError) and error.problems:
-        from broadcast import terminal as console  # noqa: PLC0415
+        from broadcast.terminal.planned import show_problems
 
-        console.show_problems(error.problems)
-    # What is proposed must find the same broadcasts.
-    text = _ABOUT_BROADCASTS.sub(lambda found: f"`{found[1]}{place}`", str(error))
-    click.echo(f"Error: {text}", err=True)
+        show_problems(error.problems)
+    if isinstance(error, DeclinedError):
+        click.echo(error, err=True)
+    else:
+        click.echo(f"Error: {worded_error(error, place)}", err=True)
     match error:
-        case InputError() | LoginRequiredError():
-            return USAGE
         case LockedError():
             return LOCKED
         case HaltedError():

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from broadcast.cli import scheduling
 from broadcast.cli.parsing import (
     DONE,
     account_options,
@@ -15,18 +13,17 @@ from broadcast.cli.parsing import (
     home_option,
     json_option,
     sandbox_option,
-    settings_of,
 )
-from broadcast.cli.waiting import wait_for
-from broadcast.core.model import State, Status
+from broadcast.cli.running import awaited, open_service
+from broadcast.cli.sending import change, recall
+from broadcast.core.model import Action, Status
 from broadcast.settings import user_path
 
 if TYPE_CHECKING:
     from broadcast.core.model import Broadcast
-    from broadcast.ledger.sqlite.ledger import SqliteLedger
 
-WATCH_INTERVAL = 0.5  # seconds between two looks at a broadcast that runs elsewhere
-ASK_PATIENCE = 10.0  # seconds to wait for another process to stop
+_WANTED = {"sent": (Status.SENT,), "failed": (Status.FAILED,)}
+_PENDING = (Status.PENDING, Status.SENDING)
 
 
 @cli.command("list")
@@ -35,18 +32,19 @@ ASK_PATIENCE = 10.0  # seconds to wait for another process to stop
 @json_option
 @sandbox_option
 @home_option
-def list_(home: str | None, *, limit: int, scheduled: bool, json: bool, sandbox: bool) -> int:
+@awaited
+async def list_(*, limit: int, scheduled: bool, json: bool, **given: Any) -> int:
     """Show what was sent, when, to how many, with what result."""
-    from broadcast import app  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
+    from broadcast.terminal.broadcasts import show_broadcasts
+    from broadcast.terminal.streams import require_reader
 
-    console.require_reader()
-    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
+    require_reader()
+    async with open_service(given) as service:
         if scheduled:
-            coming = ledger.scheduled()[:limit]
-            console.show_broadcasts(coming, as_json=json, none="nothing is scheduled")
+            coming = await service.scheduled(limit)
+            show_broadcasts(coming, as_json=json, none="nothing is scheduled")
         else:
-            console.show_broadcasts(ledger.newest(limit), as_json=json)
+            show_broadcasts(await service.list(limit), as_json=json)
     return DONE
 
 
@@ -56,24 +54,27 @@ def list_(home: str | None, *, limit: int, scheduled: bool, json: bool, sandbox:
 @json_option
 @sandbox_option
 @home_option
-def status(id: str | None, home: str | None, *, watch: bool, json: bool, sandbox: bool) -> int:  # noqa: A002
+@awaited
+async def status(id: str | None, *, watch: bool, json: bool, **given: Any) -> int:  # noqa: A002
     """Show one broadcast, also while it runs elsewhere.
 
     Without an ID the one that is running, or else the last one.
     """
-    from broadcast import app  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
+    from broadcast.terminal.broadcasts import show_broadcast
+    from broadcast.terminal.streams import require_reader
 
-    console.require_reader()
-    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
-        broadcast = (_running(ledger) if id is None else None) or ledger.find(id)
+    require_reader()
+    async with open_service(given) as service:
+        broadcast = await service.current(id)
         if watch and broadcast.owner is not None:
-            with console.Watching(broadcast) as watching:
-                while broadcast.owner is not None:
-                    time.sleep(WATCH_INTERVAL)
-                    broadcast = ledger.reload(broadcast)
-                    watching.look(broadcast)
-        console.show_broadcast(broadcast, recall=ledger.standing(broadcast).recall, as_json=json)
+            from broadcast.terminal.progress import Watching
+
+            with Watching(broadcast) as watching:
+                async for each in service.watch(broadcast):
+                    watching.look(each)
+            broadcast = await service.find(broadcast.id)
+        recall = await service.recall_of(broadcast)
+        show_broadcast(broadcast, recall=recall, as_json=json)
     return DONE
 
 
@@ -86,33 +87,23 @@ def status(id: str | None, home: str | None, *, watch: bool, json: bool, sandbox
 @json_option
 @sandbox_option
 @home_option
-def show(
-    id: str | None,  # noqa: A002
-    home: str | None,
-    *,
-    sent: bool,
-    failed: bool,
-    pending: bool,
-    csv: str | None,
-    json: bool,
-    sandbox: bool,
-) -> int:
+@awaited
+async def show(id: str | None, *, csv: str | None, json: bool, **given: Any) -> int:  # noqa: A002
     """Show one line per recipient. Without an ID the last broadcast."""
-    from broadcast import app  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
+    from broadcast.terminal.deliveries import show_records, write_csv
+    from broadcast.terminal.streams import require_reader, say
 
-    console.require_reader()
-    wanted = {Status.SENT} if sent else set[Status]()
-    wanted |= {Status.FAILED} if failed else set()
-    wanted |= {Status.PENDING, Status.SENDING} if pending else set()
-    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
-        broadcast = ledger.find(id)
-        records = ledger.records(broadcast, *wanted)
+    require_reader()
+    wanted = {status for name, each in _WANTED.items() if given[name] for status in each}
+    wanted |= set(_PENDING) if given["pending"] else set()
+    async with open_service(given) as service:
+        broadcast = await service.find(id)
+        records = service.records(broadcast, *wanted)
         if csv is not None:
-            count = console.write_csv(user_path(csv), records)
-            console.say(f"{count} recipients written to {csv}")
+            count = await write_csv(user_path(csv), records)
+            say(f"{count} recipients written to {csv}")
         else:
-            console.show_records(broadcast, records, _count(broadcast, wanted), as_json=json)
+            await show_records(broadcast, records, _count(broadcast, wanted), as_json=json)
     return DONE
 
 
@@ -129,62 +120,37 @@ def _count(broadcast: Broadcast, wanted: set[Status]) -> int:
 @click.argument("id", required=False)
 @sandbox_option
 @home_option
-def pause(id: str | None, home: str | None, *, sandbox: bool) -> int:  # noqa: A002
+@awaited
+async def pause(id: str | None, **given: Any) -> int:  # noqa: A002
     """Stop a broadcast for now, also from another terminal. `broadcast resume` goes on."""
-    from broadcast import app  # noqa: PLC0415
+    from broadcast.terminal.broadcasts import show_stopped
+    from broadcast.terminal.progress import TerminalReporter
 
-    with app.open_ledger(settings_of(home), sandbox=sandbox) as ledger:
-        running = _running(ledger) if id is None else None
-        _stop(ledger, running or ledger.find(id, unfinished=id is None), State.PAUSED)
+    async with open_service(given) as service:
+        show_stopped(await service.pause(id, TerminalReporter()))
     return DONE
 
 
 @cli.command()
 @click.argument("id", required=False)
-@click.option("--yes", is_flag=True, help="Do not ask before deleting what lies at Telegram.")
+@click.option("--yes", is_flag=True, help="Do not ask before deleting what is at Telegram.")
 @sandbox_option
 @account_options
-def cancel(id: str | None, *, yes: bool, sandbox: bool, **account: str | None) -> int:  # noqa: A002
+@awaited
+async def cancel(id: str | None, *, yes: bool, **given: Any) -> int:  # noqa: A002
     """Stop a broadcast for good: what is pending is not sent any more.
 
-    What lies in Telegram's schedule until its time is deleted there, as `broadcast recall` does.
+    What is scheduled at Telegram is deleted there, as `broadcast recall` does.
     """
-    from broadcast import app  # noqa: PLC0415
+    from broadcast.terminal.broadcasts import show_stopped
+    from broadcast.terminal.progress import TerminalReporter
 
-    with app.open_ledger(settings_of(account["home"]), sandbox=sandbox) as ledger:
-        broadcast = ledger.find(id, unfinished=id is None)
-        if broadcast.owner is not None or not scheduling.lies_at_telegram(ledger, broadcast):
-            broadcast = _stop(ledger, broadcast, State.CANCELLED)
-        is_there = broadcast.owner is None and scheduling.lies_at_telegram(ledger, broadcast)
-    if is_there:
-        return scheduling.take_back(broadcast.id, sandbox=sandbox, yes=yes, **account)
+    async with open_service(given) as service:
+        stopped = await service.cancel(id, TerminalReporter())
+        if not stopped.is_at_telegram or stopped.was_running:
+            show_stopped(stopped)
+        if stopped.is_at_telegram:
+            identity, here = stopped.broadcast.id, click.get_current_context()
+            as_usual = recall.make_context("recall", [identity], parent=here).params
+            return await change(service, identity, Action.RECALL, {**as_usual, **given, "yes": yes})
     return DONE
-
-
-def _running(ledger: SqliteLedger) -> Broadcast | None:
-    """What a process is at now: an older one where it is gone on with, or tried again."""
-    return next((each for each in ledger.unfinished() if each.owner is not None), None)
-
-
-def _stop(ledger: SqliteLedger, broadcast: Broadcast, state: State) -> Broadcast:
-    """Pause or cancel a broadcast, whoever runs it; how it was left."""
-    from broadcast import terminal as console  # noqa: PLC0415
-
-    if wait_for(ledger.ask(broadcast, state)):
-        console.say(f"asking {broadcast.owner} to stop")
-        broadcast = _await_end(ledger, broadcast)
-    else:
-        broadcast = ledger.reload(broadcast)
-        if broadcast.state is not state:
-            console.say(f"nothing to stop: {broadcast.id} is {broadcast.state} already")
-    console.show_broadcast(broadcast, recall=None, as_json=False)
-    return broadcast
-
-
-def _await_end(ledger: SqliteLedger, broadcast: Broadcast) -> Broadcast:
-    """Wait until the other process has settled what was under way."""
-    deadline = time.monotonic() + ASK_PATIENCE
-    while broadcast.owner is not None and time.monotonic() < deadline:
-        time.sleep(WATCH_INTERVAL / 5)
-        broadcast = ledger.reload(broadcast)
-    return broadcast

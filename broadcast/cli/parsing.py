@@ -186,6 +186,11 @@ sandbox_option = click.option(
 json_option = click.option("--json", is_flag=True, help="Print JSON Lines on stdout.")
 
 
+def place() -> str:
+    """The options that lead the next command to the same broadcasts."""
+    return click.get_current_context().obj or ""
+
+
 def place_of(arguments: Sequence[str]) -> str:
     """The options that say where a broadcast is recorded, as they must be repeated in a hint."""
     place = ""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from broadcast.cli.parsing import DONE, Group, cli, home_option, json_option, settings_of
-from broadcast.cli.waiting import wait_for
+from broadcast.cli.running import awaited, stop_on_signals
+from broadcast.core.clock import SystemClock
 from broadcast.settings import user_path
 
 
@@ -44,23 +45,32 @@ def sandbox() -> None:
     help="What it allows: what Telegram does, everything, or `name: value` for each limit.",
 )
 @home_option
-def serve(
+@awaited
+async def serve(
     *, port: int, host: str, contacts: str | None, faults: str | None, limits: str, home: str | None
 ) -> int:
     """Run the sandbox until Ctrl-C, for other programs or for the real command line."""
-    from broadcast import sandbox_app  # noqa: PLC0415
-    from broadcast.people.lists import load_audience  # noqa: PLC0415
-    from broadcast.sandbox.limits import named_limits  # noqa: PLC0415
+    import asyncio
 
-    settings = settings_of(home)
+    from broadcast.people.lists import load_audience
+    from broadcast.sandbox.limits import named_limits
+    from broadcast.sandbox.serving import serve as serve_until
+    from broadcast.service.stop import Stop
+
     known = load_audience(user_path(contacts)) if contacts else ()
-    faults_file = user_path(faults) if faults else None
-    allowed = named_limits(limits)
-    wait_for(
-        sandbox_app.serve_sandbox(
-            settings, known, host, port, faults=faults_file, limits=allowed, told=click.echo
+    stop, stopped = Stop(), asyncio.Event()
+    with stop.calling(stopped.set), stop_on_signals(stop, told=""):
+        await serve_until(
+            settings_of(home).sandbox_home,
+            [contact.peer for contact in known],
+            host,
+            port,
+            stopped=stopped,
+            clock=SystemClock(),
+            faults=user_path(faults) if faults else None,
+            limits=named_limits(limits),
+            told=click.echo,
         )
-    )
     return DONE
 
 
@@ -71,15 +81,14 @@ def serve(
 @home_option
 def inbox(home: str | None, *, json: bool, clear: bool, scheduled: bool) -> int:
     """Show what each friend received in the sandbox."""
-    from broadcast import terminal as console  # noqa: PLC0415
-    from broadcast.core.clock import SystemClock  # noqa: PLC0415
-    from broadcast.sandbox.inbox import clear_inbox, read_inbox  # noqa: PLC0415
+    from broadcast.sandbox.inbox import clear_inbox, read_inbox
+    from broadcast.terminal.planned import show_inbox
+    from broadcast.terminal.streams import require_reader
 
     kept = settings_of(home).sandbox_home
     if clear:
         clear_inbox(kept)
         return DONE
-    console.require_reader()
-    rows = read_inbox(kept, SystemClock(), scheduled=scheduled)
-    console.show_inbox(rows, as_json=json)
+    require_reader()
+    show_inbox(read_inbox(kept, SystemClock(), scheduled=scheduled), as_json=json)
     return DONE

@@ -1,40 +1,35 @@
-"""The commands that do something to many people: send, resume, retry, edit, recall."""
+"""The commands that write to many people: send, resume, retry, edit, recall."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime
-from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from broadcast.cli.content import EDITABLE, contact_message, content_options, message_of
-from broadcast.cli.parsing import DONE, SOME_FAILED, USAGE, cli, options
+from broadcast.cli.message import EDITABLE, content_options, message_of
+from broadcast.cli.parsing import DONE, SOME_FAILED, cli, options, place
+from broadcast.cli.run_options import options_of, run_options
 from broadcast.cli.running import (
-    is_bot,
-    options_of,
-    rehearse,
-    run,
-    run_options,
-    settings_for,
-    taking_up,
+    awaited,
+    exit_code,
+    open_service,
+    spare_the_collector,
+    stop_on_signals,
 )
-from broadcast.cli.waiting import wait_for
-from broadcast.core import lifecycle
-from broadcast.core.model import Action, Format, Message, State
+from broadcast.core.model import Action
 from broadcast.settings import user_path
 
 if TYPE_CHECKING:
-    from broadcast.core.model import Broadcast
-    from broadcast.ledger.sqlite.ledger import SqliteLedger
-    from broadcast.people.audience import Audience
-    from broadcast.settings import Settings
-    from broadcast.telegram.sender import TelethonTransport
+    from collections.abc import Awaitable, Callable
 
-ASK_ABOVE = 20  # recipients
-
+    from broadcast.core.model import Message
+    from broadcast.service.changing import Changed
+    from broadcast.service.plan import Plan
+    from broadcast.service.ports import Reporter
+    from broadcast.service.reports import Report
+    from broadcast.service.requests import AudienceRequest, SendRequest
+    from broadcast.service.sending import TakeUp
+    from broadcast.service.service import Service
 
 audience_options = options(
     click.option(
@@ -67,125 +62,171 @@ _yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
     help="Run it against the sandbox, in no time: how long, who would fail. Nothing is sent.",
 )
 @click.option("--once", metavar="KEY", help="Send it once under this key, however often started.")
-@click.option("--yes", is_flag=True, help=f"Do not ask, also above {ASK_ABOVE} recipients.")
+@click.option("--yes", is_flag=True, help="Do not ask, however many recipients there are.")
 @content_options()
 @run_options
-def send(message: tuple[str, ...], **given: Any) -> int:
+@awaited
+async def send(message: tuple[str, ...], **given: Any) -> int:
     """Send MESSAGE to the contacts, each exactly once. `-` reads it from stdin.
 
     \b
-    Exit codes: 0 all sent, 1 some recipients failed, 2 something to mend first,
+    Exit codes: 0 all sent, 1 some recipients failed, 2 something to fix first,
     3 stopped before the end, 4 another process is at it, 130 interrupted.
     """
-    from broadcast import app, checks  # noqa: PLC0415 - `--help` needs neither
-    from broadcast import terminal as console  # noqa: PLC0415 - `--help` needs neither
+    from broadcast.terminal.streams import require_reader
 
-    console.require_reader()
-    body = message_of(message, given)
-    if given["once"] is not None and not (given["once"] and given["once"].isprintable()):
-        raise click.UsageError("the key of --once is empty, or no text; nothing was sent")
-    settings = settings_for(given)
-    if given["dry_run"]:
-        contacts = audience_of(settings, given, body)
-        known, by_bot = app.known_before(settings), is_bot(settings, given)
-        count = checks.count_messages(body, contacts)
-        seconds = options_of(given).seconds_for(count, known, is_bot=by_bot)
-        console.show_dry_run(body, contacts, count, seconds, as_json=given["json"])
-        if given["paid"]:
-            console.show_cost(count, given["stars_budget"], 0)
-        return DONE
-    if given["rehearse"]:
-        return rehearse(settings, given, body, audience_of(settings, given, body))
-    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
-        earlier = app.earlier(ledger, body, given["once"])
-        if earlier is not None and earlier.state is State.DONE:
-            console.say(
-                f"{earlier.id} was sent already under the key {given['once']}: "
-                f"{earlier.counts.sent} sent, {earlier.counts.failed} failed"
-            )
-            if given["json"]:
-                console.show_records(earlier, (), as_json=True)
-            return SOME_FAILED if earlier.counts.failed else DONE
-        if earlier is not None:
-            return run(settings, ledger, given, taking_up(earlier), account=earlier.account)
-        contacts = audience_of(settings, given, body)
-        if len(contacts) > ASK_ABOVE and not given["yes"] and console.can_ask():
-            console.show_question(body, contacts)
-            if not _confirmed(f"Send it to {len(contacts)} people?"):
-                return USAGE
-        make = partial(app.make, ledger, body, contacts, once=given["once"])
-        return run(settings, ledger, given, make, contacts=contacts)
+    require_reader()
+    if given["dry_run"] and given["rehearse"]:
+        raise click.UsageError("--dry-run or --rehearse: not both at once; nothing was sent")
+    request = send_request(message_of(message, given), given)
+    async with open_service(given, read_only=given["dry_run"] or given["rehearse"]) as service:
+        plan = await service.plan(request)
+        if given["dry_run"]:
+            return await _dry_run(plan, given)
+        if given["rehearse"]:
+            return await _rehearse(service, plan, given)
+        return await send_plan(service, plan, given)
 
 
-def audience_of(settings: Settings, given: dict[str, Any], body: Message) -> Audience:
-    """Those who are to get `body`, each of whom can get it as it is."""
-    from broadcast import checks  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
-    from broadcast.people.lists import find_contacts, load_audience  # noqa: PLC0415
+def send_request(message: Message, given: dict[str, Any]) -> SendRequest:
+    """What the options ask for."""
+    from broadcast.service.requests import SendRequest
+
+    return SendRequest(
+        message,
+        audience_request(given),
+        options_of(given),
+        once=given.get("once"),
+        confirmed=given.get("yes", False),
+    )
+
+
+def audience_request(given: dict[str, Any]) -> AudienceRequest:
+    """Whom the options choose."""
+    from broadcast.service.requests import AudienceRequest
 
     chosen = given["contacts"]
-    path = find_contacts(user_path(chosen) if chosen else None, Path.cwd(), settings.config_dir)
-    read_message = contact_message(path.parent)
-    audience = load_audience(path, given["to"], given["exclude"], read_message)
-    console.show_problems(audience.warnings)
-    checks.require_sendable(body, audience, str(path))
-    return audience
+    return AudienceRequest(user_path(chosen) if chosen else None, given["to"], given["exclude"])
+
+
+async def send_plan(service: Service, plan: Plan, given: dict[str, Any]) -> int:
+    """Ask what is to be asked, send, and show what became of it."""
+    from broadcast.terminal.planned import show_problems, show_question
+    from broadcast.terminal.streams import can_ask
+
+    show_problems(plan.audience.warnings)
+    if plan.is_done:
+        return await _was_sent(plan, given)
+    if plan.questions and not given.get("yes") and can_ask():
+        show_question(plan)
+    return await run(given, lambda reporter: service.send(plan, reporter))
+
+
+async def _was_sent(plan: Plan, given: dict[str, Any]) -> int:
+    """Under its key it was sent before, so nothing is left to do."""
+    from broadcast.terminal.deliveries import show_was_sent
+
+    earlier = plan.earlier
+    assert earlier is not None  # noqa: S101 - `is_done` says so
+    await show_was_sent(earlier, as_json=given["json"])
+    return SOME_FAILED if earlier.counts.failed else DONE
+
+
+async def _dry_run(plan: Plan, given: dict[str, Any]) -> int:
+    from broadcast.terminal.planned import show_dry_run, show_problems
+
+    show_problems(plan.audience.warnings)
+    show_dry_run(plan, as_json=given["json"])
+    return DONE
+
+
+async def _rehearse(service: Service, plan: Plan, given: dict[str, Any]) -> int:
+    from broadcast.terminal.planned import show_problems
+    from broadcast.terminal.rehearsal import RehearsalReporter, show_rehearsal
+
+    show_problems(plan.audience.warnings)
+    with RehearsalReporter(plan.messages) as reporter:
+        rehearsal = await service.rehearse(plan, reporter)
+    await show_rehearsal(rehearsal, as_json=given["json"], quiet=given["quiet"])
+    return exit_code(rehearsal.report)
+
+
+async def run(
+    given: dict[str, Any],
+    work: Callable[[Reporter], Awaitable[Report]],
+    *,
+    retried: bool = False,
+) -> int:
+    """Do `work` before the eyes of whoever looks on, and show what became of everybody."""
+    from broadcast.terminal.deliveries import show_result
+    from broadcast.terminal.progress import TerminalReporter
+
+    reporter = TerminalReporter(as_json=given["json"], quiet=given["quiet"])
+    spare_the_collector()
+    with stop_on_signals(reporter.stop):
+        report = await work(reporter)
+    await show_result(
+        report,
+        reporter.output,
+        as_json=given["json"],
+        quiet=given["quiet"],
+        place=place(),
+        retried=retried,
+    )
+    return exit_code(report)
 
 
 @cli.command()
 @click.argument("id", required=False)
 @click.option("--now", is_flag=True, help="Do not wait for its time, where it has one.")
 @run_options
-def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - the word in the help text
+@awaited
+async def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - the word in the help text
     """Go on with a broadcast: nobody gets it twice, nobody is missed.
 
     Without an ID the last one that is unfinished. Neither the contact list nor the message is
     needed: both were frozen when it was made.
     """
-    from broadcast import app  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
+    from broadcast.service.requests import ResumeRequest
+    from broadcast.terminal.scheduled import show_not_yet
+    from broadcast.terminal.streams import require_reader, say
 
-    console.require_reader()
-    settings = settings_for(given)
-    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
-        broadcast = ledger.find(id, unfinished=True)
-        lifecycle.require_resumable(ledger.standing(broadcast))
-        if now:
-            wait_for(ledger.bring_forward(broadcast))
-        elif 0 < broadcast.counts.pending == ledger.count_scheduled(broadcast):
-            console.show_not_yet(broadcast)
+    require_reader()
+    async with open_service(given) as service:
+        plan = await service.plan_resume(ResumeRequest(id, options_of(given), now))
+        if plan.not_yet:
+            show_not_yet(plan.broadcast, place())
             return DONE
         if not given["quiet"]:  # before Telethon is loaded and connected, which takes a moment
-            counts = broadcast.counts
-            console.say(f"resuming {broadcast.id}: {counts.sent} of {counts.total} have it")
-        return run(settings, ledger, given, taking_up(broadcast), account=broadcast.account)
+            counts = plan.broadcast.counts
+            say(f"resuming {plan.broadcast.id}: {counts.sent} of {counts.total} have it")
+        return await _go_on(service, plan, given)
 
 
 @cli.command()
 @click.argument("id", required=False)
 @click.option("--all", "insist", is_flag=True, help="Also where trying again can hardly help.")
 @run_options
-def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
-    """Try those again that failed, where trying again can help."""
-    from broadcast import app  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
+@awaited
+async def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
+    """Retry the failed recipients, where trying again can help."""
+    from broadcast.service.requests import RetryRequest
+    from broadcast.terminal.deliveries import show_nothing_to_retry
+    from broadcast.terminal.streams import require_reader
 
-    console.require_reader()
-    settings = settings_for(given)
-    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
-        broadcast = ledger.find(id)
-        if not wait_for(ledger.requeue_failed(broadcast, insist=insist)):
-            hint = "" if insist else f"; `broadcast retry {broadcast.id} --all` insists"
-            failed = broadcast.counts.failed
-            console.say(
-                f"nothing to retry: trying again cannot help the {failed} that failed{hint}"
-                if failed
-                else "nothing to retry: nobody failed"
-            )
-            return SOME_FAILED if failed else DONE
-        given["retried"] = True
-        make = taking_up(ledger.reload(broadcast))
-        return run(settings, ledger, given, make, account=broadcast.account)
+    require_reader()
+    async with open_service(given) as service:
+        plan = await service.plan_retry(RetryRequest(id, options_of(given), insist))
+        if not plan.requeued:
+            show_nothing_to_retry(plan.broadcast, place(), insisted=insist)
+            return SOME_FAILED if plan.broadcast.counts.failed else DONE
+        return await _go_on(service, plan, given, retried=True)
+
+
+async def _go_on(
+    service: Service, plan: TakeUp, given: dict[str, Any], *, retried: bool = False
+) -> int:
+    return await run(given, lambda reporter: service.resume(plan, reporter), retried=retried)
 
 
 @cli.command()
@@ -194,83 +235,54 @@ def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
 @content_options(EDITABLE)
 @_yes_option
 @run_options
-def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
+@awaited
+async def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
     """Replace the text of a broadcast with MESSAGE, for everybody who got it."""
-    from broadcast import app, checks  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
+    from broadcast.terminal.streams import require_reader
 
-    console.require_reader()
+    require_reader()
     body = message_of(message, given)
-    settings = settings_for(given)
-    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
-        target = ledger.find(id)
-        body = replace(body, files=target.message.files)  # which stay: the text is their caption
-        checks.require_editable(body, target, ledger)
-        return _change(settings, ledger, given, Action.EDIT, target=target, body=body)
+    async with open_service(given) as service:
+        return await change(service, id, Action.EDIT, given, body)
 
 
 @cli.command()
 @click.argument("id")
 @_yes_option
 @run_options
-def recall(id: str, **given: Any) -> int:  # noqa: A002
+@awaited
+async def recall(id: str, **given: Any) -> int:  # noqa: A002
     """Delete a broadcast for everybody who got it. What is still pending is cancelled."""
-    from broadcast import app  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
+    from broadcast.terminal.streams import require_reader
 
-    console.require_reader()
-    settings = settings_for(given)
-    with app.open_ledger(settings, sandbox=given["sandbox"]) as ledger:
-        target = ledger.find(id)
-        body = Message("", Format.PLAIN)
-        return _change(settings, ledger, given, Action.RECALL, target=target, body=body)
+    require_reader()
+    async with open_service(given) as service:
+        return await change(service, id, Action.RECALL, given)
 
 
-def _change(
-    settings: Settings,
-    ledger: SqliteLedger,
-    given: dict[str, Any],
+async def change(
+    service: Service,
+    id: str,  # noqa: A002
     action: Action,
-    *,
-    target: Broadcast,
-    body: Message,
+    given: dict[str, Any],
+    message: Message | None = None,
 ) -> int:
-    from broadcast import app, checks  # noqa: PLC0415
-    from broadcast import terminal as console  # noqa: PLC0415
+    """Edit or recall a broadcast, and say who could not be told."""
+    from broadcast.service.requests import ChangeRequest
+    from broadcast.terminal.deliveries import show_in_doubt
+    from broadcast.terminal.preview import headline
+    from broadcast.terminal.streams import can_ask, say
 
-    if given["paid"]:
-        raise click.UsageError(f"--paid is for sending: to {action} costs nothing. Leave it out")
-    lifecycle.require_changeable(ledger.standing(target), action, datetime.now(UTC))
-    count = target.counts.sent
-    if action is Action.RECALL:
-        count += len(ledger.in_doubt(target))
-    verb = "Delete it for" if action is Action.RECALL else "Replace its text for"
-    if not given["yes"] and console.can_ask():
-        console.say(f"{target.id}: {console.headline(target.message)}")
-        if not _confirmed(f"{verb} {count} people?"):
-            return USAGE
+    request = ChangeRequest(id, action, message, options_of(given), confirmed=given["yes"])
+    plan = await service.plan_change(request)
+    if plan.questions and can_ask():
+        say(f"{plan.target.id}: {headline(plan.target.message)}")
+    changed: list[Changed] = []
 
-    async def make(transport: TelethonTransport) -> Broadcast:
-        if action is Action.RECALL:
-            await app.find_in_doubt(target, ledger, transport)
-        checks.require_able(body, transport.account)
-        return await ledger.create_change(app.new_id(), action, target, body)
+    async def work(reporter: Reporter) -> Report:
+        changed.append(await service.change(plan, reporter))
+        return changed[0].report
 
-    code = run(settings, ledger, given, make, account=target.account)
-    in_doubt = ledger.reload(target).counts.pending
-    if in_doubt:
-        console.say(
-            f"{in_doubt} more may have {target.id}, and it was not taken back there: the run that "
-            f"sent it died before Telegram answered. `broadcast show {target.id} --pending` names "
-            "them"
-        )
+    code = await run(given, work)
+    show_in_doubt(changed[0], place())
     return code
-
-
-def _confirmed(question: str) -> bool:
-    from broadcast import terminal as console  # noqa: PLC0415
-
-    if click.confirm(question, err=True):
-        return True
-    console.say("nothing was sent")
-    return False

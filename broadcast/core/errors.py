@@ -6,6 +6,7 @@
     │   ├── ContactsError      the contact list, with every complaint at once
     │   ├── SelectorError      --to or --exclude matches nobody
     │   └── MessageError       the text cannot be sent as it is
+    ├── DeclinedError          somebody was asked, and does not want it
     ├── LoginRequiredError     nobody is signed in, and there is no terminal to ask on
     ├── LockedError            another process uses this session
     └── HaltedError            the account or the network does not allow going on
@@ -112,6 +113,12 @@ class MessageError(InputError):
     """The message cannot be sent as it is: empty, too long, or badly formatted."""
 
     default_code = "MESSAGE"
+
+
+class DeclinedError(BroadcastError):
+    """Somebody was asked, and does not want it; nothing was sent."""
+
+    default_code = "DECLINED"
 
 
 class LoginRequiredError(BroadcastError):

@@ -25,10 +25,9 @@ def open_to_read(path: Path, writer_within: float = WRITER_SECONDS) -> BinaryIO:
         return path.open("rb")
     stream = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb")
     os.set_blocking(stream.fileno(), True)
-    until = time.monotonic() + writer_within
-    while not stream.peek(1):  # which waits for a writer's first byte, and not for a writer
-        if time.monotonic() >= until:
-            stream.close()
-            raise OSError(errno.ENODATA, "it is a pipe, and nobody writes into it")
+    for _ in range(max(round(writer_within / LOOK_SECONDS), 1)):
+        if stream.peek(1):  # which waits for a writer's first byte, and not for a writer
+            return stream
         time.sleep(LOOK_SECONDS)
-    return stream
+    stream.close()
+    raise OSError(errno.ENODATA, "it is a pipe, and nobody writes into it")

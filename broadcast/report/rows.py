@@ -9,7 +9,7 @@ from broadcast.core.model import Broadcast, Record, Sent, State, Status
 from broadcast.engine.gates.paid import stars
 
 if TYPE_CHECKING:
-    from broadcast.app import Report
+    from broadcast.service.reports import Report
 
 
 def delivery_row(record: Record) -> dict[str, object]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from broadcast.core.model import Broadcast
+    from broadcast.service.reports import Stopped
 
 
 def show_broadcasts(
@@ -46,6 +47,14 @@ def show_broadcasts(
                 Text(headline(broadcast.message)),
             )
         out.print(table)
+
+
+def show_stopped(stopped: Stopped) -> None:
+    """How a broadcast was left that was asked to end."""
+    broadcast = stopped.broadcast
+    if stopped.nothing_to_stop:
+        say(f"nothing to stop: {broadcast.id} is {broadcast.state} already")
+    show_broadcast(broadcast, recall=None, as_json=False)
 
 
 def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: bool) -> None:

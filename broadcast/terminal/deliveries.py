@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 from heapq import nlargest
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -16,14 +15,16 @@ from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, Stat
 from broadcast.engine.gates.paid import stars
 from broadcast.report.rows import broadcast_summary_row, delivery_row, summary_row
 from broadcast.terminal.scheduled import show_scheduled_rest
+from broadcast.terminal.steps import worded_step
 from broadcast.terminal.streams import Output, json_line, reader_may_leave, say
 from broadcast.terminal.tables import new_table, stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable
     from pathlib import Path
 
-    from broadcast.app import Report
+    from broadcast.service.changing import Changed
+    from broadcast.service.reports import Report
 
 CANARY_LIMIT = 10  # failures that are shown before the others follow
 ROWS_LIMIT = 50  # recipients shown one by one; more are folded to counts and the failures
@@ -32,8 +33,14 @@ SUCCESS = {Action.SEND: "sent", Action.EDIT: "edited", Action.RECALL: "deleted"}
 CSV_COLUMNS = ("peer", "name", "status", "message_id", "error", "reason", "at")
 
 
-def show_result(
-    report: Report, output: Output, *, as_json: bool, quiet: bool, place: str, retried: bool
+async def show_result(
+    report: Report,
+    output: Output,
+    *,
+    as_json: bool,
+    quiet: bool,
+    place: str,
+    retried: bool = False,
 ) -> None:
     """What became of everybody, why it stopped when it did, and the one command that fits now.
 
@@ -42,18 +49,19 @@ def show_result(
     """
     if as_json:
         if not quiet:
-            for record in report.records(Status.PENDING, Status.SENDING, Status.SKIPPED):
+            left = (Status.PENDING, Status.SENDING, Status.SKIPPED)
+            async for record in report.records(*left):
                 output.line(json_line(delivery_row(record)))
         output.line(json_line(summary_row(report)))
     else:
         with reader_may_leave():
-            _show_table(report, quiet=quiet)
+            await _show_table(report, quiet=quiet)
     counts = report.counts
     if report.halted is not None:
         halted = report.halted
         say(f"stopped: {halted.reason} ({halted.error}); {counts.pending} not sent")
         if (step := next_step(halted.error)) is not None:
-            say(f"`{step}` {step.purpose}")
+            say(f"`{worded_step(step, place)}` {step.purpose}")
     elif output.closed:
         say(f"stopped: stdout cannot be written any more; {counts.pending} not sent")
     elif report.is_unfinished or counts.skipped:
@@ -61,16 +69,16 @@ def show_result(
         say(f"{word}; {counts.pending + counts.skipped} not sent")
     elif report.scheduled:
         show_scheduled_rest(report.scheduled, place)
-    command = next_command(report, retried=retried)
+    command = await next_command(report, retried=retried)
     if command is not None and not (quiet and command.startswith("show")):
         say(f"next: broadcast {command}{place}")
 
 
-def show_canary(report: Report) -> None:
+async def show_canary(report: Report) -> None:
     """What became of the first, before the others follow: on stderr, where a question follows."""
     say(f"canary: {counted(report.of_this_run, report.action)}")
     count = min(report.of_this_run.failed, CANARY_LIMIT)
-    failed = report.records(Status.FAILED) if count else ()
+    failed = [record async for record in report.records(Status.FAILED)] if count else []
     for record in nlargest(count, failed, key=_when):  # earlier runs had failures of their own
         name, peer, _, (told, _) = _cells(record)
         say(f"  {' '.join(part for part in (name[0], peer[0]) if part)}: {told}")
@@ -80,60 +88,66 @@ def _when(record: Record) -> float:
     return record.at.timestamp() if record.at else 0.0
 
 
-def next_command(report: Report, *, retried: bool = False) -> str | None:
+async def next_command(report: Report, *, retried: bool = False) -> str | None:
     """What a person would do now: resume, retry, or look; None when there is nothing to do."""
     if report.state is State.CANCELLED:
         return f"show {report.broadcast}"
     if report.is_unfinished:
         return f"resume {report.broadcast}" if _is_resumable(report) else None
-    if not retried and any(
-        isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error)
-        for record in (report.records(Status.FAILED) if report.counts.failed else ())
-    ):
+    if not retried and report.counts.failed and await _may_help_to_retry(report):
         return f"retry {report.broadcast}"
     return f"show {report.broadcast}"
+
+
+async def _may_help_to_retry(report: Report) -> bool:
+    async for record in report.records(Status.FAILED):
+        if isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error):
+            return True
+    return False
 
 
 def _is_resumable(report: Report) -> bool:
     return report.halted is None or report.halted.resumable
 
 
-def _show_table(report: Report, *, quiet: bool) -> None:
+async def _show_table(report: Report, *, quiet: bool) -> None:
     """The recipients one by one, or only the failures when there are many; and the summary."""
     if quiet or report.counts.total > ROWS_LIMIT:
-        show_failures(report)
+        await show_failures(report)
     else:
-        _show_records(report.records(), report.counts.total)
+        await _show_records(report.records(), report.counts.total)
     if not quiet:
         stdout().print(Text(summary(report)))
 
 
-def show_failures(report: Report) -> None:
+async def show_failures(report: Report) -> None:
     """The recipients that failed, one by one."""
     if report.counts.failed:
-        _show_records(report.records(Status.FAILED), report.counts.failed)
+        await _show_records(report.records(Status.FAILED), report.counts.failed)
 
 
-def show_records(
-    broadcast: Broadcast, records: Iterable[Record], count: int = 0, *, as_json: bool
+async def show_records(
+    broadcast: Broadcast, records: AsyncIterator[Record], count: int = 0, *, as_json: bool
 ) -> None:
     """One line per recipient, `count` of them, and the counts of the whole broadcast."""
     with reader_may_leave():
         if as_json:
-            for record in records:
+            async for record in records:
                 print(json_line(delivery_row(record)))
             print(json_line(broadcast_summary_row(broadcast)))
         else:
-            _show_records(records, count)
+            await _show_records(records, count)
             stdout().print(Text(counted(broadcast.counts, broadcast.action)))
 
 
-def _show_records(records: Iterable[Record], count: int) -> None:
+async def _show_records(records: AsyncIterator[Record], count: int) -> None:
     """The first of `count` records; the others are not even read, as there may be a million."""
     out = stdout()
     table = new_table(out, "name", "peer", "outcome", "")
-    for record in islice(records, RECORDS_LIMIT):
+    async for record in records:
         table.add_row(*(Text(part, style=style) for part, style in _cells(record)))
+        if table.row_count == RECORDS_LIMIT:
+            break
     if table.row_count:
         out.print(table)
     if count > RECORDS_LIMIT:
@@ -176,17 +190,48 @@ def counted(counts: Counts, action: Action) -> str:
     return ", ".join(parts)
 
 
-def write_csv(path: Path, records: Iterable[Record]) -> int:
+async def write_csv(path: Path, records: AsyncIterator[Record]) -> int:
     """Write one line per recipient; the number of them. Raises InputError when it cannot."""
     count = 0
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(CSV_COLUMNS)
-            for record in records:
+            async for record in records:
                 count += 1
                 row = delivery_row(record)
                 writer.writerow([row[column] for column in CSV_COLUMNS])
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
     return count
+
+
+async def show_was_sent(earlier: Broadcast, *, as_json: bool) -> None:
+    """That nothing is left to do: it was sent before, under the same key."""
+    counts = earlier.counts
+    say(
+        f"{earlier.id} was sent already under the key {earlier.once}: {counts.sent} sent, "
+        f"{counts.failed} failed"
+    )
+    if as_json:
+        print(json_line(broadcast_summary_row(earlier)))
+
+
+def show_nothing_to_retry(broadcast: Broadcast, place: str, *, insisted: bool) -> None:
+    """That nobody failed, or that trying again cannot help those who did."""
+    if not (failed := broadcast.counts.failed):
+        say("nothing to retry: nobody failed")
+        return
+    hint = "" if insisted else f"; `broadcast retry {broadcast.id} --all{place}` insists"
+    say(f"nothing to retry: trying again cannot help the {failed} that failed{hint}")
+
+
+def show_in_doubt(changed: Changed, place: str) -> None:
+    """Who perhaps has the message still: the run that sent it died before Telegram answered."""
+    if changed.in_doubt:
+        target = changed.target.id
+        say(
+            f"{changed.in_doubt} more may have {target}, and it was not taken back there: the run "
+            f"that sent it died before Telegram answered. `broadcast show {target} --pending"
+            f"{place}` names them"
+        )

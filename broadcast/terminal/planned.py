@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -11,9 +10,8 @@ from rich.console import Console
 from rich.text import Text
 
 from broadcast.core.duration import duration
-from broadcast.core.model import Contact, Delivery, Message, Record
+from broadcast.core.model import Delivery, Record
 from broadcast.engine.gates.paid import PER_STAR, stars
-from broadcast.message.personal import personal
 from broadcast.message.text import parse
 from broadcast.report.rows import delivery_row
 from broadcast.terminal.preview import headline, show_around
@@ -21,41 +19,41 @@ from broadcast.terminal.streams import json_line, reader_may_leave, say
 from broadcast.terminal.tables import new_table, stdout
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from broadcast.core.errors import Problem
+    from broadcast.core.model import Broadcast
     from broadcast.sandbox.inbox import InboxRow
+    from broadcast.service.plan import Plan
 
 PROBLEMS_LIMIT = 50
 PLAN_LIMIT = 1_000  # contacts in the table of a dry run, which is held in memory until it is shown
 
 
-def show_question(message: Message, audience: Collection[Contact]) -> None:
+def show_question(plan: Plan) -> None:
     """What is about to be sent, and to whom: on stderr, where the question follows."""
-    left = _show_plan(Console(stderr=True, highlight=False), message, audience, limit=10)
-    if left:
+    if left := _show_plan(Console(stderr=True, highlight=False), plan, limit=10):
         say(f"... and {left} more")
 
 
-def _show_plan(out: Console, message: Message, audience: Collection[Contact], *, limit: int) -> int:
+def _show_plan(out: Console, plan: Plan, *, limit: int) -> int:
     """The message and the first who get it; how many are left."""
+    message = plan.message
     out.print(Text(f"Message ({message.format}{', template' if message.template else ''}):"))
     if message.text:
         out.print(Text("\n".join(f"  {line}" for line in message.text.splitlines())))
     show_around(out, message)
-    shown = list(islice(audience, limit))
-    differ = message.template or any(contact.overrides for contact in shown)
+    shown = list(islice(plan.previews(), limit))
+    differ = message.template or any(contact.overrides for contact, _ in shown)
     table = new_table(out, "name", "peer", "tags", *(["gets"] if differ else []))
-    now = datetime.now(UTC)
-    for contact in shown:
+    for contact, own in shown:
         cells = [Text(contact.name), Text(contact.peer.text, style="cyan")]
         cells.append(Text(", ".join(contact.tags)))
         if differ:
-            own = personal(message, contact, now)
             cells.append(Text(headline(replace(own, text=parse(own)[0]))))
         table.add_row(*cells)
     out.print(table)
-    return len(audience) - len(shown)
+    return len(plan.audience) - len(shown)
 
 
 def show_cost(messages: int, budget: int, spent: int) -> None:
@@ -78,27 +76,40 @@ def show_problems(problems: Sequence[Problem]) -> None:
         say(f"... and {len(problems) - PROBLEMS_LIMIT} more")
 
 
-def show_dry_run(
-    message: Message, audience: Collection[Contact], count: int, seconds: float, *, as_json: bool
-) -> None:
-    """Everybody who would get the message, in `count` messages; nothing is sent."""
+def show_dry_run(plan: Plan, *, as_json: bool) -> None:
+    """Everybody who would get the message, how long it takes, what it costs; nothing is sent."""
     with reader_may_leave():
         if as_json:
-            _print_dry_run(message, audience)
+            _print_dry_run(plan)
+        elif plan.earlier is not None:
+            _show_earlier(plan.earlier)
         else:
-            if left := _show_plan(stdout(), message, audience, limit=PLAN_LIMIT):
+            if left := _show_plan(stdout(), plan, limit=PLAN_LIMIT):
                 stdout().print(f"... and {left} more; --json names them all")
-            if seconds >= 1:
-                stdout().print(f"It would take {duration(seconds)}; --rehearse says more")
-            told = "" if count == len(audience) else f", in {count} messages"
-            stdout().print(f"{len(audience)} would get it{told}; nothing was sent (dry run)")
+            if plan.seconds >= 1:
+                stdout().print(f"It would take {duration(plan.seconds)}; --rehearse says more")
+            count, people = plan.messages, len(plan.audience)
+            told = "" if count == people else f", in {count} messages"
+            stdout().print(f"{people} would get it{told}; nothing was sent (dry run)")
+    if plan.options.stars_budget is not None:
+        show_cost(plan.messages, plan.options.stars_budget, 0)
 
 
-def _print_dry_run(message: Message, audience: Collection[Contact]) -> None:
-    for position, contact in enumerate(audience):
-        row = delivery_row(Record(Delivery("", position, contact, message)))
+def _show_earlier(earlier: Broadcast) -> None:
+    """Under its key it was begun before: what would be done about that."""
+    counts = earlier.counts
+    told = f"the rest, {counts.pending}, would get it" if counts.pending else "nobody would get it"
+    stdout().print(
+        f"{earlier.id} was made under the key {earlier.once}, {counts.sent} of {counts.total} have "
+        f"it: {told}; nothing was sent (dry run)"
+    )
+
+
+def _print_dry_run(plan: Plan) -> None:
+    for position, contact in enumerate(plan.audience):
+        row = delivery_row(Record(Delivery("", position, contact, plan.message)))
         print(json_line(row | {"broadcast": None}))
-    counts = {"sent": 0, "failed": 0, "skipped": 0, "pending": len(audience)}
+    counts = {"sent": 0, "failed": 0, "skipped": 0, "pending": len(plan.audience)}
     print(json_line({"type": "summary", "broadcast": None, **counts, "seconds": 0.0}))
 
 

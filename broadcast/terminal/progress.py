@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,6 +20,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
+from broadcast.core.clock import SystemClock
 from broadcast.core.duration import duration
 from broadcast.core.model import (
     Attachment,
@@ -34,12 +34,21 @@ from broadcast.core.model import (
     Status,
 )
 from broadcast.report.rows import delivery_row
+from broadcast.service.stop import Stop
+from broadcast.terminal.deliveries import show_canary
+from broadcast.terminal.planned import show_cost
 from broadcast.terminal.streams import Output, json_line, say, stderr_is_terminal
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+    from datetime import datetime
+
     from rich.progress import Task
 
+    from broadcast.core.clock import Clock
     from broadcast.engine.pacer import Pacer
+    from broadcast.engine.ports import Watcher
+    from broadcast.service.reports import Report
 
 PLAIN_INTERVAL = 10.0  # seconds between two lines of progress without a terminal
 
@@ -56,8 +65,8 @@ class Quiet:
     def uploaded(self, file: Attachment, done: int) -> None:
         """So many bytes of a file have arrived."""
 
-    def __enter__(self) -> None:
-        pass
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(self, *_: object) -> None:
         pass
@@ -71,9 +80,9 @@ class TimeLeft:
     WINDOW, LEAST = 20.0, 2.0  # seconds looked back at, and what is too short to tell anything
     HOLDS = 5  # that are looked back at: one that came by chance tells too little
 
-    def __init__(self, total: int, pacer: Pacer) -> None:
+    def __init__(self, total: int, pacer: Pacer, clock: Clock) -> None:
         self.done = 0
-        self._total, self._pacer = total, pacer
+        self._total, self._pacer, self._now = total, pacer, clock.monotonic
         self._past: deque[tuple[float, int]] = deque()
         self._due = 0.0  # when the last of those that must wait may be tried again
         self._hold_ends: float | None = None  # of the last hold, until something ends after it
@@ -130,7 +139,7 @@ class TimeLeft:
         return [(ends - since[0], self.done - since[1])]
 
     def __str__(self) -> str:
-        seconds = self.seconds(time.monotonic())
+        seconds = self.seconds(self._now())
         return "" if seconds is None else f"about {duration(seconds)} left"
 
 
@@ -146,8 +155,9 @@ class _TimeLeftColumn(ProgressColumn):
 class Bar(Quiet):
     """A progress bar with rate and time left, for a terminal."""
 
-    def __init__(self, total: int, pacer: Pacer) -> None:
-        self._left = TimeLeft(total, pacer)
+    def __init__(self, total: int, pacer: Pacer, clock: Clock) -> None:
+        self._clock = clock
+        self._left = TimeLeft(total, pacer, clock)
         self._progress = Progress(
             BarColumn(),
             TaskProgressColumn(),
@@ -164,16 +174,17 @@ class Bar(Quiet):
         self._note_until = 0.0
         self._uploads: dict[str, TaskID] = {}
 
-    def __enter__(self) -> None:
-        self._started = time.monotonic()
+    def __enter__(self) -> Self:
+        self._started = self._clock.monotonic()
         self._progress.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """See `Watcher`."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if isinstance(outcome, Deferred) and outcome.retry_after:
             self._left.deferred(now + outcome.retry_after)
         if not isinstance(outcome, (Sent, Failed)):
@@ -188,10 +199,10 @@ class Bar(Quiet):
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._left.held(now, seconds)
         self._note_until = now + seconds
-        self._progress.update(self._task, note=waiting(seconds, reason))
+        self._progress.update(self._task, note=waiting(seconds, reason, self._clock))
 
     def uploaded(self, file: Attachment, done: int) -> None:
         """A bar of its own, in KiB, until the file is there."""
@@ -209,17 +220,17 @@ class Bar(Quiet):
 class Lines(Quiet):
     """Plain lines of progress, for a log: few of them, however long it takes."""
 
-    def __init__(self, total: int, pacer: Pacer) -> None:
-        self._total = total
-        self._left = TimeLeft(total, pacer)
+    def __init__(self, total: int, pacer: Pacer, clock: Clock) -> None:
+        self._total, self._clock = total, clock
+        self._left = TimeLeft(total, pacer, clock)
         self._failed = 0
-        self._started = self._last = time.monotonic()
+        self._started = self._last = self._clock.monotonic()
         self._last_reason, self._told_at = "", self._started  # of the last hold that was told
         self._goes_on = False  # since then
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """See `Watcher`."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if isinstance(outcome, Deferred) and outcome.retry_after:
             self._left.deferred(now + outcome.retry_after)
         if not isinstance(outcome, (Sent, Failed)):
@@ -240,16 +251,16 @@ class Lines(Quiet):
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         self._left.held(now, seconds)
         is_news = self._goes_on and max(seconds, now - self._told_at) >= PLAIN_INTERVAL
         if reason != self._last_reason or is_news:
             self._last_reason, self._told_at, self._goes_on = reason, now, False
-            say(waiting(seconds, reason))
+            say(waiting(seconds, reason, self._clock))
 
     def uploaded(self, file: Attachment, done: int) -> None:
         """A line now and then, of files that take long."""
-        now = time.monotonic()
+        now = self._clock.monotonic()
         if now - self._last >= PLAIN_INTERVAL:
             self._last = now
             say(f"uploading {Path(file.path).name}: {done // 1024:,} of {file.size // 1024:,} KiB")
@@ -261,8 +272,9 @@ class JsonLines(Quiet):
     def __init__(self, output: Output, below: Quiet) -> None:
         self._output, self._below = output, below
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._below.__enter__()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._below.__exit__()
@@ -283,11 +295,35 @@ class JsonLines(Quiet):
         self._below.uploaded(file, done)
 
 
-def watcher(total: int, output: Output, pacer: Pacer, *, as_json: bool, quiet: bool) -> Quiet:
-    """Who looks on while `total` deliveries are made, as fast as `pacer` lets them."""
-    shown = Bar if stderr_is_terminal() else Lines
-    below = Quiet() if quiet else shown(total, pacer)
-    return JsonLines(output, below) if as_json and not quiet else below
+class TerminalReporter:
+    """What is seen of a run: see service/ports.py. `output` is stdout, whose reader may leave."""
+
+    def __init__(
+        self, *, as_json: bool = False, quiet: bool = False, clock: Clock | None = None
+    ) -> None:
+        self.stop = Stop()
+        self.output = Output(self.stop.ask)
+        self._as_json, self._quiet, self._clock = as_json, quiet, clock or SystemClock()
+
+    def cost(self, messages: int, budget: int, spent: int) -> None:
+        """See `Reporter`."""
+        if not self._quiet:
+            show_cost(messages, budget, spent)
+
+    async def canary(self, report: Report, *, is_good: bool) -> None:
+        """See `Reporter`."""
+        if not (is_good and self._quiet):
+            await show_canary(report)
+
+    def asking_to_stop(self, broadcast: Broadcast) -> None:
+        """See `Reporter`."""
+        say(f"asking {broadcast.owner} to stop")
+
+    def watch(self, total: int, pacer: Pacer) -> AbstractContextManager[Watcher]:
+        """See `Reporter`."""
+        shown = Bar if stderr_is_terminal() else Lines
+        below = Quiet() if self._quiet else shown(total, pacer, self._clock)
+        return JsonLines(self.output, below) if self._as_json and not self._quiet else below
 
 
 class Watching:
@@ -317,9 +353,9 @@ class Watching:
         self._progress.update(self._task, completed=counts.total - counts.pending)
 
 
-def waiting(seconds: float, reason: str) -> str:
+def waiting(seconds: float, reason: str, clock: Clock) -> str:
     """What is said about a hold; of a long one also when it ends."""
     if seconds < 60:
         return f"waiting {seconds:.0f} s: {reason}"
-    until = datetime.now().astimezone() + timedelta(seconds=seconds)
+    until = (clock.utc() + timedelta(seconds=seconds)).astimezone()
     return f"waiting {duration(seconds)}, until {until:%H:%M}: {reason}"

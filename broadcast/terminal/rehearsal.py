@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -12,22 +13,26 @@ from broadcast.core.duration import duration
 from broadcast.core.model import Failed, Sent
 from broadcast.engine.gates.paid import stars
 from broadcast.report.rows import delivery_row, summary_row
+from broadcast.service.stop import Stop
 from broadcast.terminal.deliveries import counted, show_failures
 from broadcast.terminal.progress import Quiet
 from broadcast.terminal.streams import json_line, reader_may_leave, say, stderr_is_terminal
 from broadcast.terminal.tables import stdout
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from broadcast.core.model import Delivery, Outcome
-    from broadcast.rehearsal import Rehearsal
+    from broadcast.core.model import Broadcast, Delivery, Outcome
+    from broadcast.engine.pacer import Pacer
+    from broadcast.service.reports import Rehearsal, Report
 
 
-class Rehearsing(Quiet):
+class RehearsalReporter(Quiet):
     """A progress bar over a rehearsal, at a terminal; its time left is that of the rehearsal."""
 
     def __init__(self, total: int) -> None:
+        self.stop = Stop()
         self._progress = Progress(
             TextColumn("rehearsing"),
             BarColumn(),
@@ -40,11 +45,25 @@ class Rehearsing(Quiet):
         self._task = self._progress.add_task("", total=total)
         self._done = 0
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._progress.start()
+        return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
+
+    def cost(self, messages: int, budget: int, spent: int) -> None:
+        """See `Reporter`; what it would cost is told at the end."""
+
+    async def canary(self, report: Report, *, is_good: bool) -> None:
+        """See `Reporter`; nobody is asked in a rehearsal."""
+
+    def asking_to_stop(self, broadcast: Broadcast) -> None:
+        """See `Reporter`; no other process is at work."""
+
+    def watch(self, total: int, pacer: Pacer) -> AbstractContextManager[Quiet]:
+        """See `Reporter`: one bar, whatever the number of runs."""
+        return nullcontext(self)
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """See `Watcher`."""
@@ -53,30 +72,30 @@ class Rehearsing(Quiet):
             self._progress.update(self._task, completed=self._done)
 
 
-def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool, quiet: bool) -> None:
+async def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool, quiet: bool) -> None:
     """How long it would take, how often Telegram would ask to wait, who would fail, the price."""
     with reader_may_leave():
         if as_json:
-            _print(rehearsal, quiet=quiet)
+            await _print(rehearsal, quiet=quiet)
         else:
-            _show(rehearsal, quiet=quiet)
+            await _show(rehearsal, quiet=quiet)
     halted = rehearsal.report.halted
     if halted is not None and (as_json or quiet):
         say(f"it would stop: {halted.reason} ({halted.error})")
 
 
-def _print(rehearsal: Rehearsal, *, quiet: bool) -> None:
+async def _print(rehearsal: Rehearsal, *, quiet: bool) -> None:
     if not quiet:
-        for record in rehearsal.report.records():
+        async for record in rehearsal.report.records():
             print(json_line(delivery_row(record) | {"broadcast": None}))
     report = rehearsal.report
     row = summary_row(report) | {"broadcast": None}
     print(json_line(row | {"floods": rehearsal.floods, "stars": float(stars(report.paid))}))
 
 
-def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
+async def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
     report, out = rehearsal.report, stdout()
-    show_failures(report)
+    await show_failures(report)
     if quiet:
         return
     floods = "once" if rehearsal.floods == 1 else f"{rehearsal.floods} times"

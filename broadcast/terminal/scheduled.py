@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from broadcast.core.clock import SystemClock
 from broadcast.core.model import State
 from broadcast.report.rows import state_of
 from broadcast.terminal.streams import say
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
+    from broadcast.core.clock import Clock
     from broadcast.core.model import Broadcast
 
 
-def state_in_words(broadcast: Broadcast, *, recalled: bool = False) -> str:
+_CLOCK = SystemClock()
+
+
+def state_in_words(broadcast: Broadcast, *, recalled: bool = False, clock: Clock = _CLOCK) -> str:
     """The state of a broadcast; until its time, that it is scheduled, where and for when."""
-    schedule, now = broadcast.schedule, datetime.now(UTC)
+    schedule, now = broadcast.schedule, clock.utc()
     if schedule is None or broadcast.owner is not None or recalled or now >= schedule.last:
         return state_of(broadcast)
     times = f"{_local(schedule.first)} to {_local(schedule.last)}"
@@ -31,11 +37,14 @@ def state_in_words(broadcast: Broadcast, *, recalled: bool = False) -> str:
     return f"scheduled {times}" if broadcast.state is State.OPEN else state_of(broadcast)
 
 
-def show_not_yet(broadcast: Broadcast) -> None:
-    """That nothing is sent before its time, and what sends it then."""
+def show_not_yet(broadcast: Broadcast, place: str) -> None:
+    """That nothing is sent before its time, and what sends it then.
+
+    `place` are the options that lead to the same ledger.
+    """
     say(
-        f"{broadcast.id} is {state_in_words(broadcast)}: nothing was sent. `broadcast run-due` "
-        f"sends it then, `broadcast cancel {broadcast.id}` takes it back"
+        f"{broadcast.id} is {state_in_words(broadcast)}: nothing was sent. `broadcast run-due"
+        f"{place}` sends it then, `broadcast cancel {broadcast.id}{place}` takes it back"
     )
 
 

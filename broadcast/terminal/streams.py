@@ -48,9 +48,9 @@ def require_reader() -> None:
 class Output:
     """stdout, whose reader may go away at any line: `broadcast … --json | head -1`."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_closed: Callable[[], None] = lambda: None) -> None:
         self.closed = False
-        self.on_closed: Callable[[], None] = lambda: None
+        self._on_closed = on_closed
 
     def line(self, text: str) -> None:
         """Write one line; when nobody reads any more, say so once and write no further."""
@@ -61,7 +61,7 @@ class Output:
         except OSError:  # a pipe whose reader is gone, or a file on a full disk
             self.closed = True
             silence_stdout()
-            self.on_closed()
+            self._on_closed()
 
 
 def json_line(row: dict[str, Any]) -> str:

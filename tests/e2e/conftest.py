@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from broadcast import app
-from broadcast.core.asker import Question
-from broadcast.settings import load_settings
+from broadcast import Settings, load_settings, open_telegram
+from broadcast.core.asker import Asker, Question
 from tests.e2e.child import Cli
 from tests.e2e.telegram import CODE, PASSWORD, PHONE, Telegram
 
@@ -30,6 +29,12 @@ class Answers:
 
     async def wrong(self, message: str) -> None:
         raise AssertionError(message)
+
+
+async def sign_in(settings: Settings, asker: Asker | None = None) -> None:
+    """Leave a session behind, as `broadcast login` does."""
+    async with open_telegram(settings, asker):
+        pass
 
 
 @pytest.fixture
@@ -57,5 +62,5 @@ def bot(cli: Cli, telegram: Telegram) -> Cli:
 def person(cli: Cli, telegram: Telegram) -> Cli:
     """The command line of somebody who has signed in to `telegram` before, as `PHONE`."""
     cli.env |= telegram.server_env
-    asyncio.run(app.login(load_settings(cli.env), Answers()))
+    asyncio.run(sign_in(load_settings(cli.env), Answers()))
     return cli

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 from telethon.tl import TLRequest, functions
 
-from broadcast import app, contact
-from broadcast.settings import load_settings
+from broadcast import contact, load_settings, open_telegram, send
 from tests.e2e.child import Cli, Ended
+from tests.e2e.conftest import sign_in
 from tests.e2e.telegram import CuttingProxy, Silence, Telegram
 
 # Telethon tries for some seconds before it gives up a connection; a busy machine takes longer.
@@ -72,8 +72,8 @@ async def test_the_library_reports_what_has_arrived_when_the_connection_drops(
         telegram.world.at[number] = telegram.drop_connections
     settings = load_settings(cli.env | telegram.bot_env)
     audience = [contact(peer) for peer in MANY]
-    async with app.open_telegram(settings) as transport:
-        report = await app.send(TEXT, audience, transport)
+    async with open_telegram(settings) as transport:
+        report = await send(TEXT, audience, transport)
     assert report.counts.sent == report.counts.total == 500
     assert Counter(str(found.peer) for found in telegram.received()) == Counter(MANY)
 
@@ -85,7 +85,7 @@ def test_a_server_that_goes_away_during_the_first_question_is_a_clear_error(
     commands = {"send": ["send", TEXT, "--json"], "whoami": ["whoami"], "logout": ["logout"]}
     for name in commands:
         settings = load_settings(bot.env, home=str(bot.directory / name))
-        asyncio.run(app.login(settings, None))
+        asyncio.run(sign_in(settings))
     asked: Counter[int] = Counter()
     waiting: set[int] = set()
 

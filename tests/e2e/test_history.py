@@ -404,7 +404,8 @@ def test_the_same_text_again_while_it_is_unfinished_is_refused(
     assert f"`broadcast resume {broadcast}`" in ended.err
     assert f"`broadcast cancel {broadcast}`" in ended.err
     assert len(telegram.received()) == 5
-    assert bot.run(TEXT, "--dry-run").code == 0
+    for option in ("--dry-run", "--rehearse"):  # what is refused is not shown as if it were not
+        assert bot.run(TEXT, option).code == 2
     assert bot.run("cancel", broadcast).code == 0
     bot.write_contacts("100020000")
     assert bot.run(TEXT, *FAST).code == 0

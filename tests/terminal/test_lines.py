@@ -9,6 +9,7 @@ from broadcast.core.model import Contact, Delivery, Message, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.engine.pacer import Pacer
 from broadcast.terminal.progress import Lines
+from tests.clocks import SetClock
 
 if TYPE_CHECKING:
     import pytest
@@ -23,7 +24,7 @@ def one_more(lines: Lines) -> None:
 
 
 def test_short_waits_are_told_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines(1000, Pacer(30.0))
+    lines = Lines(1000, Pacer(30.0), SetClock())
     for _ in range(5):
         lines.held(1.0, ASKED)
         one_more(lines)
@@ -31,7 +32,7 @@ def test_short_waits_are_told_now_and_then(capsys: pytest.CaptureFixture[str]) -
 
 
 def test_a_long_wait_is_told_even_after_a_short_one(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines(1000, Pacer(30.0))
+    lines = Lines(1000, Pacer(30.0), SetClock())
     lines.held(1.0, ASKED)
     one_more(lines)
     lines.held(300.0, ASKED)
@@ -39,7 +40,7 @@ def test_a_long_wait_is_told_even_after_a_short_one(capsys: pytest.CaptureFixtur
 
 
 def test_an_outage_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
-    lines = Lines(1000, Pacer(30.0))
+    lines = Lines(1000, Pacer(30.0), SetClock())
     for seconds in (1.0, 2.0, 4.0, 30.0):
         lines.held(seconds, "no connection to Telegram, since 12:00:00")
     assert capsys.readouterr().err.count("waiting") == 1

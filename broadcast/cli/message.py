@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from broadcast.cli.parsing import options
+from broadcast.core.clock import SystemClock
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Message
 from broadcast.disk.pipes import open_to_read
@@ -92,7 +92,7 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
 
     An option wins over the front matter. Raises MessageError or click.UsageError; nothing was sent.
     """
-    from broadcast.message.files import look_from  # noqa: PLC0415 - `--help` needs none
+    from broadcast.message.files import look_from
 
     file = given["message_file"]
     text = _read_text(arguments, file, may_be_missing=_says_more(given))
@@ -100,7 +100,7 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
     lines: Mapping[str, int] = {}
     base = Path()
     if file is not None:
-        from broadcast.message.front_matter import read_front_matter  # noqa: PLC0415
+        from broadcast.message.front_matter import read_front_matter
 
         front, lines, text = read_front_matter(text, file)
         base = user_path(file).parent
@@ -117,16 +117,8 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
     return message
 
 
-def contact_message(base: Path) -> Callable[[Mapping[str, Raw]], Mapping[str, object]]:
-    """What reads a contact's own message; its paths start at `base`."""
-    from broadcast.message.files import look_from  # noqa: PLC0415
-
-    look = look_from(base)
-    return lambda given: _fields(given, look)
-
-
 def _fields(said: Mapping[str, Raw], look: Look) -> dict[str, Any]:
-    return fields_of(said, look, datetime.now().astimezone())
+    return fields_of(said, look, SystemClock().utc().astimezone())
 
 
 def _place(key: str, lines: Mapping[str, int], file: str | None) -> str:

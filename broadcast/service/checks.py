@@ -5,17 +5,11 @@ And what follows from the message for each one: in how many parts they get it, a
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import (
-    ContactsError,
-    InputError,
-    MessageError,
-    Problem,
-)
+from broadcast.core.errors import ContactsError, InputError, MessageError, Problem
 from broadcast.core.model import Contact, Status
 from broadcast.message.own import as_edited, own_when
 from broadcast.message.personal import personal, problems
@@ -25,10 +19,13 @@ from broadcast.people.audience import Audience
 from broadcast.people.contacts import MOST_MISTAKES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+    from datetime import datetime
 
-    from broadcast.core.model import Account, Broadcast, Message
-    from broadcast.ledger.sqlite.ledger import SqliteLedger
+    from broadcast.core.model import Account, Broadcast, Message, Record
+    from broadcast.ledger.port import Store
+
+CHUNK = 1_000  # recipients that are looked at together
 
 ONLY_BOTS_PAY = (
     "--paid is for bots: Telegram sells nothing of the kind to people. Sign in as a bot with "
@@ -41,7 +38,9 @@ ONLY_PEOPLE_SCHEDULE = (
 )
 
 
-def require_sendable(message: Message, audience: Collection[Contact], source: str) -> None:
+def require_sendable(
+    message: Message, audience: Collection[Contact], source: str, now: datetime
+) -> None:
     """Make the message for everybody in `audience`, before anything is sent.
 
     Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
@@ -51,7 +50,6 @@ def require_sendable(message: Message, audience: Collection[Contact], source: st
     may_have_times = message.when is not None or _any_overrides(audience)
     if not (message.template or may_have_times):
         return  # who they are makes no difference
-    now = datetime.now(UTC)
     late = (
         Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
         for contact, told in misses(message.when, audience if may_have_times else (), now)
@@ -59,16 +57,31 @@ def require_sendable(message: Message, audience: Collection[Contact], source: st
     _require_none(chain(problems(message, audience, now, check, source), late), source)
 
 
-def require_editable(message: Message, target: Broadcast, ledger: SqliteLedger) -> None:
+async def require_editable(
+    message: Message, target: Broadcast, ledger: Store, now: datetime
+) -> None:
     """Make the new `message` of `target` for everybody who has the old one, before any is changed.
 
     Raises what `require_sendable` raises. What a contact had otherwise gives way to it; only their
     own files stay, and the text is the caption of those.
     """
-    check = _checked(message)
-    source = f"broadcast {target.id}"
-    people = (as_edited(r.delivery.contact) for r in ledger.records(target, Status.SENT))
-    _require_none(problems(message, people, datetime.now(UTC), check, source), source)
+    check, source = _checked(message), f"broadcast {target.id}"
+    found: list[Problem] = []
+    async for people in _in_chunks(ledger.records(target, Status.SENT)):
+        found += problems(message, people, now, check, source)
+        if len(found) >= MOST_MISTAKES:
+            break
+    _require_none(found, source)
+
+
+async def _in_chunks(records: AsyncIterator[Record]) -> AsyncIterator[list[Contact]]:
+    chunk: list[Contact] = []
+    async for record in records:
+        chunk.append(as_edited(record.delivery.contact))
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    yield chunk
 
 
 def _checked(message: Message) -> Callable[[Message], None]:
@@ -141,9 +154,9 @@ def parts_for(
     return None
 
 
-def count_messages(message: Message, audience: Collection[Contact]) -> int:
+def count_messages(message: Message, audience: Collection[Contact], now: datetime) -> int:
     """How many messages `audience` gets in all."""
-    parts = parts_for(message, audience, datetime.now(UTC))
+    parts = parts_for(message, audience, now)
     return len(audience) if parts is None else sum(map(parts, audience))
 
 
@@ -179,7 +192,7 @@ def require_able(message: Message, account: Account) -> None:
         require_allowed(file, is_premium=account.is_premium)
 
 
-def require_bot(account: Account) -> None:
+def require_bot(account: Account | None) -> None:
     """Raise InputError when `account` is a person, and so cannot pay for a faster broadcast."""
-    if not account.is_bot:
+    if account is not None and not account.is_bot:
         raise InputError(ONLY_BOTS_PAY)

@@ -1,0 +1,129 @@
+"""The options of every command that writes to people: its pace, its limits, its account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from broadcast.cli.parsing import account_options, json_option, options, sandbox_option
+from broadcast.core.duration import seconds_of
+
+if TYPE_CHECKING:
+    from broadcast.service.options import RunOptions
+
+LEAST_RATE = 1 / 86_400  # messages a second: one a day
+
+
+class _Rate(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - no generic at run time
+    name = "rate"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Messages a second; 0.0 stands for `max`."""
+        if value == "max" or isinstance(value, float):
+            return 0.0 if value == "max" else value
+        try:
+            rate = float(value)
+        except ValueError:
+            rate = 0.0
+        if not LEAST_RATE <= rate <= 1_000_000:
+            least = "; one a day, 0.0000116, is the least" if 0 < rate < LEAST_RATE else ""
+            told = f"{value!r} is neither a number of messages a second nor max{least}"
+            self.fail(told, param, ctx)
+        return rate
+
+
+class _Duration(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
+    name = "duration"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Seconds, from `90`, `90s`, `15m`, `2h` or `1d`."""
+        if isinstance(value, float):
+            return value
+        try:
+            return seconds_of(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+run_options = options(
+    sandbox_option,
+    click.option(
+        "--rate",
+        type=_Rate(),
+        metavar="N|max",
+        help="Messages a second at most. [default: learned; 30 for a bot, 1 for a person at first]",
+    ),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1, 1000),
+        help="Requests under way at once. [default: what the rate needs, 20 or more]",
+    ),
+    click.option(
+        "--canary",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Send to N first, and go on only when few of them failed.",
+    ),
+    click.option(
+        "--max-failures",
+        type=click.IntRange(1, 100),
+        metavar="PERCENT",
+        default=50,
+        show_default=True,
+        help="Stop when more fail than this; 100 never stops.",
+    ),
+    click.option(
+        "--max-wait",
+        type=_Duration(),
+        metavar="TIME",
+        default="15m",
+        show_default=True,
+        help="Stop, to be resumed, when Telegram asks for a longer wait.",
+    ),
+    click.option(
+        "--patience",
+        type=_Duration(),
+        metavar="TIME",
+        default="10m",
+        show_default=True,
+        help="Stop, to be resumed, after so long without a connection.",
+    ),
+    click.option(
+        "--paid",
+        is_flag=True,
+        help="Bots only: up to 1000 a second, for 0.1 Star for each message above 30 a second.",
+    ),
+    click.option(
+        "--stars-budget",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Stars that --paid may spend on this broadcast, in all.",
+    ),
+    json_option,
+    click.option(
+        "--quiet", is_flag=True, help="Print only failures; with --json only the summary."
+    ),
+    account_options,
+    title="The run",
+)
+
+
+def options_of(given: dict[str, Any]) -> RunOptions:
+    """The options of the command line as the service takes them."""
+    from broadcast.service.options import RunOptions
+
+    return RunOptions(
+        rate=given["rate"],
+        concurrency=given["concurrency"],
+        canary=given["canary"],
+        max_failures=given["max_failures"] / 100,
+        max_wait=given["max_wait"],
+        patience=given["patience"],
+        paid=given["paid"],
+        stars_budget=given["stars_budget"],
+    )

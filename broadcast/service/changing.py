@@ -1,0 +1,84 @@
+"""Changes what was sent: an edit, a recall. What is still pending a recall cancels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from broadcast.core.asker import Ask, Question
+from broadcast.core.errors import InputError
+from broadcast.core.lifecycle import require_changeable, require_whole
+from broadcast.core.model import Action, Format, Message
+from broadcast.service.carry_out import learn_what_arrived
+from broadcast.service.checks import require_able, require_editable
+from broadcast.service.sending import Sending
+
+if TYPE_CHECKING:
+    from broadcast.core.model import Broadcast
+    from broadcast.service.options import RunOptions
+    from broadcast.service.ports import Reporter
+    from broadcast.service.reports import Report
+    from broadcast.service.requests import ChangeRequest
+
+
+@dataclass(frozen=True, slots=True)
+class ChangePlan:
+    """What an edit or a recall will do to the messages of `target`.
+
+    `count` people have it, or perhaps have it. An edit gives them `message`.
+    """
+
+    target: Broadcast
+    action: Action
+    message: Message
+    count: int
+    options: RunOptions
+    questions: tuple[Question, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """What became of an edit or a recall; of `in_doubt` more nobody knows whether they have it."""
+
+    report: Report
+    target: Broadcast
+    in_doubt: int
+
+
+class Changing(Sending):
+    """Edits and recalls."""
+
+    async def plan_change(self, request: ChangeRequest) -> ChangePlan:
+        """What `request` comes to. Raises InputError or LockedError where it is not allowed."""
+        action, options = request.action, request.options
+        options.require_whole()
+        if options.paid:
+            raise InputError(f"--paid is for sending: to {action} costs nothing. Leave it out")
+        now = self.clock.utc()
+        target = await self.ledger.find(request.id)
+        message = request.message or Message("", Format.PLAIN)
+        if action is Action.EDIT:  # the files stay: the text is their caption
+            message = replace(message, files=target.message.files)
+            await require_editable(message, target, self.ledger, now)
+        require_whole(action, message)
+        standing = await self.ledger.standing(target)
+        require_changeable(standing, action, now)
+        self._require_account_of(target, options)
+        count = target.counts.sent + (standing.in_doubt if action is Action.RECALL else 0)
+        question = Question(Ask(action.upper()), count, target.id)
+        asked = () if request.confirmed else (question,)
+        return ChangePlan(target, action, message, count, options, asked)
+
+    async def change(self, plan: ChangePlan, reporter: Reporter) -> Changed:
+        """Do it. Raises what `send` raises; nothing was changed then."""
+        await self.require_confirmed(plan.questions, confirmed=False)
+        async with self._as_before(plan.target, plan.options) as connection:
+            if plan.action is Action.RECALL:
+                await learn_what_arrived(plan.target, self.ledger, connection)
+            require_able(plan.message, connection.account)
+            broadcast = await self.ledger.create_change(
+                self.new_id(), plan.action, plan.target, plan.message
+            )
+            report = await self._run(broadcast, connection, plan.options, reporter)
+        target = await self.ledger.reload(plan.target)
+        return Changed(report, target, target.counts.pending)

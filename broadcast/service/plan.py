@@ -1,0 +1,247 @@
+"""A request, checked to its end before anything is made.
+
+Dry run, preview, question, rehearsal and send all come from the same plan: so none can say what
+another does not do, and what a plan accepts is not refused later for a reason that is known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from broadcast.core.asker import Ask, Question
+from broadcast.core.errors import (
+    ContactsError,
+    InputError,
+    LockedError,
+    NextStep,
+    SettingsError,
+)
+from broadcast.core.lifecycle import require_resumable, require_same_message
+from broadcast.core.model import Account, Action, State
+from broadcast.core.peers import PeerError, parse_peer
+from broadcast.message.files import look_from
+from broadcast.message.personal import personal
+from broadcast.message.schema import fields_of
+from broadcast.people.audience import Audience
+from broadcast.people.lists import load_audience
+from broadcast.service.base import UseCases
+from broadcast.service.checks import (
+    ONLY_BOTS_PAY,
+    count_messages,
+    require_all_able,
+    require_sendable,
+)
+from broadcast.service.options import seconds_held
+from broadcast.service.ports import Expected
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from datetime import datetime
+    from pathlib import Path
+
+    from broadcast.core.model import Broadcast, Contact, Message
+    from broadcast.engine.pacer import Known
+    from broadcast.message.schema import Raw
+    from broadcast.service.options import RunOptions
+    from broadcast.service.requests import AudienceRequest, SendRequest, TestRequest
+
+ASK_ABOVE = 20  # recipients
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `send` will do. `audience` gets `message`, in `messages` messages.
+
+    `expected` is who sends, as far as the settings tell; `missing` says why nobody can sign in
+    with them yet. `known` is what was learned of the account's limits, and `seconds` what the whole
+    takes by it, without floods. With `earlier`, the broadcast that was made under the same key is
+    gone on with, and nobody is chosen anew. `questions` are asked before anything is sent.
+    """
+
+    request: SendRequest
+    message: Message
+    audience: Audience
+    expected: Expected
+    missing: SettingsError | None
+    known: Known
+    messages: int
+    seconds: float
+    made_at: datetime
+    questions: tuple[Question, ...] = ()
+    earlier: Broadcast | None = None
+
+    @property
+    def options(self) -> RunOptions:
+        """How it is done."""
+        return self.request.options
+
+    @property
+    def is_bot(self) -> bool:
+        """Whether a bot sends; where the settings do not tell, a person."""
+        return bool(self.expected.is_bot)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all of it was sent before, under the same key."""
+        return self.earlier is not None and self.earlier.state is State.DONE
+
+    def previews(self) -> Iterator[tuple[Contact, Message]]:
+        """Each recipient with the message as they get it."""
+        for contact in self.audience:
+            yield contact, personal(self.message, contact, self.made_at)
+
+
+class Planning(UseCases):
+    """Makes plans."""
+
+    async def plan(self, request: SendRequest) -> Plan:
+        """What `request` comes to.
+
+        Raises InputError (ContactsError with every mistake of the list), or LockedError when the
+        very same is being sent just now. Nothing was made, and nothing sent.
+        """
+        request.options.require_whole()
+        _require_key(request.once)
+        now = self.clock.utc()
+        expected, missing = self._expected(request.options)
+        earlier = await self._earlier(request.message, request.once)
+        audience, source = Audience(), ""
+        if earlier is None:
+            audience, source = self._choose(request.audience)
+        plan = Plan(
+            request,
+            request.message,
+            audience,
+            expected,
+            missing,
+            known=await self._known(expected),
+            messages=0,
+            seconds=0.0,
+            made_at=now,
+            earlier=earlier,
+        )
+        return plan if earlier is not None else self._checked(plan, source)
+
+    async def plan_test(self, request: TestRequest) -> Plan:
+        """The same for one tester alone, as the first recipient would get it, and at once."""
+        plan = await self.plan(request.request)
+        first = next(iter(plan.audience), None)
+        if first is None:
+            raise InputError(
+                f"the key {request.request.once} was used already: leave --once out to test"
+            )
+        try:
+            tester = replace(first, peer=parse_peer(request.peer))
+        except PeerError as error:
+            raise InputError(f"--test-peer: {error}; nothing was sent") from None
+        own = {name: it for name, it in tester.overrides.items() if name not in ("when", "late")}
+        one = replace(
+            plan,
+            request=replace(request.request, once=None),
+            message=replace(plan.message, when=None, late=None),
+            audience=Audience([replace(tester, overrides=own)]),
+            questions=(),
+        )
+        return self._checked(one, "the audience")
+
+    def _checked(self, plan: Plan, source: str) -> Plan:
+        """`plan`, when everybody can get the message, and the account can send it."""
+        message, audience, now = plan.message, plan.audience, plan.made_at
+        require_sendable(message, audience, source, now)
+        if plan.expected.is_bot is not None:
+            # Whether a person has Premium is told when they sign in.
+            is_bot = plan.expected.is_bot
+            require_all_able(message, audience, Account(0, is_bot, "", not is_bot), now)
+        messages = count_messages(message, audience, now)
+        pacer = plan.options.pacer(plan.known, now, is_bot=plan.is_bot)
+        if (held := seconds_held(plan.known, now)) > 0:
+            pacer.hold(held)
+        asked = (Question(Ask.SEND, len(audience)),) if len(audience) > ASK_ABOVE else ()
+        return replace(
+            plan,
+            messages=messages,
+            seconds=pacer.seconds_for(messages, 0.0),
+            questions=asked,
+        )
+
+    def _expected(self, options: RunOptions) -> tuple[Expected, SettingsError | None]:
+        try:
+            expected = self.accounts.expected(paid=options.paid)
+        except SettingsError as missing:
+            return Expected(is_bot=True if options.paid else None), missing
+        if options.paid and expected.is_bot is False:
+            raise InputError(ONLY_BOTS_PAY)
+        return expected, None
+
+    async def _known(self, expected: Expected) -> Known:
+        """What was learned of the account; of a person, of whoever sent there last."""
+        server = self.accounts.server
+        account = expected.id or await self.ledger.last_person(server)
+        return await self.ledger.known(account, server)
+
+    def _choose(self, request: AudienceRequest) -> tuple[Audience, str]:
+        """Those who are chosen, and where they come from."""
+        if request.chosen is not None:
+            return request.chosen, "the audience"
+        path = request.path or self._find_list()
+        read_message = self._read_message(path.parent)
+        return load_audience(path, request.to, request.exclude, read_message), str(path)
+
+    def _find_list(self) -> Path:
+        for path in self.lists:
+            if path.exists():
+                return path
+        places = " nor ".join(map(str, self.lists))
+        raise ContactsError(
+            f"no contact list: neither {places} exists. Write one (see contacts.example.yaml), or "
+            "name a file: --contacts FILE"
+        )
+
+    def _read_message(self, base: Path) -> Callable[[Mapping[str, Raw]], Mapping[str, object]]:
+        """What reads a contact's own message; its paths start at `base`."""
+        look, now = look_from(base), self.clock.utc().astimezone()
+        return lambda given: fields_of(given, look, now)
+
+    async def _earlier(self, message: Message, once: str | None) -> Broadcast | None:
+        """The broadcast that was made under the key `once`: it is gone on with.
+
+        Raises InputError when that one says something else, when nothing of it may be sent any
+        more, or when an unfinished broadcast has the very same message: sending anew would reach
+        some people twice. LockedError when a process is sending that one just now.
+        """
+        if once is None:
+            for other in await self.ledger.unfinished():
+                if other.action is Action.SEND and other.message == message:
+                    raise _unfinished(other)
+            return None
+        found = await self.ledger.by_once(once)
+        if found is not None:
+            require_same_message(found, message)
+            if found.state is not State.DONE:
+                require_resumable(await self.ledger.standing(found))
+        return found
+
+
+def _require_key(once: str | None) -> None:
+    if once is not None and not (once and once.isprintable()):
+        raise InputError("the key of --once is empty, or no text; nothing was sent")
+
+
+def _unfinished(other: Broadcast) -> InputError | LockedError:
+    """Why the message of `other` cannot be sent anew."""
+    sent, total = other.counts.sent, other.counts.total
+    if other.owner is not None:
+        return LockedError(
+            f"broadcast {other.id} with this very text is being sent by {other.owner}, {sent} of "
+            f"{total} have it",
+            NextStep("status", other.id, ("--watch",), "shows it"),
+            code="SAME_RUNNING",
+        )
+    return InputError(
+        f"broadcast {other.id} with this very text is unfinished, {sent} of {total} have it; "
+        "nothing was sent",
+        NextStep("resume", other.id, purpose="goes on with it"),
+        NextStep("cancel", other.id, purpose="gives it up, and then it can be sent anew"),
+        code="SAME_UNFINISHED",
+    )

@@ -1,0 +1,192 @@
+"""Sends: a plan, what is left of an earlier broadcast, or those that failed in it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from broadcast.core.asker import Ask, Question
+from broadcast.core.lifecycle import require_resumable, require_same_account
+from broadcast.message.stored import once_identity
+from broadcast.service.base import UseCases
+from broadcast.service.carry_out import Work, carry_out
+from broadcast.service.checks import due_for, parts_for, require_all_able, require_bot
+from broadcast.service.reports import CANARY_FAILED, Report
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from broadcast.core.model import Account, Broadcast, Message
+    from broadcast.engine.ports import Connection
+    from broadcast.people.audience import Audience
+    from broadcast.service.options import RunOptions
+    from broadcast.service.plan import Plan
+    from broadcast.service.ports import Reporter
+    from broadcast.service.requests import ResumeRequest, RetryRequest
+
+
+@dataclass(frozen=True, slots=True)
+class TakeUp:
+    """What goes on with an earlier broadcast will do.
+
+    `not_yet`: nothing of it is due before its time. `requeued` failures are tried again.
+    """
+
+    broadcast: Broadcast
+    options: RunOptions
+    not_yet: bool = False
+    requeued: int = 0
+
+
+class Sending(UseCases):
+    """Sends, and goes on with what was begun."""
+
+    async def send(self, plan: Plan, reporter: Reporter) -> Report:
+        """Do what `plan` says: make the broadcast, and send it as far as it goes.
+
+        Raises DeclinedError when a question is answered with no; SettingsError, LoginRequiredError,
+        LockedError or HaltedError when nobody can sign in; InputError when only Telegram could tell
+        that this account cannot send this. Nothing was sent then.
+        """
+        await self.require_confirmed(plan.questions, confirmed=plan.request.confirmed)
+        if plan.missing is not None:
+            raise plan.missing
+        if plan.earlier is not None:
+            return await self.go_on(plan.earlier, plan.options, reporter)
+        opening = self.accounts.open(self.asker, people=plan.audience, is_bot=plan.is_bot)
+        async with opening as connection:
+            if plan.options.paid:
+                require_bot(connection.account)
+            broadcast = await self.make(
+                plan.message, plan.audience, connection.account, once=plan.request.once
+            )
+            return await self._run(broadcast, connection, plan.options, reporter)
+
+    async def plan_resume(self, request: ResumeRequest) -> TakeUp:
+        """What is left of a broadcast, when it may be sent.
+
+        Raises InputError or LockedError where not.
+        """
+        request.options.require_whole()
+        broadcast = await self.ledger.find(request.id, unfinished=True)
+        require_resumable(await self.ledger.standing(broadcast))
+        self._require_account_of(broadcast, request.options)
+        if request.now:
+            await self.ledger.bring_forward(broadcast)
+            broadcast = await self.ledger.reload(broadcast)
+        waiting = 0 if request.now else await self.ledger.count_scheduled(broadcast)
+        return TakeUp(broadcast, request.options, not_yet=0 < broadcast.counts.pending == waiting)
+
+    async def plan_retry(self, request: RetryRequest) -> TakeUp:
+        """The failed that are to be tried again, which are pending from here on.
+
+        Raises InputError or LockedError where that is not allowed.
+        """
+        request.options.require_whole()
+        broadcast = await self.ledger.find(request.id)
+        self._require_account_of(broadcast, request.options)
+        count = await self.ledger.requeue_failed(broadcast, insist=request.insist)
+        return TakeUp(await self.ledger.reload(broadcast), request.options, requeued=count)
+
+    async def resume(self, plan: TakeUp, reporter: Reporter) -> Report:
+        """Do what is left: nobody gets it twice, nobody is missed. Raises what `send` raises."""
+        return await self.go_on(plan.broadcast, plan.options, reporter)
+
+    async def make(
+        self, message: Message, audience: Audience, account: Account, *, once: str | None = None
+    ) -> Broadcast:
+        """A new broadcast by `account`, of which nothing is sent yet.
+
+        Raises InputError when that account cannot send such a message.
+        """
+        now = self.clock.utc()
+        has_time = require_all_able(message, audience, account, now)
+        return await self.ledger.create(
+            self.new_id() if once is None else once_identity(once, message),
+            message,
+            audience,
+            once=once,
+            parts=parts_for(message, audience, now),
+            due=partial(due_for, message, now) if has_time and account.is_bot else None,
+        )
+
+    def _require_account_of(self, broadcast: Broadcast, options: RunOptions) -> None:
+        """Raise InputError when the settings lead to another account than `broadcast` began as."""
+        expected = self.accounts.expected(account=broadcast.account, paid=options.paid)
+        if expected.id is not None:
+            require_same_account(broadcast, expected.id, self.accounts.server)
+
+    async def go_on(self, broadcast: Broadcast, options: RunOptions, reporter: Reporter) -> Report:
+        """Do what is left of `broadcast`, as the account that began it."""
+        async with self._as_before(broadcast, options) as connection:
+            return await self._run(broadcast, connection, options, reporter)
+
+    @asynccontextmanager
+    async def _as_before(
+        self, broadcast: Broadcast, options: RunOptions
+    ) -> AsyncGenerator[Connection]:
+        """Signed in as the account that `broadcast` was started with."""
+        expected = self.accounts.expected(account=broadcast.account, paid=options.paid)
+        opening = self.accounts.open(self.asker, is_bot=bool(expected.is_bot))
+        async with opening as connection:
+            require_same_account(broadcast, connection.account.id, self.accounts.server)
+            yield connection
+
+    async def _run(
+        self,
+        broadcast: Broadcast,
+        connection: Connection,
+        options: RunOptions,
+        reporter: Reporter,
+    ) -> Report:
+        """The canary first, if there is one, and the others when few of it failed."""
+        go = partial(self._run_once, broadcast, connection, options, reporter)
+        if options.canary is None:
+            return await go(None)
+        first = await go(options.canary)
+        if first.halted or first.stopped or not first.is_unfinished:
+            return first
+        is_good = options.allows(first.of_this_run)
+        await reporter.canary(first, is_good=is_good)
+        question = Question(Ask.CANARY_FAILED, first.counts.pending, broadcast.id)
+        if not is_good and not await self._confirms(question):
+            return replace(first, halted=CANARY_FAILED)
+        return (await go(None)).since(first)
+
+    async def _confirms(self, question: Question) -> bool:
+        return self.asker is not None and await self.asker.confirm(question)
+
+    async def _run_once(
+        self,
+        broadcast: Broadcast,
+        connection: Connection,
+        options: RunOptions,
+        reporter: Reporter,
+        first: int | None,
+    ) -> Report:
+        broadcast = await self.ledger.reload(broadcast)
+        account, pending = connection.account, broadcast.counts.pending
+        if options.paid:
+            reporter.cost(pending, options.stars_budget or 0, broadcast.paid)
+        known = await self.ledger.known(account.id, self.accounts.server)
+        pacer = options.pacer(known, self.clock.utc(), is_bot=account.is_bot)
+        total = pending if first is None else min(pending, first)
+        with reporter.watch(total, pacer) as watcher:
+            return await carry_out(
+                Work(
+                    broadcast,
+                    self.ledger,
+                    connection,
+                    connection,
+                    options,
+                    pacer,
+                    watcher,
+                    self.clock,
+                    reporter.stop,
+                    self.chance,
+                    server=self.accounts.server,
+                    first=first,
+                )
+            )
