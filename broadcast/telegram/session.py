@@ -44,12 +44,13 @@ def _opened(session: Path | str) -> StringSession | SQLiteSession:
                 "one, or use the name of a session file"
             ) from None
     try:
-        session.touch(mode=0o600)
+        if not session.exists() or session.stat().st_size == 0:
+            _make(session)
         session.chmod(0o600)
         opened = SQLiteSession(str(session))
     except OSError as error:
         raise SettingsError(cannot_write(session, error)) from error
-    except (sqlite3.Error, ValueError) as error:  # ValueError: its table has other columns
+    except (sqlite3.Error, ValueError, TypeError) as error:  # its tables are not Telethon's
         if is_held(error):
             raise LockedError(
                 f"{session}: another program holds this session ({error}). Close that program"
@@ -62,6 +63,15 @@ def _opened(session: Path | str) -> StringSession | SQLiteSession:
     # message into an exception. Addresses are kept in addresses.py instead.
     opened.save_entities = False
     return opened
+
+
+def _make(session: Path) -> None:
+    """A session file is there at once or not at all: whoever is killed leaves none half made."""
+    made = session.with_name(f"{session.stem}.new{session.suffix}")
+    made.unlink(missing_ok=True)
+    made.touch(mode=0o600)
+    SQLiteSession(str(made)).close()
+    made.replace(session)
 
 
 def is_held(error: Exception) -> bool:

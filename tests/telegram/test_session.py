@@ -57,6 +57,35 @@ def test_a_session_file_of_a_newer_telethon_is_refused_and_no_bug(tmp_path: Path
         open_session(access_to(path, tmp_path))
 
 
+def test_a_process_that_is_killed_leaves_no_session_half_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def kill(_session: SQLiteSession) -> None:
+        raise Killed
+
+    path = tmp_path / "one.session"
+    with monkeypatch.context() as patched:
+        patched.setattr(SQLiteSession, "save", kill)  # its tables are there, and empty
+        with pytest.raises(Killed):
+            open_session(access_to(path, tmp_path))
+    assert not path.exists()
+    for _ in range(2):
+        with closing(open_session(access_to(path, tmp_path))):
+            assert path.stat().st_mode & 0o777 == 0o600
+    assert [found.name for found in tmp_path.glob("*.session")] == ["one.session"]
+
+
+def test_a_session_that_was_left_half_made_is_no_bug(tmp_path: Path) -> None:
+    path = tmp_path / "one.session"
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("CREATE TABLE version (version integer primary key)")
+    with pytest.raises(SettingsError, match="not a session file that this version can read"):
+        open_session(access_to(path, tmp_path))
+
+
 def test_a_server_with_an_ipv6_address_is_where_the_client_would_go(tmp_path: Path) -> None:
     """Else Telethon takes the address for a mistake, and goes to Telegram itself."""
     access = access_to("", tmp_path, Server("::1", 4430))
