@@ -32,7 +32,7 @@ async def test_an_account_is_opened_without_a_question_as_often_as_one_likes(tmp
     for _ in range(2):
         async with accounts.open(is_bot=is_bot) as transport:
             assert transport.account.is_bot is is_bot
-            assert (SandboxAccounts(None, SystemClock()).expected(account=transport.account.id).is_bot) is is_bot
+            assert accounts.expected(account=transport.account.id).is_bot is is_bot
 
 
 async def test_two_runs_cannot_use_one_sandbox_at_the_same_time(tmp_path):
