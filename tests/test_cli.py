@@ -1028,3 +1028,45 @@ def test_a_rehearsal_is_the_real_run(shell: Shell) -> None:
     assert "it would stop: too many of the first failed" in result.stderr
     result = shell.run(HELLO, "--contacts", "list.csv", "--rehearse", "--canary", "10")
     assert (result.returncode, "8 sent, 2 failed" in result.stdout) == (1, True)
+
+
+# --- options that would do nothing
+
+IDLE = {
+    "--concurrency": "5",
+    "--canary": "5",
+    "--max-failures": "50",
+    "--max-wait": "1m",
+    "--patience": "1m",
+    "--quiet": "",
+}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *([HELLO, "--dry-run", name, *([value] if value else [])] for name, value in IDLE.items()),
+        *(
+            ["preview", HELLO, name, *([value] if value else [])]
+            for name, value in {**IDLE, "--rate": "1", "--stars-budget": "5"}.items()
+        ),
+        ["preview", HELLO, "--paid", "--stars-budget", "5"],
+        ["sandbox", "inbox", "--clear", "--json"],
+        ["sandbox", "inbox", "--clear", "--scheduled"],
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_does_nothing_there_is_refused(shell: Shell, arguments: list[str]) -> None:
+    shell.refuses(*arguments, told=("does nothing with",))
+
+
+def test_an_option_of_the_environment_is_for_all_commands(shell: Shell) -> None:
+    dry(shell, HELLO, env={"BROADCAST_CANARY": "5", "BROADCAST_QUIET": "yes"})
+
+
+def test_show_writes_a_file_or_json(shell: Shell) -> None:
+    assert shell.run(HELLO, "--sandbox", "--rate", "max").returncode == 0
+    result = shell.run("show", "--sandbox", "--csv", "x.csv", "--json")
+    assert result.returncode == 2
+    assert "--json does nothing with --csv" in result.stderr
+    assert not (shell.here / "x.csv").exists()

@@ -12,6 +12,7 @@ from broadcast.cli.parsing import (
     cli,
     home_option,
     json_option,
+    refuse_idle,
     sandbox_option,
 )
 from broadcast.cli.running import awaited, open_service
@@ -100,6 +101,7 @@ async def show(id: str | None, *, csv: str | None, json: bool, **given: Any) -> 
         broadcast = await service.find(id)
         records = service.records(broadcast, *wanted)
         if csv is not None:
+            refuse_idle("--csv", "json")
             count = await write_csv(user_path(csv), records)
             say(f"{count} recipients written to {csv}")
         else:

@@ -186,6 +186,20 @@ sandbox_option = click.option(
 json_option = click.option("--json", is_flag=True, help="Print JSON Lines on stdout.")
 
 
+def refuse_idle(where: str, *names: str) -> None:
+    """Raise UsageError when one of the options `names` was typed: it does nothing with `where`.
+
+    In the environment or in `.env` an option is for all commands, so there it may stand.
+    """
+    context = click.get_current_context()
+    for parameter in context.command.params:
+        source = context.get_parameter_source(parameter.name or "")
+        if parameter.name in names and source is click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{parameter.opts[0]} does nothing with {where}: leave it out; nothing was sent"
+            )
+
+
 def place() -> str:
     """The options that lead the next command to the same broadcasts."""
     return click.get_current_context().obj or ""

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from broadcast.cli.message import content_options, message_of
-from broadcast.cli.parsing import DONE, cli
-from broadcast.cli.run_options import run_options
+from broadcast.cli.parsing import DONE, cli, refuse_idle
+from broadcast.cli.run_options import NOT_PLANNED, run_options
 from broadcast.cli.running import awaited, open_service
 from broadcast.cli.sending import audience_options, send_plan, send_request
 
@@ -37,6 +37,8 @@ async def preview(message: tuple[str, ...], **given: Any) -> int:
     require_reader()
     request = send_request(message_of(message, given), given)
     is_test = given["test"] or given["test_peer"] is not None
+    if not is_test:
+        refuse_idle("preview", *NOT_PLANNED, "rate", "paid", "stars_budget")
     async with open_service(given, read_only=not is_test) as service:
         if is_test:
             plan = await service.plan_test(TestRequest(request, given["test_peer"] or "me"))

@@ -12,6 +12,9 @@ from broadcast.core.duration import seconds_of
 if TYPE_CHECKING:
     from broadcast.service.options import RunOptions
 
+NOT_PLANNED = ("concurrency", "canary", "max_failures", "max_wait", "patience", "quiet")
+"""The options that make no difference to what a plan says."""
+
 LEAST_RATE = 1 / 86_400  # messages a second: one a day
 
 

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import click
 
-from broadcast.cli.parsing import DONE, Group, cli, home_option, json_option, settings_of
+from broadcast.cli.parsing import (
+    DONE,
+    Group,
+    cli,
+    home_option,
+    json_option,
+    refuse_idle,
+    settings_of,
+)
 from broadcast.cli.running import awaited, stop_on_signals
 from broadcast.core.clock import SystemClock
 from broadcast.settings import user_path
@@ -87,6 +95,7 @@ def inbox(home: str | None, *, json: bool, clear: bool, scheduled: bool) -> int:
 
     kept = settings_of(home).sandbox_home
     if clear:
+        refuse_idle("--clear", "json", "scheduled")
         clear_inbox(kept)
         return DONE
     require_reader()

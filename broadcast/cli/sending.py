@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from broadcast.cli.message import EDITABLE, content_options, message_of
-from broadcast.cli.parsing import DONE, SOME_FAILED, cli, options, place
-from broadcast.cli.run_options import options_of, run_options
+from broadcast.cli.parsing import DONE, SOME_FAILED, cli, options, place, refuse_idle
+from broadcast.cli.run_options import NOT_PLANNED, options_of, run_options
 from broadcast.cli.running import (
     awaited,
     exit_code,
@@ -78,6 +78,8 @@ async def send(message: tuple[str, ...], **given: Any) -> int:
     require_reader()
     if given["dry_run"] and given["rehearse"]:
         raise click.UsageError("--dry-run or --rehearse: not both at once; nothing was sent")
+    if given["dry_run"]:
+        refuse_idle("--dry-run", *NOT_PLANNED)
     request = send_request(message_of(message, given), given)
     async with open_service(given, read_only=given["dry_run"] or given["rehearse"]) as service:
         plan = await service.plan(request)
