@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import gc
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from broadcast.core.clock import SystemClock
+from broadcast.core.loading import loading
 from broadcast.service.ports import Expected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Generator, Iterable
+    from collections.abc import AsyncGenerator, Iterable
     from contextlib import AbstractAsyncContextManager
 
     from broadcast.core.asker import Asker
@@ -122,22 +122,3 @@ class TelegramAccounts:
 
         async with open_account(self._settings.access()) as opener:
             return await opener.logout()
-
-
-@contextmanager
-def loading() -> Generator[None]:
-    """While large modules are imported: nothing of them is garbage, now or ever.
-
-    The collector is kept from looking for it while they are loaded, whenever it runs later, and
-    when the process ends: with Telethon that is a third of 0.26 s, and 20 ms each time. Only the
-    first time: later there is garbage of earlier runs, which would be kept for ever.
-    """
-    if gc.get_freeze_count():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.freeze()
-        gc.enable()

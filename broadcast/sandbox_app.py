@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.clock import Clock, SystemClock
+from broadcast.core.loading import loading
 from broadcast.sandbox.people.logins import API_HASH, API_ID, BOT_TOKEN, CODE, PASSWORD, PHONE
 from broadcast.service.ports import Expected
 
@@ -81,10 +82,11 @@ class SandboxAccounts:
 
         Raises LockedError while another process uses the same home.
         """
-        from broadcast.sandbox.journal import Journal, journal_in
-        from broadcast.sandbox.server import SandboxServer
-        from broadcast.sandbox.world import World
-        from broadcast.telegram.sender import open_transport
+        with loading():
+            from broadcast.sandbox.journal import Journal, journal_in
+            from broadcast.sandbox.server import SandboxServer
+            from broadcast.sandbox.world import World
+            from broadcast.telegram.sender import open_transport
 
         async with AsyncExitStack() as stack:
             home, journal = self._home, None

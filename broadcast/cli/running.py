@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import gc
 import signal
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
@@ -119,16 +118,6 @@ def stop_on_signals(stop: Stop, told: str = STOPPING) -> Generator[None]:
             for number in signals:
                 loop.remove_signal_handler(number)
         signal.signal(signal.SIGINT, _interrupt)
-
-
-def spare_the_collector() -> None:
-    """Do not search for cycles among all that was imported, again and again.
-
-    A message leaves none. It is a fifth of what it costs otherwise; only a process of our own may
-    decide so.
-    """
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
 
 
 def exit_code(report: Report) -> int:

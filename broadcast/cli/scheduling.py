@@ -12,7 +12,6 @@ from broadcast.cli.running import (
     awaited,
     exit_code,
     open_service,
-    spare_the_collector,
     stop_on_signals,
 )
 from broadcast.core.errors import HaltedError
@@ -42,7 +41,6 @@ async def run_due(*, wait: bool, **given: Any) -> int:
     worst = DONE
     reporter = TerminalReporter(as_json=given["json"], quiet=given["quiet"])
     async with open_service(given) as service:
-        spare_the_collector()
         with stop_on_signals(reporter.stop):
             request = DueRequest(options_of(given), wait)
             async for result in service.send_due(request, reporter):

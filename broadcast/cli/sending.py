@@ -13,7 +13,6 @@ from broadcast.cli.running import (
     awaited,
     exit_code,
     open_service,
-    spare_the_collector,
     stop_on_signals,
 )
 from broadcast.core.model import Action
@@ -164,7 +163,6 @@ async def run(
     from broadcast.terminal.progress import TerminalReporter
 
     reporter = TerminalReporter(as_json=given["json"], quiet=given["quiet"])
-    spare_the_collector()
     with stop_on_signals(reporter.stop):
         report = await work(reporter)
     await show_result(
