@@ -1,7 +1,7 @@
 """Values as they were written, whatever the form of the file: each knows its line.
 
 The forms (YAML, CSV, JSON Lines) have a module each that turns bytes into these. What they may say
-is decided elsewhere, once for all forms: of a contact in people/entry.py, of a message in
+is decided elsewhere, once for all forms: of a contact in people/contacts.py, of a message in
 message/schema.py.
 """
 

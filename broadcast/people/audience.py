@@ -1,24 +1,29 @@
-"""The contacts that were chosen for one broadcast, in a temporary file, whatever their number.
+"""How contacts are kept, and those that were chosen for one broadcast, whatever their number.
 
-They are read once from the list and any number of times from here. So it makes no difference when
-somebody edits the list in between, or when the list is a pipe, which can be read only once.
+A contact is kept, here and in the ledger, as a number or a text, and some JSON. Those that were
+chosen lie in a temporary file: they are read once from the list, and any number of times from
+there. So it makes no difference when somebody edits the list in between, or when the list is a
+pipe, which can be read only once.
 """
 
 from __future__ import annotations
 
+import json
 import marshal
 import tempfile
 import weakref
 from collections.abc import Collection, Iterable, Iterator
 from itertools import islice
+from json.encoder import encode_basestring as _quoted
 from typing import TYPE_CHECKING
 
 from broadcast.core.errors import SettingsError
-from broadcast.people.stored import contact_of, kept_contact
+from broadcast.core.model import NO_FIELDS, NO_OVERRIDES, Contact, Peer, PeerKind
+from broadcast.core.peers import parse_peer
+from broadcast.message.stored import pack_overrides, unpack_overrides
 
 if TYPE_CHECKING:
     from broadcast.core.errors import Problem
-    from broadcast.core.model import Contact
 
 CHUNK = 5_000  # contacts that are held in memory at once
 IN_MEMORY = 2**20  # bytes: for less no file is made
@@ -27,7 +32,7 @@ Rows = tuple[list[int | str], list[str | None], list[int]]
 """Some contacts in columns: the peer and the rest, as the ledger keeps them, and the line."""
 
 
-class Audience(Collection["Contact"]):
+class Audience(Collection[Contact]):
     """Contacts in their order, kept in a file that nobody else can open.
 
     The file is gone when the process ends, or when nobody holds this any more. `warnings` are
@@ -94,3 +99,54 @@ class Audience(Collection["Contact"]):
 
     def __contains__(self, contact: object) -> bool:
         return any(each == contact for each in self)
+
+
+def as_json(value: object) -> str:
+    """A value as it is kept."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def kept_contact(contact: Contact) -> tuple[int | str, str | None]:
+    """The peer, and the rest in JSON: None for a bare id without a name, which takes no text.
+
+    The JSON is put together here: an encoder for the whole takes 1.3 µs longer, and a row of a list
+    is read and kept in 8 µs.
+    """
+    text = contact.peer.text
+    is_number = contact.peer.kind is PeerKind.ID and text == contact.peer.value
+    more: list[str] = []
+    if contact.name:
+        more.append(f'"name":{_quoted(contact.name)}')
+    if contact.tags:
+        more.append(f'"tags":[{",".join(map(_quoted, contact.tags))}]')
+    if contact.fields:
+        pairs = [f"{_quoted(name)}:{_quoted(value)}" for name, value in contact.fields.items()]
+        more.append(f'"fields":{{{",".join(pairs)}}}')
+    if contact.overrides:
+        more.append(f'"overrides":{as_json(pack_overrides(contact.overrides))}')
+    return int(text) if is_number else text, f"{{{','.join(more)}}}" if more else None
+
+
+def contact_of(peer: int | str, more: str | None, line: int = 0) -> Contact:
+    """The reverse of `kept_contact`; `line` is where the list has it."""
+    if isinstance(peer, int):
+        text = str(peer)
+        named = Peer(text, PeerKind.ID, text)
+    else:
+        named = parse_peer(peer)
+    if more is None:
+        return Contact(named, "", (), NO_FIELDS, line, NO_OVERRIDES)  # in full: there are millions
+    kept, _ = _read(more)
+    return Contact(
+        named,
+        kept.get("name", ""),
+        tuple(kept.get("tags", ())),
+        kept.get("fields", NO_FIELDS),
+        line,
+        unpack_overrides(kept["overrides"]) if "overrides" in kept else NO_OVERRIDES,
+    )
+
+
+_read = json.JSONDecoder().raw_decode
+"""`json.loads` without a look around, which takes 0.6 µs of the 2.2 that a contact takes then: this
+JSON was written here, and nothing stands beside it."""

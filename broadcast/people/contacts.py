@@ -1,29 +1,47 @@
-"""Reads a contact list; every complaint names file and line. It opens no file.
+"""Reads a contact list, and refuses to guess: each complaint names file and line. It opens no file.
 
-Each form (YAML, CSV, JSON Lines) has a module that turns bytes into entries, which know their lines
-(entries.py); what an entry may hold is decided once, for all three (entry.py).
+Each form (YAML, CSV, JSON Lines) has a module in forms/ that turns bytes into entries, which know
+their lines. What an entry may hold is decided here, once for all three.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from hashlib import blake2b
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from broadcast.core.errors import ContactsError, Problem
-from broadcast.core.model import Contact
+from broadcast.core.model import NO_FIELDS, NO_OVERRIDES, Contact, Peer
+from broadcast.core.peers import PeerError, parse_peer
 from broadcast.forms.csv_form import csv_entries
-from broadcast.forms.entries import Complaint, Entry, Row, Unreadable
+from broadcast.forms.entries import (
+    KEYS,
+    Complaint,
+    Entry,
+    List,
+    Map,
+    Number,
+    Row,
+    Text,
+    Unreadable,
+    Value,
+    control_character,
+    in_words,
+    quoted,
+)
 from broadcast.forms.jsonl_form import jsonl_entries
-from broadcast.message.schema import ContentError
-from broadcast.people.entry import contact_of_entry, plain_contact
-from broadcast.people.seen import Seen
+from broadcast.message.front_matter import written_settings
+from broadcast.message.schema import ContentError, Raw
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from broadcast.message.schema import Raw
-    from broadcast.people.entry import ReadMessage
+    from collections.abc import Iterator
 
 Kind = Literal["yaml", "csv", "jsonl"]
+
+ReadMessage = Callable[[Mapping[str, Raw]], Mapping[str, object]]
+"""Turns what an entry says of its message into overrides, or raises ContentError."""
 
 MOST_MISTAKES = 1_000
 """After so many errors the rest is not read: it is the wrong file, or one mistake repeated."""
@@ -36,6 +54,7 @@ _KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
+_ALSO_PEER = frozenset({"chat", "id", "link", "number", "phone", "to", "user", "username"})
 
 
 def kind_of(name: str) -> Kind:
@@ -58,10 +77,9 @@ def read_contacts(
     is listed twice is a contact once, and the second entry a warning. CSV and JSON Lines are read
     as they come, so that only the memory of who was listed grows: about 14 bytes a contact.
     """
-    seen = Seen()
     mistakes = 0
     is_empty = True
-    for found in _read(stream, kind, seen, read_message or _no_messages):
+    for found in _read(stream, kind, read_message or _no_messages):
         is_empty = False
         if isinstance(found, Contact):
             yield found
@@ -79,23 +97,19 @@ def _no_messages(_: Mapping[str, Raw]) -> Mapping[str, object]:
     raise ContentError("message", "cannot be set here")
 
 
-def _read(
-    stream: BinaryIO, kind: Kind, seen: Seen, read_message: ReadMessage
-) -> Iterator[Contact | Complaint]:
+def _read(stream: BinaryIO, kind: Kind, read_message: ReadMessage) -> Iterator[Contact | Complaint]:
+    seen = Seen()
     try:
         for entry in _entries(stream, kind):
             if isinstance(entry, Complaint):
                 yield entry
-                continue
-            contact = plain_contact(entry, seen) if isinstance(entry, Row) else None
-            if contact is not None:
+            elif isinstance(entry, Row) and (contact := plain_contact(entry, seen)):
                 yield contact
-                continue
-            complaints: list[Complaint] = []
-            contact = contact_of_entry(entry, seen, complaints, read_message)
-            if contact:
-                yield contact
-            yield from sorted(complaints, key=lambda complaint: complaint.line)
+            else:
+                contact, complaints = contact_of_entry(entry, seen, read_message)
+                if contact:
+                    yield contact
+                yield from sorted(complaints, key=lambda complaint: complaint.line)
     except Unreadable as end:
         yield end.complaint
 
@@ -108,3 +122,218 @@ def _entries(stream: BinaryIO, kind: Kind) -> Iterator[Entry | Complaint]:
     from broadcast.forms.yaml_form import yaml_entries  # noqa: PLC0415 - PyYAML is slow to load
 
     return yaml_entries(stream)
+
+
+class Seen:
+    """Knows in which line a peer was first, in some 14 bytes a peer.
+
+    A dict of the keys takes more than a gigabyte for ten million peers, and so does one of their
+    hashes. Here each of 16,384 buckets is one row of bytes, which is searched as a text is: 8 bytes
+    of hash and 4 of the line for each peer, which takes less than a microsecond in a list of a
+    million. What is compared is 78 bits of hash: among ten million peers, one pair in 10^9 lists is
+    taken for one.
+    """
+
+    _ENTRY = 12  # bytes of hash and line
+
+    def __init__(self) -> None:
+        self._buckets: dict[int, bytearray] = {}
+
+    def first(self, key: str, line: int) -> int | None:
+        """Give the line in which `key` was first, or note that it is this one and give None."""
+        digest = blake2b(key.encode(), digest_size=10).digest()
+        number, rest = (digest[0] << 6) | (digest[1] >> 2), digest[2:]
+        bucket = self._buckets.get(number)
+        if bucket is None:
+            bucket = self._buckets[number] = bytearray()
+        at = bucket.find(rest)
+        while at > 0 and at % self._ENTRY:  # across two entries: no peer
+            at = bucket.find(rest, at + 1)
+        if at >= 0:
+            return int.from_bytes(bucket[at + 8 : at + self._ENTRY], "little")
+        bucket += rest + line.to_bytes(4, "little")
+        return None
+
+
+# From an entry to a contact.
+
+
+def plain_contact(row: Row, seen: Seen) -> Contact | None:
+    """The contact of a row without any mistake, as `contact_of_entry` would read it.
+
+    None when there may be a mistake, or something that must be read in another way. A row takes
+    8 µs with it and 14 without: most of what a dry run takes.
+    """
+    line, cells, columns = row
+    if len(cells) < len(columns.names):
+        cells += [""] * (len(columns.names) - len(cells))
+    if not columns.are_plain or not "".join(cells).isprintable():
+        return None
+    try:
+        peer = parse_peer(cells[columns.peer])
+    except PeerError:
+        return None
+    name = "" if columns.name is None else cells[columns.name].strip()
+    tags = ()
+    if columns.tags is not None and cells[columns.tags]:
+        tags = _unique(re.split("[,;]", cells[columns.tags]))
+    fields = NO_FIELDS
+    if columns.fields:
+        fields = {word: text for at, word in columns.fields if (text := cells[at].strip())}
+    if seen.first(peer.key, line):
+        return None
+    return Contact(peer, name, tags, fields or NO_FIELDS, line)
+
+
+def contact_of_entry(
+    entry: Entry, seen: Seen, read_message: ReadMessage
+) -> tuple[Contact | None, list[Complaint]]:
+    """Read one entry of any form; the contact is None when the entry is wrong or doubled."""
+    reading = _Reading()
+    if isinstance(entry, Row):
+        entry = entry.as_map()
+    match entry:
+        case Map(line, pairs):
+            given = reading.keys(pairs)
+        case Text(line) | Number(line):
+            given: dict[str, Value] = {"peer": entry}
+        case _:
+            reading.wrong(entry, f"expected a recipient or its keys, not {in_words(entry)}")
+            return None, reading.complaints
+    peer = reading.peer(entry, given.get("peer"))
+    name = reading.line("name", given["name"]) if "name" in given else ""
+    tags = reading.tags(given["tags"]) if "tags" in given else ()
+    fields = reading.fields(given["fields"]) if "fields" in given else {}
+    overrides = NO_OVERRIDES
+    if "message" in given:
+        overrides = reading.overrides(given["message"], read_message)
+    if peer and (first := seen.first(peer.key, line)):
+        told = (
+            f"{peer.text} is already in line {first}: this entry, with its name, tags and "
+            "fields, is left out, and the message goes out once"
+        )
+        reading.complaints.append(Complaint(line, told, is_error=False))
+    if not peer or reading.complaints:
+        return None, reading.complaints
+    return Contact(peer, name, tags, fields or NO_FIELDS, line, overrides), []
+
+
+class _Reading:
+    """The parts of one entry, and the complaints about them; what is wrong is read as nothing."""
+
+    def __init__(self) -> None:
+        self.complaints: list[Complaint] = []
+
+    def wrong(self, value: Value, told: str) -> None:
+        self.complaints.append(Complaint(value.line, told))
+
+    def keys(self, pairs: list[tuple[Value, Value]]) -> dict[str, Value]:
+        given: dict[str, Value] = {}
+        for key, value in pairs:
+            if not isinstance(key, Text):
+                self.wrong(key, f"a key cannot be {in_words(key)}")
+            elif key.text in given:
+                self.wrong(key, f"the key {key.text} is given twice")
+            elif key.text in KEYS:
+                given[key.text] = value
+            else:
+                self.wrong(key, _unknown(key.text))
+        return given
+
+    def peer(self, entry: Value, value: Value | None) -> Peer | None:
+        match value:
+            case None:
+                self.wrong(entry, "the peer is missing: who gets the message?")
+            case Text(_, text) if not text.strip():
+                self.wrong(value, "the peer is empty: who gets the message?")
+            case Text(_, text) | Number(_, text, True):
+                try:
+                    return parse_peer(text)
+                except PeerError as error:
+                    self.wrong(value, str(error))
+            case _:
+                self.wrong(value, f"a peer is a text, not {in_words(value)}")
+        return None
+
+    def line(self, key: str, value: Value) -> str:
+        """One line of text that a terminal can show as it is."""
+        if not isinstance(value, Text):
+            self.wrong(value, f"{key} is a text, not {in_words(value)}")
+            return ""
+        text = value.text.strip()
+        if character := control_character(text):
+            self.wrong(value, f"{key} holds the control character {character}")
+            return ""
+        return text
+
+    def tags(self, value: Value) -> tuple[str, ...]:
+        """A list, or one text with commas or semicolons between; order and case are kept."""
+        match value:
+            case List(_, items):
+                tags = [self.line("a tag", item) for item in items]
+                for item, tag in zip(items, tags, strict=True):
+                    if "," in tag or ";" in tag:
+                        told = f"the tag {quoted(tag)} holds a comma or semicolon: make it two tags"
+                        self.wrong(item, told)
+                return _unique(tags)
+            case Text():
+                return _unique(re.split("[,;]", self.line("tags", value)))
+            case _:
+                self.wrong(value, f"tags are a list, not {in_words(value)}")
+                return ()
+
+    def fields(self, value: Value) -> dict[str, str]:
+        """The fields that have a value: an empty one counts as missing, in every form."""
+        fields: dict[str, str] = {}
+        if isinstance(value, Text) and not value.text.strip():
+            return fields
+        if not isinstance(value, Map):
+            self.wrong(value, f"fields are keys with values, not {in_words(value)}")
+            return fields
+        for key, item in value.pairs:
+            name = self.line("a field's name", key)
+            if isinstance(key, Text) and not key.text.strip():
+                self.wrong(key, "a field has no name")
+            elif name in fields:
+                self.wrong(key, f"the field {name} is given twice")
+            elif name.casefold() in KEYS:
+                self.wrong(
+                    key, f"a field cannot be called {name}: a contact has a key of that name"
+                )
+            elif not isinstance(item, Text | Number):
+                self.wrong(item, f"the field {name} is a text, not {in_words(item)}")
+            elif character := control_character(item.text.strip(), may_have="\n\t"):
+                self.wrong(item, f"the field {name} holds the control character {character}")
+            else:
+                fields[name] = item.text.strip()
+        return {name: text for name, text in fields.items() if text}
+
+    def overrides(self, value: Value, read_message: ReadMessage) -> Mapping[str, object]:
+        """The fields of the message that are different for this contact."""
+        lines: Mapping[str, int] = {}
+        try:
+            given, lines = written_settings(value)
+            return read_message(given)
+        except Unreadable as error:
+            self.complaints.append(error.complaint)
+        except ContentError as error:
+            at = lines.get(error.key, value.line)
+            self.complaints.append(Complaint(at, f"message: {error.key} {error}"))
+        return NO_OVERRIDES
+
+
+def _unknown(key: str) -> str:
+    close = (
+        ["peer"] if key.casefold() in _ALSO_PEER else get_close_matches(key[:20].casefold(), KEYS)
+    )
+    if close:
+        return f"unknown key {quoted(key)}: did you mean {close[0]}?"
+    return (
+        f"unknown key {quoted(key)}: the keys are peer, name, tags, message and, for all else, "
+        "fields"
+    )
+
+
+def _unique(tags: list[str]) -> tuple[str, ...]:
+    stripped = (tag.strip() for tag in tags)
+    return tuple({tag.casefold(): tag for tag in stripped if tag}.values())

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from broadcast.people.entry import ReadMessage
+    from broadcast.people.contacts import ReadMessage
 
 
 def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: str) -> Contact:

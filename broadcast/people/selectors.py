@@ -8,9 +8,8 @@ even when it has commas (`Ruiz, Ana`), so that nothing needs to be escaped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from broadcast.core.errors import SelectorError
 from broadcast.core.peers import PeerError, parse_peer
@@ -24,44 +23,51 @@ _MOST_TAGS = 1_000  # remembered, for the complaint about a selector that matche
 _TAGS_SHOWN = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
-    """One part of a selector, and the key of the peer that it names, if any."""
-
-    text: str
-    key: str | None
-
-    def matches(self, contact: Contact) -> bool:
-        """Whether it is a tag, the name or the peer of `contact`."""
-        wanted = self.text.casefold()
-        return (
-            any(tag.casefold() == wanted for tag in contact.tags)
-            or contact.name.casefold() == wanted
-            or (self.key is not None and contact.peer.key == self.key)
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Selector:
-    """One `--to` or `--exclude`. Its terms must match together; several selectors add up."""
+    """One `--to` or `--exclude`. Its terms must match together; several selectors add up.
 
-    text: str
-    terms: tuple[Term, ...]
+    It remembers whether it has matched, and which of its terms have not. Raises SelectorError when
+    it, or a part between commas, is empty.
+    """
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read a selector. Raises SelectorError when it, or a part between commas, is empty."""
-        parts = [part.strip() for part in text.split(",")]
-        if not all(parts):
+    def __init__(self, text: str, option: str = "--to") -> None:
+        terms = [term.strip() for term in text.split(",")]
+        if not all(terms):
             where = "" if not text.strip() else f" around a comma in {text!r}"
             raise SelectorError(f"an empty selector{where}: write a tag, a name or a peer")
-        return cls(text.strip(), tuple(Term(part, _key(part)) for part in parts))
+        self.has_matched = False
+        self._text, self._option = text.strip(), option
+        self._keys = {term: _key(term) for term in terms}
+        self._idle = terms
 
     def matches(self, contact: Contact) -> bool:
         """Whether it chooses `contact`."""
-        return all(term.matches(contact) for term in self.terms) or (
-            len(self.terms) > 1 and contact.name.casefold() == self.text.casefold()
+        self._idle = [term for term in self._idle if not self._term_matches(term, contact)]
+        matches = all(self._term_matches(term, contact) for term in self._keys) or (
+            "," in self._text and contact.name.casefold() == self._text.casefold()
         )
+        self.has_matched |= matches
+        return matches
+
+    def _term_matches(self, term: str, contact: Contact) -> bool:
+        """Whether it is a tag, the name or the peer of `contact`."""
+        wanted, key = term.casefold(), self._keys[term]
+        return (
+            any(tag.casefold() == wanted for tag in contact.tags)
+            or contact.name.casefold() == wanted
+            or (key is not None and contact.peer.key == key)
+        )
+
+    def complaint(self, tags: dict[str, str]) -> str:
+        """Why it matches nobody, where `tags` are those there are, by what they are compared as."""
+        option = f"{self._option} {self._text!r} matches nobody"
+        if not self._idle:
+            return f"{option}: each part of it matches somebody, but nobody matches all of them"
+        told = f"{option}: no tag, name or peer is {' or '.join(map(repr, self._idle))}"
+        for term in self._idle:
+            if close := get_close_matches(term.casefold()[:100], tags, n=1):
+                told += f". Did you mean {tags[close[0]]!r}?"
+        return f"{told} {_known(tags)}"
 
 
 def select(
@@ -73,13 +79,13 @@ def select(
     selector matched nobody, most likely a typing mistake, or when nobody is left. So what is
     yielded may not be used before the end is reached.
     """
-    wanted = [_Counted(Selector.parse(text), "--to") for text in to]
-    unwanted = [_Counted(Selector.parse(text), "--exclude") for text in exclude]
+    wanted = [Selector(text) for text in to]
+    unwanted = [Selector(text, "--exclude") for text in exclude]
     return _select(contacts, wanted, unwanted)
 
 
 def _select(
-    contacts: Iterable[Contact], wanted: list[_Counted], unwanted: list[_Counted]
+    contacts: Iterable[Contact], wanted: list[Selector], unwanted: list[Selector]
 ) -> Iterator[Contact]:
     selectors = (*wanted, *unwanted)
     tags: dict[str, str] = {}
@@ -93,49 +99,20 @@ def _select(
             for tag in contact.tags:
                 tags.setdefault(tag.casefold(), tag)
         # Lists, not generators: each selector must see each contact, else it seems to match nobody.
-        is_wanted = any([counted.sees(contact) for counted in wanted]) or not wanted  # noqa: C419
-        is_unwanted = any([counted.sees(contact) for counted in unwanted])  # noqa: C419
+        is_wanted = any([selector.matches(contact) for selector in wanted]) or not wanted  # noqa: C419
+        is_unwanted = any([selector.matches(contact) for selector in unwanted])  # noqa: C419
         if is_wanted and not is_unwanted:
             is_empty = False
             yield contact
-    idle = [counted for counted in selectors if not counted.has_matched]
+    idle = [selector for selector in selectors if not selector.has_matched]
     if idle:
-        raise SelectorError("\n".join(counted.complaint(tags) for counted in idle))
+        raise SelectorError("\n".join(selector.complaint(tags) for selector in idle))
     if is_empty:
         raise SelectorError(
             "nobody is left: --exclude leaves out everybody that --to selects"
             if unwanted
             else "nobody is left: the contact list is empty"
         )
-
-
-class _Counted:
-    """A selector, and which of its terms have matched somebody."""
-
-    def __init__(self, selector: Selector, option: str) -> None:
-        self.has_matched = False
-        self._selector = selector
-        self._option = option
-        self._idle = set(selector.terms)
-
-    def sees(self, contact: Contact) -> bool:
-        if self._idle:
-            self._idle = {term for term in self._idle if not term.matches(contact)}
-        matches = self._selector.matches(contact)
-        self.has_matched |= matches
-        return matches
-
-    def complaint(self, tags: dict[str, str]) -> str:
-        option = f"{self._option} {self._selector.text!r} matches nobody"
-        if not self._idle:
-            return f"{option}: each part of it matches somebody, but nobody matches all of them"
-        idle = [term.text for term in self._selector.terms if term in self._idle]
-        told = f"{option}: no tag, name or peer is " + " or ".join(repr(text) for text in idle)
-        for text in idle:
-            close = get_close_matches(text.casefold()[:100], tags, n=1)
-            if close:
-                told += f". Did you mean {tags[close[0]]!r}?"
-        return f"{told} {_known(tags)}"
 
 
 def _known(tags: dict[str, str]) -> str:

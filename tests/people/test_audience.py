@@ -17,8 +17,7 @@ from broadcast.core.errors import SettingsError
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 from broadcast.people import audience as module
-from broadcast.people.audience import Audience
-from broadcast.people.stored import kept_contact
+from broadcast.people.audience import Audience, kept_contact
 
 if TYPE_CHECKING:
     from pathlib import Path

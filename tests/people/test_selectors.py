@@ -154,7 +154,7 @@ def test_each_contact_is_selected_or_not_exactly_once_and_as_its_selectors_say(
         failed = True
 
     def means(texts: list[str], one: Contact) -> bool:
-        return any(Selector.parse(text).matches(one) for text in texts)
+        return any(Selector(text).matches(one) for text in texts)
 
     assert got == [
         one for one in everybody if (not to or means(to, one)) and not means(exclude, one)
@@ -183,6 +183,6 @@ def test_who_is_excluded_and_who_is_selected_by_the_same_words_are_everybody(
 @given(st.text())
 def test_any_text_is_a_selector_or_an_empty_one(text: str) -> None:
     try:
-        Selector.parse(text).matches(ANA)
+        Selector(text).matches(ANA)
     except SelectorError:
         assert any(not part.strip() for part in text.split(","))

@@ -25,7 +25,7 @@ from broadcast.core.model import (
 from broadcast.engine.pacer import Known, Learned
 from broadcast.ledger.process import process_of
 from broadcast.message.stored import pack, unpack
-from broadcast.people.stored import as_json, contact_of
+from broadcast.people.audience import as_json, contact_of
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
