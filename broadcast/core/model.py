@@ -58,7 +58,7 @@ class Peer:
 class Contact:
     """An entry of the contact list. `line` is where the entry starts, from 1.
 
-    `overrides` are fields of `Message` that are different for this contact (message/own.py).
+    `overrides` are fields of `Message` that are different for this contact (message/personal.py).
     """
 
     peer: Peer

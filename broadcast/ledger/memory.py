@@ -30,8 +30,7 @@ from broadcast.core.ungrouped import ungrouped
 from broadcast.engine.pacer import Known
 from broadcast.ledger.memory_run import MemoryChange, MemoryRun
 from broadcast.ledger.process import process_of, this_process
-from broadcast.message.own import own_when
-from broadcast.message.when import WhenError, moment_for
+from broadcast.message.when import WhenError, moment_for, own_when
 from broadcast.people.audience import Audience
 
 if TYPE_CHECKING:

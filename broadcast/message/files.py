@@ -6,6 +6,7 @@ Telethon is not needed for that, so a dry run need not wait until it is imported
 from __future__ import annotations
 
 import hashlib
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +25,12 @@ FILE_LIMIT, PREMIUM_FILE_LIMIT = 4000 * 2**19, 8000 * 2**19
 
 _GO_ON = NextStep("resume", purpose="goes on")
 
+_PICTURES = {
+    ".jpg": b"\xff\xd8\xff",
+    ".jpeg": b"\xff\xd8\xff",
+    ".png": b"\x89PNG\r\n\x1a\n",
+    ".webp": b"RIFF",
+}
 _MEDIA = {
     Media.PHOTO: "jpg jpeg png webp",
     Media.VIDEO: "mp4 mov m4v webm",
@@ -31,34 +38,18 @@ _MEDIA = {
     Media.VOICE: "ogg oga opus",
 }
 _BY_SUFFIX = {f".{suffix}": media for media, all_of in _MEDIA.items() for suffix in all_of.split()}
-_PICTURES = {
-    ".jpg": (b"\xff\xd8\xff",),
-    ".jpeg": (b"\xff\xd8\xff",),
-    ".png": (b"\x89PNG\r\n\x1a\n",),
-    ".webp": (b"RIFF",),
-}
 
 
 def look_from(base: Path) -> Look:
     """A function that looks at files; relative paths start at `base`."""
-
-    def look(path: str, *, as_document: bool) -> Attachment:
-        return _look(path, base, as_document=as_document)
-
-    return look
+    return partial(_look, base)
 
 
-def _start_of(path: Path) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(16)
-
-
-def _look(written: str, base: Path, *, as_document: bool) -> Attachment:
+def _look(base: Path, written: str, *, as_document: bool) -> Attachment:
     try:
         path = (base / Path(written).expanduser()).resolve()
         is_file = path.is_file() or not path.exists()
-        start = _start_of(path) if is_file else b""
-        digest, size = digest_of(path) if is_file else ("", 0)
+        digest, size, start = _facts_of(path) if is_file else ("", 0, b"")
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ContentError("files", f"{written}: cannot be read: {reason}") from error
@@ -66,11 +57,9 @@ def _look(written: str, base: Path, *, as_document: bool) -> Attachment:
         raise ContentError("files", f"{path}: is not a regular file")
     if size == 0:
         raise ContentError("files", f"{path}: is empty, and Telegram accepts no empty files")
-    media = _BY_SUFFIX.get(path.suffix.lower(), Media.DOCUMENT)
-    if as_document:
-        media = Media.DOCUMENT
-    signs = _PICTURES.get(path.suffix.lower())
-    if media is Media.PHOTO and signs and not start.startswith(signs):
+    suffix = path.suffix.lower()
+    media = Media.DOCUMENT if as_document else _BY_SUFFIX.get(suffix, Media.DOCUMENT)
+    if media is Media.PHOTO and not start.startswith(_PICTURES[suffix]):
         raise ContentError(
             "files",
             f"{path}: is named {path.suffix}, but is not such a picture. Fix the file, or send it "
@@ -91,17 +80,19 @@ def _look(written: str, base: Path, *, as_document: bool) -> Attachment:
     return Attachment(str(path), media, digest, size)
 
 
-def digest_of(path: Path) -> tuple[str, int]:
-    """The sha256 in hex and the size in bytes. Raises OSError."""
+def _facts_of(path: Path) -> tuple[str, int, bytes]:
+    """The sha256 in hex, the size in bytes, and the first bytes. Raises OSError."""
     with path.open("rb") as stream:
+        start = stream.read(16)
+        stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256")
-        return digest.hexdigest(), stream.tell()
+        return digest.hexdigest(), stream.tell(), start
 
 
 def require_unchanged(file: Attachment, *, may_be_gone: bool = False) -> None:
     """Raise MessageError when `file` is gone, or not the one that the broadcast was made with."""
     try:
-        digest, _ = digest_of(Path(file.path))
+        digest, _, _ = _facts_of(Path(file.path))
     except OSError as error:
         if may_be_gone:
             return

@@ -232,23 +232,22 @@ def _truncate(value: object, length: int = 100, end: str = "\N{HORIZONTAL ELLIPS
     return text if len(text) <= length else text[: max(length, 0)].rstrip() + end
 
 
-def _whole(value: object, default: object = missing) -> object:
-    try:
-        number = _rounded(_number(value), 0) if not isinstance(value, int) else value
-    except Mistake:
-        if default is missing:
-            raise
-        return default
-    return int(number)
+def _number_as(made: Callable[[object], object]) -> Callable[..., object]:
+    """A filter that makes a number of a value, or gives a default where it is none."""
+
+    def number(value: object, default: object = missing) -> object:
+        try:
+            return made(value)
+        except Mistake:
+            if default is missing:
+                raise
+            return default
+
+    return number
 
 
-def _float(value: object, default: object = missing) -> object:
-    try:
-        return float(_number(value))
-    except Mistake:
-        if default is missing:
-            raise
-        return default
+def _whole(value: object) -> int:
+    return int(value if isinstance(value, int) else _rounded(_number(value), 0))
 
 
 def _round(value: object, decimals: int = 0) -> float:
@@ -309,8 +308,8 @@ FILTERS: dict[str, Callable[..., object]] = {
     "date": _date,
     "default": default,
     "first": partial(_only, at=0),
-    "float": _float,
-    "int": _whole,
+    "float": _number_as(lambda value: float(_number(value))),
+    "int": _number_as(_whole),
     "join": join,
     "last": partial(_only, at=-1),
     "length": _length,

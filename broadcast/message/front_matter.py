@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import re
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import MessageError
 from broadcast.forms.entries import List, Map, Number, Text, Unreadable, in_words, quoted
@@ -88,29 +88,13 @@ def _hint(name: str) -> str:
     return f"did you mean {close[0]}?" if close else f"the keys are {', '.join(sorted(_NAMES))}"
 
 
-def _raw(value: Value) -> Raw:
-    match value:
-        case Text(_, text):
-            return text
-        case Number(_, text):
-            return text
-        case List(_, items):
-            return tuple(_row(item) for item in items)  # pyright: ignore[reportReturnType]
-        case _:
-            raise Unreadable(value.line, f"expected a text or a list, not {in_words(value)}")
-
-
-def _row(value: Value) -> str | tuple[str, ...]:
+def _raw(value: Value, depth: int = 2) -> Any:
+    """A text, or lists in each other `depth` deep at most. Raises Unreadable."""
     match value:
         case Text(_, text) | Number(_, text):
             return text
-        case List(_, items):
-            return tuple(_text(item) for item in items)
+        case List(_, items) if depth:
+            return tuple(_raw(item, depth - 1) for item in items)
         case _:
-            raise Unreadable(value.line, f"expected a text, not {in_words(value)}")
-
-
-def _text(value: Value) -> str:
-    if isinstance(value, (Text, Number)):
-        return value.text
-    raise Unreadable(value.line, f"expected a text, not {in_words(value)}")
+            expected = "a text or a list" if depth == 2 else "a text"
+            raise Unreadable(value.line, f"expected {expected}, not {in_words(value)}")

@@ -1,4 +1,8 @@
-"""The message as one contact gets it, rendered; it opens no file."""
+"""The message as one contact gets it: with what is theirs, and rendered; it opens no file.
+
+A contact's `overrides` are fields of `Message`. Whoever needs to know what they change asks here,
+or for the time in when.py.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,10 @@ from dataclasses import fields, replace
 from functools import cache
 from itertools import chain
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.errors import MessageError, Problem
 from broadcast.core.model import Button, Message
-from broadcast.message.own import own_message
 from broadcast.message.placeholders import fill
 from broadcast.message.schema import ContentError, require_button, require_whole
 
@@ -20,8 +23,16 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadcast.core.model import Contact
+    from broadcast.message.templates import Template
 
-    Render = Callable[[str, Mapping[str, object]], tuple[str, tuple[str, ...]]]
+
+_EMPTY: Mapping[str, Any] = {
+    "text": "",
+    "files": (),
+    "buttons": (),
+    "template": False,
+    "split": False,
+}
 
 
 def personal(message: Message, contact: Contact, now: datetime) -> Message:
@@ -29,23 +40,51 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
 
     It is `message` itself when nothing is personal, so that all who get the same share one.
     """
-    own = own_message(message, contact)
+    own = _own_message(message, contact)
     if not own.template:
         return own
     origin = own if own is message else None
-    render, names_of = _jinja()
+    template, names_of = _jinja()
     names = names_of(contact, now)
-    text, values = render(own.text, names)
+    text, values = template(own.text).render(names)
     made = _filled_in(own, text, values, origin)
     return replace(made, buttons=_rendered(made.buttons, names)) if made.buttons else made
 
 
+def _own_message(message: Message, contact: Contact) -> Message:
+    """The message for `contact`, not rendered; `message` itself where they get what all get.
+
+    A forward of their own leaves out everybody's text, and a text or file of their own leaves out
+    everybody's forward.
+    """
+    own = contact.overrides
+    if not own:
+        return message
+    left_out: Mapping[str, Any] = {}
+    if "forward" in own:
+        left_out = _EMPTY
+    elif message.forward is not None and ("text" in own or "files" in own):
+        left_out = {"forward": None}
+    return replace(message, **{**left_out, **cast("Mapping[str, Any]", own)})
+
+
+def as_edited(contact: Contact) -> Contact:
+    """The contact as an edit finds them: the new text replaces their own text, too.
+
+    Only their own files stay, because an edit changes none: the new text is the caption of those.
+    """
+    if not contact.overrides:
+        return contact
+    files = {name: value for name, value in contact.overrides.items() if name == "files"}
+    return replace(contact, overrides=files)
+
+
 @cache
-def _jinja() -> tuple[Render, Callable[[Contact, datetime], dict[str, object]]]:
+def _jinja() -> tuple[Callable[[str], Template], Callable[[Contact, datetime], dict[str, object]]]:
     """The functions that render; Jinja is slow to import, so only a template imports it."""
     from broadcast.message.templates import names_of, template  # noqa: PLC0415
 
-    return lambda text, names: template(text).render(names), names_of
+    return template, names_of
 
 
 _NAMES = [field.name for field in fields(Message)]
@@ -68,7 +107,7 @@ def _rendered(rows: Sequence[Sequence[Button]], names: Mapping[str, object]) -> 
 
     Raises MessageError, also for a button that Telegram would refuse.
     """
-    from broadcast.message.templates import template  # noqa: PLC0415 - as above
+    template, _ = _jinja()
 
     def made(written: str) -> str:
         return fill(*template(written).render(names)).strip() if "{" in written else written
@@ -105,8 +144,7 @@ def problems(
     Raises MessageError when the template itself is wrong, because that concerns everybody.
     """
     if message.template:
-        from broadcast.message.templates import template  # noqa: PLC0415 - as above
-
+        template, _ = _jinja()
         template(message.text)
         for button in chain.from_iterable(message.buttons):
             with _about(button):

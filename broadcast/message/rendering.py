@@ -82,6 +82,12 @@ class Rendering:
                 "this is too much work for one message: make its loops shorter, or nest them less"
             )
 
+    def take(self, value: object) -> None:
+        """Pay for all of `value`. Raises Mistake also when it is too long."""
+        size = size_of(value)
+        self.pay(size // STEP)
+        require_bounded(size)
+
 
 def _run(context: Context) -> Rendering:
     return cast("Rendering", context.parent[RUN])
@@ -99,19 +105,13 @@ def _paid(name: str, function: Callable[..., object]) -> Callable[..., object]:
     @pass_context
     def call(context: Context, value: object, *args: object, **options: object) -> object:
         run = _run(context)
-        read = size_of(value)
-        for arg in args:
-            read += size_of(arg)
-        run.pay(1 + read // STEP)
+        run.pay(1 + (size_of(value) + sum(map(size_of, args))) // STEP)
         for option in options.values():
-            run.pay(size_of(option) // STEP)
-            require_bounded(size_of(option))
+            run.take(option)
         if function is not default:
             present(value)
         result = function(value, *args, **options)
-        size = size_of(result)
-        run.pay(size // STEP)
-        require_bounded(size)
+        run.take(result)
         return result
 
     call.__name__ = call.__qualname__ = name
@@ -148,9 +148,7 @@ def _flat(context: Context, value: Any) -> Any:
     for item in held:
         if isinstance(present(item), list | tuple | range | Mapping):
             raise Mistake("a list cannot be inside a list")
-    size = size_of(cast("object", value))
-    _run(context).pay(size // STEP)
-    require_bounded(size)
+    _run(context).take(cast("object", value))
     return cast("object", value)
 
 
@@ -252,9 +250,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         run = _run(context)
         run.pay(1 + (size_of(owner) + sum(map(size_of, args))) // STEP)
         result = function(*args, **options)
-        size = size_of(result)
-        run.pay(size // STEP)
-        require_bounded(size)
+        run.take(result)
         return result
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:

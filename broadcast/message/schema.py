@@ -14,14 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from broadcast.core.duration import seconds_of
-from broadcast.core.model import (
-    Attachment,
-    Button,
-    Format,
-    Forward,
-    LinkPreview,
-    Media,
-)
+from broadcast.core.model import Attachment, Button, Format, Forward, LinkPreview, Media
 from broadcast.core.peers import PeerError, parse_peer
 from broadcast.message.when import WhenError, read_when, zone_named
 
@@ -163,16 +156,13 @@ def fields_of(given: Mapping[str, Raw], look: Look, now: datetime) -> dict[str, 
     found = {
         field: read_it(read, name) for name, (field, read_it) in _ALONE.items() if name in given
     }
-    found |= _files(read, given, look)
-    found |= _forward(read, given)
-    found |= _when(read, given, now)
-    return found
+    return found | _files(read, look) | _forward(read) | _when(read, now)
 
 
-def _files(read: _Reader, given: Mapping[str, Raw], look: Look) -> dict[str, Any]:
-    if "files" not in given:
+def _files(read: _Reader, look: Look) -> dict[str, Any]:
+    if "files" not in read.given:
         for name in ("as_document", "spoiler", "thumbnail"):
-            if name in given and (name == "thumbnail" or read.flag(name)):
+            if name in read.given and (name == "thumbnail" or read.flag(name)):
                 raise ContentError(name, "is for files, and there are none")
         return {}
     paths = read.texts("files")
@@ -180,11 +170,10 @@ def _files(read: _Reader, given: Mapping[str, Raw], look: Look) -> dict[str, Any
         raise ContentError(
             "files", f"has {len(paths)} files, and an album has at most {MOST_FILES}"
         )
-    as_document = "as_document" in given and read.flag("as_document")
-    spoiler = "spoiler" in given and read.flag("spoiler")
+    as_document, spoiler = read.flag("as_document"), read.flag("spoiler")
     thumbnail = None
-    if "thumbnail" in given:
-        thumbnail = look(read.text("thumbnail"), as_document=False)
+    if path := read.optional("thumbnail"):
+        thumbnail = look(path, as_document=False)
         if thumbnail.media is not Media.PHOTO:
             raise ContentError(
                 "thumbnail", f"{thumbnail.path} is not a picture: a JPEG is expected"
@@ -212,13 +201,12 @@ def _require_one_album(files: Sequence[Attachment]) -> None:
         )
 
 
-def _forward(read: _Reader, given: Mapping[str, Raw]) -> dict[str, Any]:
-    without_author = "without_author" in given and read.flag("without_author")
-    if "forward" not in given:
+def _forward(read: _Reader) -> dict[str, Any]:
+    without_author, link = read.flag("without_author"), read.optional("forward")
+    if link is None:
         if without_author:
             raise ContentError("without_author", "is for a forward, and there is none")
         return {}
-    link = read.text("forward")
     post = _POST.match(link)
     if post is None or int(post[2]) == 0:
         raise ContentError(
@@ -228,39 +216,36 @@ def _forward(read: _Reader, given: Mapping[str, Raw]) -> dict[str, Any]:
     return {"forward": Forward(peer, int(post[2]), with_author=not without_author)}
 
 
-def _when(read: _Reader, given: Mapping[str, Raw], now: datetime) -> dict[str, Any]:
-    names = [name for name in ("at", "in", "zone", "zone_of") if name in given]
+def _when(read: _Reader, now: datetime) -> dict[str, Any]:
+    names = [name for name in ("at", "in", "zone", "zone_of") if name in read.given]
     if not names:
         return {}
-    if "zone" in given:
-        try:
-            zone_named(read.text("zone"))
-        except WhenError as error:
-            raise ContentError("zone", str(error)) from None
+    at, after, zone = map(read.optional, ("at", "in", "zone"))
+    of_recipient = "zone_of" in names and bool(read.choice("zone_of"))
+    wrong = "zone"
     try:
-        when = read_when(
-            read.text("at") if "at" in given else None,
-            read.text("in") if "in" in given else None,
-            zone=read.text("zone") if "zone" in given else None,
-            of_recipient="zone_of" in given and bool(read.choice("zone_of")),
-            now=now,
-        )
+        if zone is not None:
+            zone_named(zone)
+        wrong = names[0]
+        return {"when": read_when(at, after, zone=zone, of_recipient=of_recipient, now=now)}
     except WhenError as error:
-        raise ContentError(names[0], str(error)) from None
-    return {"when": when}
+        raise ContentError(wrong, str(error)) from None
 
 
 class _Reader:
     """What was given, read as what it should be."""
 
     def __init__(self, given: Mapping[str, Raw]) -> None:
-        self._given = given
+        self.given = given
         for name in given:
             if name not in _BY_NAME:
                 raise ContentError(name, "is not a setting of a message")
 
+    def optional(self, name: str) -> str | None:
+        return self.text(name) if name in self.given else None
+
     def text(self, name: str) -> str:
-        value = self._given[name]
+        value = self.given[name]
         if not isinstance(value, str):
             raise ContentError(name, "takes one text, not several")
         if not value.strip():
@@ -269,14 +254,14 @@ class _Reader:
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Several texts; one is as good as a list of one."""
-        value = self._given[name]
+        value = self.given[name]
         items = (value,) if isinstance(value, str) else value
         if not items or not all(isinstance(item, str) and item.strip() for item in items):
             raise ContentError(name, "are texts, and one of them is empty or not a text")
         return cast("tuple[str, ...]", items)
 
     def flag(self, name: str) -> bool:
-        value = self.text(name).lower()
+        value = (self.optional(name) or "no").lower()
         if value not in _YES | _NO:
             raise ContentError(name, f"must be yes or no, not {value!r}")
         return value in _YES
@@ -308,11 +293,11 @@ class _Reader:
     def as_written(self, name: str) -> str:
         """A text with all its spaces."""
         self.text(name)
-        return cast("str", self._given[name])
+        return cast("str", self.given[name])
 
     def buttons(self, name: str) -> tuple[tuple[Button, ...], ...]:
         """Rows of buttons; a text instead of a row is a row of one."""
-        value = self._given[name]
+        value = self.given[name]
         rows = (value,) if isinstance(value, str) else value
         found = tuple(
             tuple(_button(text) for text in ((row,) if isinstance(row, str) else row))

@@ -21,7 +21,7 @@ from broadcast.core.model import Format
 from broadcast.message.placeholders import PLACEHOLDER, fill, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from broadcast.core.model import Message
 
@@ -177,26 +177,28 @@ def _fill(text: str, entities: Sequence[Any], values: Sequence[str]) -> Part:
     kept = visible.strip()
     lead = len(visible) - len(visible.lstrip())  # white space is one unit each
     spans = [(entity, moved(entity.offset), moved(_end(entity))) for entity in entities]
-    made = [_placed(entity, start - lead, end - lead, length(kept)) for entity, start, end in spans]
-    for entity in filter(None, made):
+    made = _placed(spans, lead, length(kept))
+    for entity in made:
         for name in ("url", "language"):
             if isinstance(held := getattr(entity, name, None), str):
                 setattr(entity, name, fill(held, values))
-    return kept, tuple(filter(None, made))
+    return kept, made
 
 
 def _end(entity: Any) -> int:
     return entity.offset + entity.length
 
 
-def _placed(entity: Any, start: int, end: int, limit: int) -> Any | None:
-    """A copy of `entity` from `start` to `end`, within 0 to `limit`; None where that is empty."""
-    start, end = max(start, 0), min(end, limit)
-    if start >= end:
-        return None
-    placed = copy(entity)
-    placed.offset, placed.length = start, end - start
-    return placed
+def _placed(spans: Iterable[tuple[Any, int, int]], lead: int, limit: int) -> tuple[Any, ...]:
+    """A copy of each entity from its start to its end, both less `lead` and within 0 to `limit`."""
+    made: list[Any] = []
+    for entity, start, end in spans:
+        first, last = max(start - lead, 0), min(end - lead, limit)
+        if first < last:
+            placed = copy(entity)
+            placed.offset, placed.length = first, last - first
+            made.append(placed)
+    return tuple(made)
 
 
 def _cut_out(text: str, entity: Any) -> str:
@@ -213,11 +215,9 @@ def _parts(text: str, markup: Format, values: tuple[str, ...], first: int) -> tu
     at = [0, *accumulate(1 + (character > "\uffff") for character in visible)]
     made: list[Part] = []
     for start, end in _slices(visible, at, entities, first):
-        left, units = at[start], at[end] - at[start]
-        placed = [
-            _placed(entity, entity.offset - left, _end(entity) - left, units) for entity in entities
-        ]
-        made.append((visible[start:end], tuple(filter(None, placed))))
+        spans = ((entity, entity.offset, _end(entity)) for entity in entities)
+        placed = _placed(spans, at[start], at[end] - at[start])
+        made.append((visible[start:end], placed))
     return tuple(made) or (("", ()),)
 
 

@@ -11,12 +11,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from broadcast.core.duration import seconds_of
 from broadcast.core.model import When
-from broadcast.message.own import own_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -163,6 +162,11 @@ def _close_to(name: str) -> str:
     near += [by_city[each] for each in get_close_matches(wanted, by_city, n=2, cutoff=0.8)]
     close = list(dict.fromkeys(near))[:3]
     return f". Did you mean {' or '.join(close)}?" if close else ", such as Europe/Madrid"
+
+
+def own_when(when: When | None, contact: Contact) -> When | None:
+    """When the message goes out to `contact`, where `when` is the time of all others."""
+    return cast("When | None", contact.overrides.get("when", when))
 
 
 def moment_for(when: When, contact: Contact) -> datetime:

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import ContactsError, InputError, MessageError, Problem
 from broadcast.core.model import Contact, Status
-from broadcast.message.own import as_edited, own_when
-from broadcast.message.personal import personal, problems
+from broadcast.message.personal import as_edited, personal, problems
 from broadcast.message.schema import ContentError, require_whole
-from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for
+from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for, own_when
 from broadcast.people.audience import Audience
 from broadcast.people.contacts import MOST_MISTAKES
 

@@ -14,8 +14,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.model import Failed, Halted
-from broadcast.message.own import own_when
-from broadcast.message.when import moment_for
+from broadcast.message.when import moment_for, own_when
 from broadcast.telegram.addresses import Address
 from broadcast.telegram.requests import PLAIN, RequestContext, request_of
 from broadcast.telegram.serialised import SerialisedRequest

@@ -13,7 +13,7 @@ from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 from broadcast.message.filters import MOST_CHARACTERS
 from broadcast.message.placeholders import PLACEHOLDER, fill
-from broadcast.message.templates import Template, names_of, template
+from broadcast.message.templates import Template, _short_way, names_of, template
 
 NOW = datetime(2026, 12, 4, 18, 5, tzinfo=UTC)
 ANA = Contact(
@@ -281,4 +281,6 @@ def test_the_short_way_through_a_template_says_what_the_long_one_says(
 def test_text_and_names_take_the_short_way() -> None:
     short = Template("Hi {{ first_name }} of {{ city }}!\n")._plain
     assert short is not None
-    assert fill(*short.render(names_of(ANA, NOW))) == "Hi Ana of Madrid!\n"
+    found = _short_way(short, names_of(ANA, NOW))
+    assert found is not None
+    assert fill(*found) == "Hi Ana of Madrid!\n"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Delivery, Failed
-from broadcast.message.own import as_edited
-from broadcast.message.personal import personal
+from broadcast.message.personal import as_edited, personal
 
 if TYPE_CHECKING:
     from datetime import datetime

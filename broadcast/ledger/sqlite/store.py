@@ -28,8 +28,7 @@ from broadcast.ledger.sqlite.rows import (
     record_of,
     shift,
 )
-from broadcast.message.own import own_when
-from broadcast.message.when import moment_for
+from broadcast.message.when import moment_for, own_when
 from broadcast.people.audience import Audience
 
 if TYPE_CHECKING:
