@@ -27,16 +27,14 @@ class Breaker:
 
     def took(self, outcome: Outcome) -> Halted | None:
         """Count `outcome`; the halt when the breaker opens with it."""
-        match outcome:
-            case Sent():
-                self._sent += 1
-                self._row = 0
-            case Failed():
-                self._failed += 1
-                self._row += 1
-            case _:
-                return None
-        if self._share >= 1.0 or not isinstance(outcome, Failed):
+        if isinstance(outcome, Sent):
+            self._sent += 1
+            self._row = 0
+        if not isinstance(outcome, Failed):
+            return None
+        self._failed += 1
+        self._row += 1
+        if self._share >= 1.0:
             return None
         done = self._sent + self._failed
         if self._row >= self._in_a_row:

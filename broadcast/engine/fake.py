@@ -48,14 +48,12 @@ class FakeTransport(Transport):
         }
 
     async def send(self, delivery: Delivery) -> Outcome:
-        """See `Transport.send`."""
         peer = delivery.contact.peer
         self.attempts.append(peer.text)
         outcome = next(self._script.get(peer.key, iter(())), None)
-        if outcome is None or not getattr(outcome, "reached", True):
-            message_id = self._deliver(delivery)
-            return outcome or Sent(message_id)
-        if isinstance(outcome, Sent):
+        if outcome is None:
+            return Sent(self._deliver(delivery))
+        if isinstance(outcome, Sent) or not getattr(outcome, "reached", True):
             self._deliver(delivery)
         return outcome
 

@@ -38,9 +38,7 @@ def pacer_for(
     start = PAID if paid else BOT if is_bot else PERSON
     learned = None if paid else known.learned  # the free limit tells nothing about the paid one
     age = now - (known.at or now)
-    if rate is None:
-        ceiling = PAID_RATE if paid else None
-        return Pacer.starting(start, learned, age.total_seconds(), ceiling=ceiling)
-    if learned is not None and learned.rate < rate and age <= FRESH:
-        return Pacer.starting(start, learned, age.total_seconds(), ceiling=rate)
-    return Pacer(rate)
+    if rate is not None and (learned is None or learned.rate >= rate or age > FRESH):
+        return Pacer(rate)
+    ceiling = PAID_RATE if paid and rate is None else rate
+    return Pacer.starting(start, learned, age.total_seconds(), ceiling=ceiling)

@@ -92,7 +92,7 @@ class Gate(Protocol):
 
     def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
         """The outcome as it is to be recorded, of what was sent for `delivery`."""
-        ...
+        return outcome
 
 
 class Run(Protocol):
@@ -118,7 +118,6 @@ class Run(Protocol):
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
         """Give back claimed deliveries that were certainly not sent."""
-        ...
 
     def has_lapsed(self, now: datetime) -> bool:
         """Whether no sign of life was given for so long that another may have taken over."""
@@ -126,7 +125,6 @@ class Run(Protocol):
 
     async def renew(self, now: datetime) -> None:
         """Give a sign of life. Raises LockedError when another process has taken over."""
-        ...
 
     async def next_due(self) -> datetime | None:
         """When the next deferred delivery may be tried; None when none is deferred."""
@@ -134,7 +132,6 @@ class Run(Protocol):
 
     def stopped_by(self, halted: Halted) -> None:
         """Why the run ends early by itself: it is recorded when the run ends."""
-        ...
 
 
 class Watcher(Protocol):
@@ -142,12 +139,9 @@ class Watcher(Protocol):
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
         """`outcome` is recorded in the ledger, at the UTC time `at`."""
-        ...
 
     def held(self, seconds: float, reason: str) -> None:
         """Nothing is sent for `seconds`, because of `reason`."""
-        ...
 
     def uploaded(self, file: Attachment, done: int) -> None:
         """`done` bytes of a file have arrived."""
-        ...

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.model import Deferred, Halted, Sent
 from broadcast.engine.pacer import Pacer
+from broadcast.engine.ports import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -32,7 +33,7 @@ def stars(messages: int) -> Fraction:
     return Fraction(messages, PER_STAR)
 
 
-class PaidGate:
+class PaidGate(Gate):
     """Lets through what `budget` Stars can pay, and halts the run at the first message above.
 
     `spent` counts the messages that earlier runs of the same broadcast have paid. `in_doubt` are
@@ -40,11 +41,7 @@ class PaidGate:
     """
 
     def __init__(
-        self,
-        budget: int,
-        spent: int,
-        clock: Clock,
-        in_doubt: Collection[int] = (),
+        self, budget: int, spent: int, clock: Clock, in_doubt: Collection[int] = ()
     ) -> None:
         self._budget = budget
         self._free = Pacer(FREE_RATE)
@@ -63,7 +60,6 @@ class PaidGate:
         return len(self._perhaps_paid) + self._unknown
 
     def before(self, delivery: Delivery) -> Delivery | Outcome:
-        """See `Gate.before`."""
         position = delivery.position
         if position in self._perhaps_paid or self._free.take(self._now()) == 0.0:
             return delivery
@@ -74,7 +70,6 @@ class PaidGate:
         return delivery
 
     def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        """See `Gate.after`. What was certainly not sent, or not paid for, costs nothing."""
         position = delivery.position
         pays_now = position in self._under_way
         if not pays_now and position not in self._perhaps_paid:
@@ -85,6 +80,6 @@ class PaidGate:
             return replace(outcome, paid=True)
         if isinstance(outcome, Deferred) and outcome.perhaps_sent:
             self._perhaps_paid.add(position)
-        elif pays_now:  # else an earlier try may have been paid
+        elif pays_now:  # certainly not sent, so it costs nothing; an earlier try may have cost
             self._left += 1
         return outcome

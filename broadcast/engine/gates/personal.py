@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Delivery, Failed
+from broadcast.engine.ports import Gate
 from broadcast.message.personal import as_edited, personal
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from broadcast.core.model import Outcome
 
 
-class PersonalGate:
+class PersonalGate(Gate):
     """Puts in place of the message of all what one recipient gets (message/personal.py).
 
     Templates are filled in as of `now`, a fixed moment: a broadcast that is resumed says the same
@@ -26,7 +27,6 @@ class PersonalGate:
         self._now = now
 
     def before(self, delivery: Delivery) -> Delivery | Outcome:
-        """See `Gate.before`."""
         contact = delivery.contact
         is_personal = delivery.message.template or contact.overrides
         if not is_personal or delivery.action is Action.RECALL:
@@ -38,7 +38,3 @@ class PersonalGate:
         except MessageError as error:
             return Failed("TEMPLATE_INVALID", str(error).removesuffix("; nothing was sent"))
         return delivery if message is delivery.message else replace(delivery, message=message)
-
-    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        """See `Gate.after`."""
-        return outcome

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from broadcast.core.model import Action, Failed
+from broadcast.engine.ports import Gate
 from broadcast.message.when import moment_for, zone_for
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from broadcast.core.model import Contact, Delivery, Outcome, When
 
 
-class PunctualGate:
+class PunctualGate(Gate):
     """Fails what is later than its message allows.
 
     It does so only before the first try: what has perhaps arrived is never called failed, whoever
@@ -26,17 +27,12 @@ class PunctualGate:
         self._clock = clock
 
     def before(self, delivery: Delivery) -> Delivery | Outcome:
-        """See `Gate.before`."""
         when, late = delivery.message.when, delivery.message.late
         if when is not None and late is not None and _is_untouched(delivery):
             now = self._clock.utc()
             if now - moment_for(when, delivery.contact) > timedelta(seconds=late):
                 return Failed("TOO_LATE", _reason(when, delivery.contact, now, late))
         return delivery
-
-    def after(self, delivery: Delivery, outcome: Outcome) -> Outcome:
-        """See `Gate.after`."""
-        return outcome
 
 
 def _reason(when: When, contact: Contact, now: datetime, late: float) -> str:
