@@ -4,11 +4,6 @@ What was looked up is kept in one small file for all accounts, keyed by (account
 hash is worth something only to the account that received it, and look-ups flood soon.
 """
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-# pyright: reportUnknownParameterType=false, reportUnknownLambdaType=false
-
 from __future__ import annotations
 
 import asyncio

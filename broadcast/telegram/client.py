@@ -1,9 +1,5 @@
 """One client after the other: makes requests within a time limit, and drops a lost connection."""
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import asyncio

@@ -1,9 +1,5 @@
 """The one place where Telethon's exceptions become ours; what they mean is core/classify.py's."""
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import asyncio

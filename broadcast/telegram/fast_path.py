@@ -11,11 +11,6 @@ What they need of Telethon is in telethon_shape.py. Where it is not there, every
 public way. tests/telegram/test_fast_path.py holds both ways to the same bytes and outcomes.
 """
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-# pyright: reportUnknownParameterType=false, reportPrivateUsage=false
-
 from __future__ import annotations
 
 import asyncio

@@ -3,10 +3,6 @@
 All that stays the same from one delivery of a message to the next is done once, here.
 """
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 from dataclasses import dataclass

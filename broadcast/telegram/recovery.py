@@ -3,10 +3,6 @@
 updateMessageID is repeated in the difference: https://core.telegram.org/api/updates
 """
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 from datetime import UTC, datetime

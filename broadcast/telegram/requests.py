@@ -4,10 +4,6 @@ Which flag each method takes: https://core.telegram.org/method/messages.sendMess
 sendMedia, sendMultiMedia and forwardMessages.
 """
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -3,10 +3,6 @@
 Why raw requests and not `client.send_message`: docs/architecture.md.
 """
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress

@@ -1,10 +1,5 @@
 """Which servers' keys are trusted beside Telegram's own, and only while an account needs them."""
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-# pyright: reportPrivateUsage=false
-
 from __future__ import annotations
 
 from collections import Counter

@@ -1,9 +1,5 @@
 """Opens the session of an account, a file or a text, for this user alone; it does not connect."""
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import sqlite3

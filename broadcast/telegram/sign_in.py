@@ -1,9 +1,5 @@
 """Signs in at Telegram, and asks who is signed in; a person is asked through the `Asker`."""
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import asyncio

@@ -6,10 +6,6 @@ expire (https://core.telegram.org/api/file-references): a new one is told with a
 carries the file; without such a message the file is uploaded again.
 """
 
-# Telethon ships no type information, so every value of it is unknown to the checker.
-# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# pyright: reportUnknownArgumentType=false, reportMissingTypeStubs=false
-
 from __future__ import annotations
 
 import asyncio
