@@ -48,12 +48,8 @@ class DirectClient:
         finally:
             self._world.discard()
 
-    async def post(self, request: TLRequest) -> Any:
-        """See `call`."""
-        return await self.call(request)
-
     def post_serialised(self, data: bytes, random_id: int) -> None:
-        """There is no faster way here than `post`."""
+        """There is no faster way here than `call`."""
 
     async def close(self) -> None:
         """Nothing is open."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from broadcast.core.clock import Clock
     from broadcast.core.model import Outcome
-    from broadcast.telegram.fast_path import FastSender
+    from broadcast.telegram.fast_path import FastClient
 
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request. Telethon has no limit of its own, and some requests wait for ever."""
@@ -38,19 +38,13 @@ class Client(Protocol):
         """The answer to a request.
 
         Raises Telethon's RPCError for a refusal, TimeoutError when none comes in time,
-        ConnectionLostError with the connection, UnreadableAnswerError.
-        """
-        ...
-
-    async def post(self, request: TLRequest) -> Any:
-        """The answer to a request that changes something: not one word is waited for beside it.
-
-        Raises what `call` raises; an UnreadableAnswerError means that Telegram has accepted it.
+        ConnectionLostError with the connection, UnreadableAnswerError when Telegram has accepted
+        it, and HaltedError when there is no connection to be had.
         """
         ...
 
     def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome] | None:
-        """The outcome of a serialised request that sends one message; None: use `post` instead."""
+        """The outcome of a serialised request that sends one message; None: use `call` instead."""
         ...
 
     async def close(self) -> None:
@@ -64,46 +58,18 @@ class TelethonClient:
     def __init__(self, client: TelegramClient, timeout: float = REQUEST_TIMEOUT) -> None:
         self.is_lost = False
         self._client, self._timeout = client, timeout
-        self._fast = _fast_sender_of(client)
+        fast = _fast_client()
+        self._fast = client.fast_sender if fast is not None and isinstance(client, fast) else None
         self._calls: set[asyncio.Timeout] = set()
         client.disconnected.add_done_callback(self._ended)
 
     async def call(self, request: TLRequest) -> Any:
-        """See `Client.call`."""
-        return await self._within(self._client, request)
-
-    async def post(self, request: TLRequest) -> Any:
-        """See `Client.post`. The public way waits two seconds where Telegram has trouble."""
-        if self._fast is None:
-            bytes(request)  # what cannot be written is a bug, and no answer that cannot be read
-            return await self._within(self._client, request)
-        return await self._within(self._fast.ask, request)
-
-    def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome] | None:
-        """See `Client.post_serialised`."""
-        if self._fast is None or not self._fast.is_connected():
-            return None
-        return self._fast.post(data, random_id)
-
-    async def close(self) -> None:
-        """Disconnect."""
-        self.lose()
-        await disconnect(self._client)
-
-    def lose(self) -> None:
-        """The connection has failed: what is under way ends, and its queue may hang for ever."""
-        if self.is_lost:
-            return
-        self.is_lost = True
-        if self._fast is not None:
-            self._fast.end_posted()
-        for limit in self._calls:  # with its connection Telethon forgets those in its queue
-            if not limit.expired():
-                limit.reschedule(0.0)
-
-    async def _within(self, way: Callable[[Any], Awaitable[Any]], request: TLRequest) -> Any:
         try:
-            answer = way(request)
+            if self._fast is None:
+                bytes(request)  # what cannot be written is a bug, and no answer that cannot be read
+                answer: Awaitable[Any] = self._client(request)
+            else:  # the public way waits for two seconds where Telegram has trouble
+                answer = self._fast.ask(request)
         except LOST as error:
             self.lose()
             raise ConnectionLostError("the connection was lost") from error
@@ -127,6 +93,26 @@ class TelethonClient:
         except UNREADABLE:
             raise UnreadableAnswerError from None
 
+    def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome] | None:
+        if self._fast is None or not self._fast.is_connected():
+            return None
+        return self._fast.post(data, random_id)
+
+    async def close(self) -> None:
+        self.lose()
+        await disconnect(self._client)
+
+    def lose(self) -> None:
+        """The connection has failed: what is under way ends, and its queue may hang for ever."""
+        if self.is_lost:
+            return
+        self.is_lost = True
+        if self._fast is not None:
+            self._fast.end_posted()
+        for limit in self._calls:  # with its connection Telethon forgets those in its queue
+            if not limit.expired():
+                limit.reschedule(0.0)
+
     def _ended(self, ended: Future[Any]) -> None:
         if not ended.cancelled():
             ended.exception()  # asked for, so that asyncio does not log it
@@ -144,19 +130,12 @@ class Reconnecting:
         self._tries = 0  # to connect anew, that have ended
 
     async def call(self, request: TLRequest) -> Any:
-        """See `Client.call`. Raises HaltedError, too, when there is no connection to be had."""
         return await (await self._connected()).call(request)
 
-    async def post(self, request: TLRequest) -> Any:
-        """See `Client.post`. Raises HaltedError, too, when there is no connection to be had."""
-        return await (await self._connected()).post(request)
-
     def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome] | None:
-        """See `Client.post_serialised`."""
         return None if self._client.is_lost else self._client.post_serialised(data, random_id)
 
     async def close(self) -> None:
-        """Disconnect."""
         await self._client.close()
 
     async def _connected(self) -> TelethonClient:
@@ -175,38 +154,30 @@ class Reconnecting:
             return self._client
 
 
-def _fast_sender_of(client: TelegramClient) -> FastSender | None:
-    """What takes serialised messages; None when they must go the public way."""
-    if missing_in_telethon():
+@cache
+def _fast_client() -> type[FastClient] | None:
+    """The client with the fast path; None, and said once, where Telethon has not its shape."""
+    if missing := list(missing_in_telethon()):
+        _LOG.warning(
+            "Telethon %s is not built as expected (%s): messages go its public way, which costs "
+            "three times as much CPU. Nothing else changes",
+            telethon.__version__,
+            "; ".join(missing),
+        )
         return None
     from broadcast.telegram.fast_path import FastClient  # noqa: PLC0415 - it needs that shape
 
-    return client.fast_sender if isinstance(client, FastClient) else None
-
-
-@cache
-def _tell_of_public_way() -> None:
-    """Once in a process."""
-    _LOG.warning(
-        "Telethon %s is not built as expected (%s): messages go its public way, which costs three "
-        "times as much CPU. Nothing else changes",
-        telethon.__version__,
-        "; ".join(missing_in_telethon()),
-    )
+    return FastClient
 
 
 def make_client(
     session: Any, api_id: int, api_hash: str, clock: Clock, **options: Any
 ) -> TelegramClient:
     """A client that takes the fast path, where the installed Telethon has the shape for it."""
-    if missing_in_telethon():
-        _tell_of_public_way()
+    fast = _fast_client()
+    if fast is None:
         return TelegramClient(session, api_id, api_hash, **options)
-    from broadcast.telegram.fast_path import FastClient  # noqa: PLC0415 - it needs that shape
-
-    return FastClient(
-        session, api_id, api_hash, clock=clock, answer_timeout=REQUEST_TIMEOUT, **options
-    )
+    return fast(session, api_id, api_hash, clock=clock, answer_timeout=REQUEST_TIMEOUT, **options)
 
 
 async def disconnect(client: TelegramClient) -> None:

@@ -173,7 +173,7 @@ class TelethonTransport:
         there, and a repeat close to its time finds what was scheduled long before.
         """
         try:
-            answer = await self._client.post(ready.request(address.input_peer(), numbers))
+            answer = await self._client.call(ready.request(address.input_peer(), numbers))
         except UnreadableAnswerError:  # no error, so it was accepted
             return [], ready.context.at is not None
         return message_ids_of(answer, numbers), is_of_schedule(answer)
@@ -216,7 +216,7 @@ class TelethonTransport:
 
     async def _changed(self, request: Any) -> None:
         with suppress(UnreadableAnswerError):  # no error, so it was accepted
-            await self._client.post(request)
+            await self._client.call(request)
 
     async def update_state(self) -> str | None:
         """See `Recovery.update_state`."""

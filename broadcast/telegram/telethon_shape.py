@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,13 +26,16 @@ _FUNCTIONS: dict[tuple[str, str], tuple[str, str]] = {
         "_send_queue get encrypt_message_data request _pending_state msg_id _pending_ack",
     ),
     (_SENDER, "_process_message"): ("message", "_pending_ack msg_id _handlers obj"),
-    (_SENDER, "_handle_rpc_result"): ("message", "obj req_msg_id error body _pending_state"),
+    (_SENDER, "_handle_rpc_result"): (
+        "message",
+        "obj req_msg_id error body _pending_state request read_result",
+    ),
     (_SENDER, "_handle_bad_notification"): ("message", "_pop_states future set_exception"),
     (_SENDER, "_disconnect"): ("error", "_user_connected _pending_state future"),
     (_SENDER, "_start_reconnect"): ("error", "_reconnect _user_connected"),
     (_SENDER, "_reconnect"): ("", "_auto_reconnect _disconnect"),
     (_SENDER, "is_connected"): ("", "_user_connected"),
-    (_SENDER, "send"): ("request", "_send_queue append future"),
+    (_SENDER, "send"): ("request ordered", "_send_queue append future"),
     (_STATE, "__init__"): ("auth_key loggers", "reset time_offset salt id"),
     (_STATE, "reset"): ("", "id _sequence _last_msg_id"),
     (_STATE, "encrypt_message_data"): ("data", "salt id auth_key key key_id"),
@@ -56,13 +58,8 @@ _FUNCTIONS: dict[tuple[str, str], tuple[str, str]] = {
 _ASYNC = ("_recv_loop", "_send_loop", "_process_message", "_handle_rpc_result", "_disconnect")
 
 
-@cache
-def missing_in_telethon() -> tuple[str, ...]:
-    """What the fast path needs and Telethon does not have; empty as a rule."""
-    return tuple(_missing())
-
-
-def _missing() -> Iterator[str]:
+def missing_in_telethon() -> Iterator[str]:
+    """What the fast path needs and Telethon does not have: nothing as a rule."""
     for (path, name), (parameters, names) in _FUNCTIONS.items():
         function = _found(path, name)
         where = f"{path.partition(':')[2]}.{name}"

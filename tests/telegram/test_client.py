@@ -52,7 +52,6 @@ def test_an_answer_is_an_answer() -> None:
     async def main() -> None:
         client = client_of(Connection("pong"))
         assert await client.call(PING) == "pong"
-        assert await client.post(PING) == "pong"
         assert client.post_serialised(b"", 1) is None  # the public way
         assert not client.is_lost
 
@@ -122,12 +121,11 @@ def test_a_call_that_is_cancelled_is_cancelled() -> None:
 def test_what_cannot_be_read_shows_no_bytes(error: Exception) -> None:
     async def main() -> None:
         client = client_of(Connection(error))
-        for way in (client.call, client.post):
-            with pytest.raises(UnreadableAnswerError) as raised:
-                await way(PING)
-            assert "34600" not in str(raised.value)
-            assert raised.value.__cause__ is None
-            assert raised.value.__suppress_context__
+        with pytest.raises(UnreadableAnswerError) as raised:
+            await client.call(PING)
+        assert "34600" not in str(raised.value)
+        assert raised.value.__cause__ is None
+        assert raised.value.__suppress_context__
         assert not client.is_lost
 
     virtual.run(main())
@@ -136,7 +134,7 @@ def test_what_cannot_be_read_shows_no_bytes(error: Exception) -> None:
 def test_what_cannot_be_written_is_a_bug_and_not_an_answer() -> None:
     async def main() -> None:
         with pytest.raises(struct.error):
-            await client_of(Connection()).post(functions.PingRequest(2**70))
+            await client_of(Connection()).call(functions.PingRequest(2**70))
 
     virtual.run(main())
 
@@ -144,7 +142,7 @@ def test_what_cannot_be_written_is_a_bug_and_not_an_answer() -> None:
 def test_a_refusal_is_telegrams_own() -> None:
     async def main() -> None:
         with pytest.raises(errors.UserIsBlockedError):
-            await client_of(Connection(errors.UserIsBlockedError(None))).post(PING)
+            await client_of(Connection(errors.UserIsBlockedError(None))).call(PING)
 
     virtual.run(main())
 

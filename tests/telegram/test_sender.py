@@ -44,9 +44,6 @@ class Telegram:
             return types.contacts.Contacts([], 0, [])
         return types.UpdateShortSentMessage(id=77, pts=5, pts_count=1, date=None)
 
-    async def post(self, request: Any) -> Any:
-        return await self.call(request)
-
     def post_serialised(self, data: bytes, random_id: int) -> asyncio.Future[Outcome]:
         self.serialised.append(data)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()

@@ -9,7 +9,7 @@ from telethon.extensions.messagepacker import MessagePacker
 from telethon.network import MTProtoSender
 from telethon.network.mtprotostate import MTProtoState
 
-from broadcast.telegram.telethon_shape import _missing
+from broadcast.telegram.telethon_shape import missing_in_telethon
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,13 +50,13 @@ def test_what_is_missing_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(owner, name, function)
-    assert any(told in line for line in _missing())
+    assert any(told in line for line in missing_in_telethon())
 
 
 def test_a_class_that_has_moved_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("telethon.network.mtprotostate.MTProtoState")
-    assert "MTProtoState.__init__" in list(_missing())
+    assert "MTProtoState.__init__" in list(missing_in_telethon())
 
 
 def test_the_installed_telethon_misses_nothing() -> None:
-    assert list(_missing()) == []
+    assert list(missing_in_telethon()) == []
