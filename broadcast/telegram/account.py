@@ -9,7 +9,7 @@ from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from telethon import TelegramClient, errors
+from telethon import errors
 
 from broadcast.core.clock import Clock, SystemClock
 from broadcast.core.errors import (
@@ -29,7 +29,9 @@ from broadcast.telegram.session import is_held, open_session
 from broadcast.telegram.sign_in import GONE, get_me, in_time, sign_in
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Callable, Generator
+    from collections.abc import AsyncGenerator, Generator
+
+    from telethon import TelegramClient
 
     from broadcast.core.access import Access
     from broadcast.core.asker import Asker
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT = 10  # seconds for one try to connect
 CONNECT_RETRIES = 2
 KEY_TRIES = 3  # to agree on a key
+LOGIN_RETRIES = 5  # moving to another data center, as signing in may, is a retry inside Telethon
 
 # Telethon logs whole requests when it fails, and requests hold message texts and phone numbers.
 _SILENT = logging.getLogger("broadcast.telethon")
@@ -51,35 +54,32 @@ class AccountOpener:
         self._access, self._clock = access, clock
         self._session = open_session(access)
 
-    async def connect(self) -> TelegramClient:
+    async def connect(self, *, retries: int = 0) -> TelegramClient:
         """A connected client. A client whose connection was lost is discarded, never reused.
 
-        Raises HaltedError when the server cannot be reached, SettingsError when it does not hold
-        the key that was given.
+        When sending, retries and waits are ours (docs/architecture.md). Raises HaltedError when the
+        server cannot be reached, SettingsError when it does not hold the key that was given.
         """
-        # When sending, retries and waits are ours (docs/architecture.md).
-        return await self._connected(
-            lambda: make_client(
-                self._session,
-                self._access.credentials.api_id,
-                self._access.credentials.api_hash,
-                self._clock,
-                request_retries=0,
-                **self._options(),
-            )
-        )
-
-    async def _connect_for_login(self) -> TelegramClient:
-        """Signing in may move to another data centre, which is a retry inside Telethon."""
-        return await self._connected(
-            lambda: TelegramClient(
-                self._session,
-                self._access.credentials.api_id,
-                self._access.credentials.api_hash,
-                request_retries=5,
-                **self._options(),
-            )
-        )
+        with self._translated():
+            for left in reversed(range(KEY_TRIES)):
+                client = make_client(
+                    self._session,
+                    self._access.credentials.api_id,
+                    self._access.credentials.api_hash,
+                    self._clock,
+                    request_retries=retries,
+                    **self._options(),
+                )
+                try:
+                    async with asyncio.timeout(CONNECT_TIMEOUT * (CONNECT_RETRIES + 2)):
+                        await client.connect()
+                except BaseException as error:
+                    await disconnect(client)
+                    if left and self._may_agree_next_time(error):
+                        continue
+                    raise
+                return client
+        raise AssertionError("the last try returns or raises")
 
     def _options(self) -> dict[str, Any]:
         return {
@@ -96,21 +96,6 @@ class AccountOpener:
             "receive_updates": False,
             "base_logger": _SILENT,
         }
-
-    async def _connected(self, make: Callable[[], TelegramClient]) -> TelegramClient:
-        with self._translated():
-            for left in reversed(range(KEY_TRIES)):
-                client = make()
-                try:
-                    async with asyncio.timeout(CONNECT_TIMEOUT * (CONNECT_RETRIES + 2)):
-                        await _connect(client)
-                except BaseException as error:
-                    await disconnect(client)
-                    if left and self._may_agree_next_time(error):
-                        continue
-                    raise
-                return client
-        raise AssertionError("the last try returns or raises")
 
     def _may_agree_next_time(self, error: BaseException) -> bool:
         """Whether it was the key exchange that failed, where the session has no key yet.
@@ -207,7 +192,7 @@ class AccountOpener:
         Raises LoginRequiredError without `asker` where a person is needed, and HaltedError or
         SettingsError when Telegram refuses.
         """
-        client = await self._connect_for_login()
+        client = await self.connect(retries=LOGIN_RETRIES)
         try:
             account = await self.whoami(client)
             if account is None:
@@ -230,7 +215,7 @@ class AccountOpener:
 
     async def logout(self) -> bool:
         """End the session at Telegram and here; False when nobody was signed in."""
-        client = await self._connect_for_login()
+        client = await self.connect(retries=LOGIN_RETRIES)
         signed_in = False
         try:
             with self._translated(), suppress(*GONE):
@@ -242,16 +227,6 @@ class AccountOpener:
         if isinstance(self._access.session, Path):
             self._access.session.unlink(missing_ok=True)
         return signed_in
-
-
-async def _connect(client: TelegramClient) -> None:
-    try:
-        await client.connect()
-    except UNREADABLE:
-        # Telegram's configuration is newer than Telethon, which asks for it at every start; nothing
-        # here needs it.
-        if not client.is_connected():
-            raise
 
 
 @asynccontextmanager

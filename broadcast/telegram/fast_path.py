@@ -226,6 +226,18 @@ def _is_ours(state: RequestState) -> bool:
     return isinstance(state, PostedMessage) or _is_ack(state)
 
 
+class _FirstRequest(functions.InvokeWithLayerRequest):
+    """What a connection begins with. It asks for Telegram's configuration, which nobody here needs.
+
+    So one that is newer than Telethon stops nobody.
+    """
+
+    @staticmethod
+    def read_result(reader: BinaryReader) -> None:
+        """Pass over it."""
+        reader.read()
+
+
 class _Nowhere:
     """Takes the place of Telethon's queue of updates."""
 
@@ -260,6 +272,12 @@ class FastSender(MTProtoSender):
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(self._answer_timeout, self._give_up)
         return posted.future
+
+    def send(self, request: Any, ordered: Any = False) -> Any:  # noqa: FBT002 - as Telethon has it
+        """See Telethon."""
+        if isinstance(request, functions.InvokeWithLayerRequest):
+            request = _FirstRequest(request.layer, request.query)
+        return super().send(request, ordered)
 
     def ask(self, request: TLRequest) -> Awaitable[Any]:
         """The answer to any request; cancelled with the connection, and without a time limit.

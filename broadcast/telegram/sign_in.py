@@ -26,17 +26,15 @@ GONE = (errors.UserDeactivatedError, errors.UserDeactivatedBanError)
 async def get_me(client: TelegramClient) -> Any | None:
     """Our own user; None when nobody is signed in. Raises where the account itself is gone.
 
-    Not `is_user_authorized`, which is False in a flood wait, too.
+    Not Telethon's `get_me`, which does not tell the two apart.
     """
-    if (me := await in_time(client.get_me())) is not None:
-        return me
-    try:  # once more, because get_me does not tell why it knows nobody
-        await in_time(client(functions.users.GetUsersRequest([types.InputUserSelf()])))
+    try:
+        (me,) = await in_time(client(functions.users.GetUsersRequest([types.InputUserSelf()])))
     except GONE:  # signing in again cannot help
         raise
     except errors.UnauthorizedError:
-        pass
-    return None
+        return None
+    return me
 
 
 async def in_time(request: Any) -> Any:

@@ -18,6 +18,7 @@ from broadcast.sandbox.server import SandboxServer
 from broadcast.sandbox.world import World
 from broadcast.sandbox_app import _BOT
 from broadcast.telegram.account import open_account
+from broadcast.telegram.client import disconnect
 from broadcast.telegram.errors import UnreadableAnswerError
 from broadcast.telegram.sender import open_transport
 
@@ -61,6 +62,19 @@ async def test_a_configuration_that_cannot_be_read_stops_nobody(tmp_path: Path) 
         open_transport(access_to(server, tmp_path)) as transport,
     ):
         assert transport.account.is_bot
+
+
+async def test_a_connection_is_kept_alive_whatever_the_configuration(tmp_path: Path) -> None:
+    world = NewerWorld()
+    world.unreadable = (functions.help.GetConfigRequest,)
+    async with (
+        SandboxServer(world) as server,
+        open_account(access_to(server, tmp_path)) as opener,
+    ):
+        await opener.login(None)
+        client = await opener.connect()
+        assert not client._keepalive_handle.done()  # it sends a ping each minute
+        await disconnect(client)
 
 
 async def test_whoever_cannot_be_read_is_no_bug_and_shows_no_bytes(tmp_path: Path) -> None:
