@@ -35,12 +35,9 @@ class FakeTransport(Transport):
     `delivered` holds what arrived, each message once; `attempts` the peers in order of trying.
     """
 
-    def __init__(
-        self, script: Mapping[str, Outcome | Iterable[Outcome]] | None = None, *, account: int = 1
-    ) -> None:
+    def __init__(self, script: Mapping[str, Outcome | Iterable[Outcome]] | None = None) -> None:
         self.delivered: list[Delivered] = []
         self.attempts: list[str] = []
-        self._account = account
         self._ids: dict[int, int] = {}
         self._script = {
             parse_peer(peer).key: iter([outcomes] if isinstance(outcomes, Outcome) else outcomes)
@@ -59,7 +56,7 @@ class FakeTransport(Transport):
 
     def _deliver(self, delivery: Delivery) -> int:
         peer = delivery.contact.peer
-        number = random_id(delivery.broadcast, self._account, peer.key, delivery.part)
+        number = random_id(delivery.broadcast, 1, peer.key, delivery.part)  # as one account
         if number not in self._ids:
             self._ids[number] = len(self._ids) + 1
             text = fill(delivery.message.text, delivery.message.values)

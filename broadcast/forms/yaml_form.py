@@ -78,15 +78,10 @@ def _document(events: _Events) -> Iterator[Value | Complaint]:
     if isinstance(next(events), yaml.StreamEndEvent):
         return
     root = next(events)
-    match root:
-        case yaml.SequenceStartEvent():
-            yield from _items(root, events)
-        case yaml.MappingStartEvent():
-            yield from _contacts_key(root, events)
-        case yaml.ScalarEvent(value=""):
-            pass
-        case _:
-            yield Complaint(_line(root), f"this is not a list: {_FORM}")
+    if isinstance(root, yaml.MappingStartEvent):
+        yield from _contacts_key(root, events)
+    else:
+        yield from _items("this file", root, events)
     next(events)  # the end of the document
     after = next(events)
     if not isinstance(after, yaml.StreamEndEvent):
@@ -106,18 +101,17 @@ def _contacts_key(root: yaml.MappingStartEvent, events: _Events) -> Iterator[Val
         if is_given:
             yield Complaint(key.line, "the key contacts is given twice")
         is_given = True
-        if isinstance(value, yaml.SequenceStartEvent):
-            yield from _items(value, events)
-            continue
-        found = _node(value, events)
-        if not (isinstance(found, Text) and not found.text):
-            yield Complaint(found.line, f"contacts is a list, not {in_words(found)}: {_FORM}")
+        yield from _items("contacts", value, events)
 
 
-def _items(start: yaml.SequenceStartEvent, events: _Events) -> Iterator[Value | Complaint]:
-    yield from _marked(start)
-    while not isinstance(event := next(events), yaml.SequenceEndEvent):
-        yield _node(event, events)
+def _items(name: str, start: yaml.Event, events: _Events) -> Iterator[Value | Complaint]:
+    """The items of the list called `name`, one by one; what is empty is a list, too."""
+    if isinstance(start, yaml.SequenceStartEvent):
+        yield from _marked(start)
+        while not isinstance(event := next(events), yaml.SequenceEndEvent):
+            yield _node(event, events)
+    elif (found := _node(start, events)) != Text(found.line, ""):
+        yield Complaint(found.line, f"{name} is a list, not {in_words(found)}: {_FORM}")
 
 
 def _marked(event: yaml.Event) -> Iterator[Complaint]:

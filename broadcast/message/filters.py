@@ -17,6 +17,8 @@ from urllib.parse import quote
 from jinja2.runtime import Undefined
 from jinja2.utils import missing
 
+from broadcast.forms.entries import quoted
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -25,7 +27,6 @@ MOST_CHARACTERS = 16 * 4096
 
 ITEM = 16  # an item of a list weighs as much as so many characters: it is sorted, or made a text
 _MOST_FORM = 200  # characters of a date's form: each two of them may cost as much as a step
-_SHOWN = 60  # characters of a value in a complaint
 
 
 class Mistake(Exception):  # noqa: N818 - it carries a complaint, and is caught in the rendering
@@ -92,8 +93,7 @@ def kind_of(value: object) -> str:
 
 def shown(value: object) -> str:
     """A value in a complaint."""
-    text = str(value) if isinstance(value, str | int | float) else kind_of(value)
-    return repr(text if len(text) <= _SHOWN else text[: _SHOWN - 3] + "...")
+    return quoted(str(value) if isinstance(value, str | int | float) else kind_of(value))
 
 
 _PLAIN_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{1,30})?(e[+-][0-9]{1,2})?", re.ASCII)
@@ -131,8 +131,6 @@ def default(value: Any, default: object = "", *_ignored: object) -> object:
 
 
 _DIRECTIVES = frozenset("aAbBdHIjmMpSyYzZuVG%")
-
-
 _DIRECTIVE = re.compile(r"%(-?)(.?)", re.DOTALL)
 
 
@@ -277,15 +275,10 @@ def _unique(value: Any) -> list[Any]:
     return list(dict.fromkeys(items_of(value)))
 
 
-def _absolute(value: object) -> object:
-    return abs(_computed(value))
-
-
-def _computed(value: object) -> Any:
-    """A number to compute with: a text that is one stays whole when it is."""
+def _absolute(value: object) -> float:
     if isinstance(value, int | float):
-        return value
-    number = _number(value)
+        return abs(value)
+    number = abs(_number(value))
     return int(number) if number == number.to_integral_value() else float(number)
 
 

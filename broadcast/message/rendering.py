@@ -192,21 +192,12 @@ _ATTRIBUTES: dict[type, frozenset[str]] = {
         | {"previtem", "nextitem"}
     ),
 }
-_OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
-    "+": lambda left, right: left + right,
-    "-": lambda left, right: left - right,
-    "*": lambda left, right: left * right,
-    "/": lambda left, right: left / right,
-    "//": lambda left, right: left // right,
-    "%": lambda left, right: left % right,
-    "**": lambda left, right: left**right,
-}
 
 
 class _Environment(ImmutableSandboxedEnvironment):
     """Jinja, with the tables above in place of what it offers by itself."""
 
-    intercepted_binops = frozenset(_OPERATORS)
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
 
     def __init__(self) -> None:
         super().__init__(
@@ -260,7 +251,7 @@ class _Environment(ImmutableSandboxedEnvironment):
         if isinstance(first, int | float) and isinstance(second, int | float):
             if isinstance(first, int) and isinstance(second, int):
                 _small(first, second, power=operator == "**")
-            result: object = _OPERATORS[operator](first, second)
+            result: object = self.binop_table[operator](first, second)
             if isinstance(result, complex):
                 raise Mistake("this has no result among the real numbers")
             return result

@@ -27,20 +27,6 @@ def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: st
     return Contact(parse_peer(peer), name, tuple(tags), fields)
 
 
-def find_contacts(chosen: Path | None, here: Path, config_dir: Path) -> Path:
-    """The contact list: `chosen`, else contacts.yaml in `here`, else in `config_dir`."""
-    if chosen is not None:
-        return chosen
-    places = [here / "contacts.yaml", config_dir / "contacts.yaml"]
-    for path in places:
-        if path.exists():
-            return path
-    raise ContactsError(
-        f"no contact list: neither {places[0]} nor {places[1]} exists. Write one (see "
-        "contacts.example.yaml), or name a file: --contacts FILE"
-    )
-
-
 def load_audience(
     path: Path,
     to: Sequence[str] = (),
