@@ -23,7 +23,7 @@ from benchmarks.simulation import (
     sleeping,
     telethon,
 )
-from broadcast.engine.gates.chat import ChatPace
+from broadcast.engine.gates import ChatPace
 from broadcast.engine.pacer import Learned, Pacer
 
 if TYPE_CHECKING:

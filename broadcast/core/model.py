@@ -214,7 +214,7 @@ class Scope(StrEnum):
 class Sent:
     """Telegram has the message. `message_id` is None when it accepted it without telling the id.
 
-    `paid` messages cost Stars (engine/gates/paid.py). `others` are the ids of the rest of an album,
+    `paid` messages cost Stars (engine/gates.py). `others` are the ids of the rest of an album,
     and `note` says what else was asked for and could not be done. Until `scheduled_until` it waits
     in Telegram's schedule, and the ids are those of the schedule.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from broadcast.engine.gates.paid import PAID_RATE
+from broadcast.engine.gates import PAID_RATE
 from broadcast.engine.pacer import Known, Learned, Pacer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from broadcast.core.model import Broadcast, Record, Sent, State, Status
-from broadcast.engine.gates.paid import stars
+from broadcast.engine.gates import stars
 
 if TYPE_CHECKING:
     from broadcast.service.reports import Report

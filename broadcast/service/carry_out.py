@@ -10,10 +10,7 @@ from broadcast.core.errors import InputError
 from broadcast.core.model import Action
 from broadcast.engine.breaker import Breaker
 from broadcast.engine.dispatch import JITTER, Engine
-from broadcast.engine.gates.chat import ChatGate
-from broadcast.engine.gates.paid import PaidGate
-from broadcast.engine.gates.personal import PersonalGate
-from broadcast.engine.gates.punctual import PunctualGate
+from broadcast.engine.gates import ChatGate, PaidGate, PersonalGate, PunctualGate
 from broadcast.engine.ports import Terms
 from broadcast.service.checks import require_bot
 from broadcast.service.options import seconds_held

@@ -12,7 +12,7 @@ from broadcast.core.classify import may_help_to_retry, next_step
 from broadcast.core.duration import duration
 from broadcast.core.errors import InputError
 from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, State, Status
-from broadcast.engine.gates.paid import stars
+from broadcast.engine.gates import stars
 from broadcast.report.rows import broadcast_summary_row, delivery_row, summary_row
 from broadcast.terminal.scheduled import show_scheduled_rest
 from broadcast.terminal.steps import worded_step

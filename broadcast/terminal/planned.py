@@ -11,7 +11,7 @@ from rich.text import Text
 
 from broadcast.core.duration import duration
 from broadcast.core.model import Delivery, Record
-from broadcast.engine.gates.paid import PER_STAR, stars
+from broadcast.engine.gates import PER_STAR, stars
 from broadcast.message.text import parse
 from broadcast.report.rows import delivery_row
 from broadcast.terminal.preview import headline, show_around

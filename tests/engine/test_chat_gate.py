@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from broadcast.core.model import Contact, Deferred, Delivery, Message, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.engine.fake import FakeTransport
-from broadcast.engine.gates.chat import ChatGate
+from broadcast.engine.gates import ChatGate
 from tests.clocks import SetClock
 from tests.gated import Gated
 

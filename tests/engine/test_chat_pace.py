@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.engine.gates.chat import ChatPace
+from broadcast.engine.gates import ChatPace
 
 TINY = 1e-6  # seconds: what floating point may leave of a wait
 starts = st.floats(0, 1e6)

@@ -9,7 +9,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from benchmarks.simulation import Server, broadcast, groups, recovery
-from broadcast.engine.gates.chat import ChatPace
+from broadcast.engine.gates import ChatPace
 from broadcast.engine.pacer import Learned, Pacer
 
 TINY = 1e-6  # seconds: what floating point may leave of a wait

@@ -21,7 +21,7 @@ from broadcast.core.model import (
 )
 from broadcast.core.peers import parse_peer
 from broadcast.engine.fake import FakeTransport
-from broadcast.engine.gates.paid import PaidGate, stars
+from broadcast.engine.gates import PaidGate, stars
 from tests.clocks import SetClock
 from tests.gated import Gated
 

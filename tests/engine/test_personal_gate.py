@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.model import Action, Contact, Delivery, Failed, Format, Message, Sent
 from broadcast.core.peers import parse_peer
-from broadcast.engine.gates.personal import PersonalGate
+from broadcast.engine.gates import PersonalGate
 from broadcast.message.personal import personal
 from tests.gated import Gated
 

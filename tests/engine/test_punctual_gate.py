@@ -13,7 +13,7 @@ from broadcast.core.classify import may_help_to_retry, reason_of
 from broadcast.core.model import Action, Contact, Delivery, Failed, Message, Sent, When
 from broadcast.core.peers import parse_peer
 from broadcast.engine.fake import FakeTransport
-from broadcast.engine.gates.punctual import PunctualGate
+from broadcast.engine.gates import PunctualGate
 from tests.clocks import SetClock
 from tests.gated import Gated
 
