@@ -1,4 +1,4 @@
-"""The composition root: which ledger, account and clock there really are is known here alone."""
+"""The composition root: the only place that chooses the real ledger, accounts and clock."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ async def open_service(
     read_only: bool = False,
     clock: Clock | None = None,
 ) -> AsyncGenerator[Service]:
-    """The use cases over what `settings` lead to, or over the sandbox, which has its own ledger.
+    """The use cases for the account of `settings`, or for the sandbox and its ledger.
 
-    An `unlimited` sandbox has none of Telegram's limits. With `read_only` no file is made. Raises
+    An `unlimited` sandbox has no limits. With `read_only` no file is created. Raises
     SettingsError or HaltedError when the ledger cannot be opened.
     """
     from broadcast.service.service import Service
@@ -66,7 +66,7 @@ async def open_service(
 
 
 def _open_ledger(stack: AsyncExitStack, path: Path, clock: Clock, *, read_only: bool) -> Ledger:
-    """The durable ledger; one in memory where there is none and none is to be made."""
+    """The durable ledger; one in memory if there is none and `read_only` forbids to create it."""
     if read_only and not path.exists():
         from broadcast.ledger.memory import MemoryLedger
 
@@ -77,7 +77,7 @@ def _open_ledger(stack: AsyncExitStack, path: Path, clock: Clock, *, read_only: 
 
 
 def telegram_accounts(settings: Settings, clock: Clock | None = None) -> TelegramAccounts:
-    """The account of `settings`; nobody has signed in yet."""
+    """The account of `settings`; it is not signed in yet."""
     return TelegramAccounts(settings, clock or SystemClock())
 
 

@@ -1,4 +1,4 @@
-"""What a program calls: one function to send, one to rehearse, and whom to send as."""
+"""The library for programs: functions to send, to rehearse, and to open an account."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 class Unseen:
-    """Looks on without a word: a `Watcher`, and a `Reporter`."""
+    """A `Watcher` and a `Reporter` that show nothing."""
 
     def __init__(self) -> None:
         self.stop = Stop()
@@ -75,7 +75,7 @@ class Unseen:
 def open_telegram(
     settings: Settings, asker: Asker | None = None
 ) -> AbstractAsyncContextManager[Connection]:
-    """A transport to Telegram, signed in; `asker` is asked when a person is needed for that.
+    """A transport to Telegram, signed in; `asker` is asked when signing in needs a person.
 
     Raises SettingsError, LoginRequiredError, LockedError or HaltedError.
     """

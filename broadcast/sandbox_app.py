@@ -1,7 +1,4 @@
-"""Puts a sandbox in the place of Telegram: an account to send from, for one run.
-
-It is to the sandbox what app.py is to Telegram; nothing here is needed to send for real.
-"""
+"""Opens accounts in a sandbox instead of at Telegram; nothing here is needed to send for real."""
 
 from __future__ import annotations
 
@@ -53,11 +50,11 @@ class SandboxAccounts:
 
     With a `home` the sandbox keeps there what it received, for `broadcast sandbox inbox`; without,
     everything is gone when the account is closed. `limits` are Telegram's, as published, unless
-    others are given. With `is_bot` a bot sends, unless it is said otherwise.
+    others are given. With `is_bot` a bot sends, unless `open` says something else.
     """
 
     server = "sandbox"
-    """The name under which the ledger keeps it."""
+    """The name of the server in the ledger."""
 
     def __init__(
         self,
@@ -70,7 +67,7 @@ class SandboxAccounts:
         self._home, self._clock, self._limits, self._is_bot = home, clock, limits, is_bot
 
     def expected(self, *, account: int | None = None, paid: bool = False) -> Expected:
-        """See `Accounts.expected`: whoever began an earlier broadcast goes on with it."""
+        """See `Accounts.expected`: an earlier broadcast goes on as the account that began it."""
         is_bot = paid or self._is_bot if account is None else account == _BOT.bot_id
         return Expected(is_bot, account or (_BOT.bot_id if is_bot else None))
 

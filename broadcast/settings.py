@@ -41,7 +41,7 @@ To try everything without an account, add --sandbox: it needs none of this."""
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that comes from outside, read once."""
+    """All settings from the environment, `.env` and options, read once."""
 
     home: Path
     config_dir: Path
@@ -53,16 +53,16 @@ class Settings:
 
     @property
     def sandbox_home(self) -> Path:
-        """Where the sandbox keeps what is its own, apart from everything real."""
+        """Where the sandbox keeps its own ledger and messages, apart from the real ones."""
         return self.home / "sandbox"
 
     def access(self) -> Access:
-        """What it takes to open the account; SettingsError says where to get the credentials."""
+        """What is needed to open the account. SettingsError says where to get the credentials."""
         if self.credentials is None:
             verb = "is" if len(self.missing) == 1 else "are"
             missing = f"{' and '.join(self.missing)} {verb}"
             raise SettingsError(WHERE_TO_GET_CREDENTIALS.format(missing=missing))
-        # Apart for each server: an id or a hash of one names nobody, or somebody else, at another.
+        # A file for each server: ids and hashes of one server are not valid at another.
         addresses = self._folder() / "addresses.db"
         return Access(self.credentials, self._session(), addresses, self.server)
 
@@ -73,7 +73,7 @@ class Settings:
         return folder / re.sub(r"[^0-9A-Za-z.@-]", "_", str(self.server))
 
     def _session(self) -> Path | str:
-        """A string session, or a file: below `home`, apart for each server, unless it is a path."""
+        """A string session or a file: a path, or a name below `home`, apart for each server."""
         name = self.session
         if name is None:
             token = self.credentials and self.credentials.bot_token

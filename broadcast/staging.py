@@ -1,4 +1,4 @@
-"""Builds the stage of a rehearsal: the pretend Telegram, called directly, on virtual time.
+"""Builds the stage of a rehearsal: a pretend Telegram, called directly, on virtual time.
 
 The real engine, pacer and transport work there. Nothing is written and no socket is opened.
 """
@@ -27,9 +27,8 @@ if TYPE_CHECKING:
 
 
 class RehearsalStages:
-    """Builds stages; see `Stages`. `limits` are Telegram's published ones unless others are given.
-
-    Where a limit of the account was learned, it counts instead.
+    """Builds stages; see `Stages`. Without `limits` those count that were learned of the account,
+    or else those that Telegram publishes.
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
@@ -114,7 +113,7 @@ class _StageAccounts:
 
 
 def _limits(known: Known) -> Limits:
-    """What is published; and what was learned, where something was."""
+    """The limits that were learned; without any, those that Telegram publishes."""
     from broadcast.sandbox.limits import Limits
 
     if known.learned is None:

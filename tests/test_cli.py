@@ -496,7 +496,7 @@ def test_a_dry_run_of_a_long_list_shows_the_first_and_counts_the_others(shell: S
     people = shell.write("people.csv", "\n".join(["peer", *map(str, range(10**9, 10**9 + 1005))]))
     shown = dry(shell, HELLO, "--contacts", people).splitlines()
     assert sum(line.strip().startswith("1000000") for line in shown) == 1000
-    assert "... and 5 more; --json names them all" in shown
+    assert "... and 5 more; --json lists them all" in shown
     assert len(peers(shell, "--contacts", people)) == 1005
 
 

@@ -29,7 +29,7 @@ _PENDING = (Status.PENDING, Status.SENDING)
 
 @cli.command("list")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
-@click.option("--scheduled", is_flag=True, help="Only what is still to come at its time.")
+@click.option("--scheduled", is_flag=True, help="Only broadcasts whose time is still to come.")
 @json_option
 @sandbox_option
 @home_option
@@ -51,7 +51,7 @@ async def list_(*, limit: int, scheduled: bool, json: bool, **given: Any) -> int
 
 @cli.command()
 @click.argument("id", required=False)
-@click.option("--watch", is_flag=True, help="Look on until it has ended.")
+@click.option("--watch", is_flag=True, help="Keep showing it until it has ended.")
 @json_option
 @sandbox_option
 @home_option
@@ -81,9 +81,9 @@ async def status(id: str | None, *, watch: bool, json: bool, **given: Any) -> in
 
 @cli.command()
 @click.argument("id", required=False)
-@click.option("--sent", is_flag=True, help="Only those who have it.")
+@click.option("--sent", is_flag=True, help="Only those who got it.")
 @click.option("--failed", is_flag=True, help="Only the failures.")
-@click.option("--pending", is_flag=True, help="Only those who are still to come.")
+@click.option("--pending", is_flag=True, help="Only those who have not got it yet.")
 @click.option("--csv", type=click.Path(dir_okay=False), metavar="FILE", help="Write a CSV file.")
 @json_option
 @sandbox_option

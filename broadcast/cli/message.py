@@ -1,4 +1,4 @@
-"""What is to be said, from the command line or a message file (message/schema.py)."""
+"""Reads the message from the command line or a message file, by the schema of message/schema.py."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _options_of(setting: Setting) -> list[Callable[..., Any]]:
 
 
 def option_names(setting: Setting) -> list[str]:
-    """The options that say `setting`, for the test that holds the schema together."""
+    """The options for `setting`; a test compares them with the schema."""
     if setting.is_argument:
         return []
     command = click.command(options(*_options_of(setting))(lambda: None))
@@ -88,7 +88,7 @@ def option_names(setting: Setting) -> list[str]:
 
 
 def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
-    """The message: argument, stdin or file, with what options and front matter say of it.
+    """The message: from the argument, stdin or a file, with its options and front matter.
 
     An option wins over the front matter. Raises MessageError or click.UsageError; nothing was sent.
     """
@@ -130,7 +130,7 @@ def _place(key: str, lines: Mapping[str, int], file: str | None) -> str:
 
 
 def _said(given: dict[str, Any]) -> dict[str, Raw]:
-    """What the options say, as a file would say it."""
+    """The options as if they stood in a message file."""
     said: dict[str, Raw] = {}
     for setting in SETTINGS:
         value = given.get(setting.name)
@@ -159,7 +159,7 @@ def _absolute(value: Any) -> Raw:
 
 
 def _says_more(given: dict[str, Any]) -> bool:
-    """Whether something is sent that needs no text."""
+    """Whether something else than a text is sent, such as a file."""
     return bool(given.get("files") or given.get("forward"))
 
 

@@ -1,4 +1,4 @@
-"""How the command line is read: the message or a command, options, settings; it runs nothing."""
+"""Parses the command line: a message or a command, options, settings; it runs nothing."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class MessageOrCommand(Group):
             names = [name for param in params for name in (*param.opts, *param.secondary_opts)]
             options = [name for name in names if name.startswith("--")]
             meant = meant_by(word, self.commands, options)
-        else:  # no message, and `in the morning` is told so without talk of `--in`
+        else:  # several words without quotes: only commands, as `in the morning` is not `--in`
             command = meant_command(word, self.commands)
             meant = command and " ".join([command, *words[1:]])
         if meant is not None:
@@ -201,12 +201,12 @@ def refuse_idle(where: str, *names: str) -> None:
 
 
 def place() -> str:
-    """The options that lead the next command to the same broadcasts."""
+    """The options with which the next command finds the same broadcasts: --sandbox, --home, ..."""
     return click.get_current_context().obj or ""
 
 
 def place_of(arguments: Sequence[str]) -> str:
-    """The options that say where a broadcast is recorded, as they must be repeated in a hint."""
+    """The options that decide where a broadcast is recorded, to be repeated in a hint."""
     place = ""
     for number, argument in enumerate(arguments):
         name, _, value = argument.partition("=")

@@ -1,4 +1,4 @@
-"""The command that shows what would be sent, and sends it to oneself at most."""
+"""The command that shows the messages before they are sent, or sends one to yourself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from broadcast.cli.sending import audience_options, send_plan, send_request
 @click.argument("message", nargs=-1)
 @audience_options
 @click.option(
-    "--test", is_flag=True, help="Send it to yourself, as the first of them would get it."
+    "--test", is_flag=True, help="Send it to yourself, as the first contact would get it."
 )
 @click.option("--test-peer", metavar="PEER", help="Send it to PEER instead of yourself.")
 @content_options()

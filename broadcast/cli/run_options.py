@@ -86,7 +86,7 @@ run_options = options(
         metavar="TIME",
         default="15m",
         show_default=True,
-        help="Stop, to be resumed, when Telegram asks for a longer wait.",
+        help="Stop when Telegram asks for a longer wait; `broadcast resume` goes on.",
     ),
     click.option(
         "--patience",
@@ -94,7 +94,7 @@ run_options = options(
         metavar="TIME",
         default="10m",
         show_default=True,
-        help="Stop, to be resumed, after so long without a connection.",
+        help="Stop after so long without a connection; `broadcast resume` goes on.",
     ),
     click.option(
         "--paid",

@@ -1,4 +1,4 @@
-"""How a command calls the service: opens it, waits for it, ends early, and exits with a code."""
+"""What all commands share: open the service, run to the end, stop on signals, exit codes."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ STOPPING = "stopping: what is under way is being finished. Ctrl-C again to stop 
 
 
 def awaited(command: Callable[..., Coroutine[Any, Any, int]]) -> Callable[..., int]:
-    """A command that is a coroutine, run to its end. KeyboardInterrupt when it was cancelled."""
+    """Run a command that is a coroutine. Raises KeyboardInterrupt when it was cancelled."""
 
     @functools.wraps(command)
     def run(*args: Any, **given: Any) -> int:
         import asyncio
 
-        # Not asyncio's own answer to Ctrl-C: that waits until a long list is read.
+        # Instead of asyncio's own handling of Ctrl-C, which waits until a long list is read.
         before = signal.signal(signal.SIGINT, _interrupt)
         try:
             return asyncio.run(command(*args, **given))
@@ -55,7 +55,7 @@ def _interrupt(*_: object) -> None:
 
 
 def settings_for(given: dict[str, Any]) -> Settings:
-    """The settings of a command that has the options of a run or of an account."""
+    """The settings for a command with the options of a run or of an account."""
     names = ("session", "server", "server_key")
     settings = settings_of(given["home"], **{name: given.get(name) for name in names})
     if given.get("sandbox") and (given.get("server") or given.get("server_key")):
@@ -69,7 +69,7 @@ def settings_for(given: dict[str, Any]) -> Settings:
 async def open_service(
     given: dict[str, Any], *, read_only: bool = False
 ) -> AsyncGenerator[Service]:
-    """The service that the options of a command lead to; `read_only` makes no file."""
+    """The service for the options of a command; `read_only` creates no file."""
     from broadcast import app
     from broadcast.terminal.questions import asker
 
@@ -84,7 +84,7 @@ async def open_service(
 
 
 def open_accounts(given: dict[str, Any]) -> Accounts:
-    """The account that the options of a command lead to; nobody has signed in yet."""
+    """The account for the options of a command; it is not signed in yet."""
     from broadcast import app
 
     return app.telegram_accounts(settings_for(given))
@@ -92,7 +92,7 @@ def open_accounts(given: dict[str, Any]) -> Accounts:
 
 @contextmanager
 def stop_on_signals(stop: Stop, told: str = STOPPING) -> Generator[None]:
-    """Ctrl-C and SIGTERM ask for the end; twice, or while nothing is sent, they end at once."""
+    """Ctrl-C and SIGTERM ask to stop; a second one, or one while nothing is sent, stops at once."""
     import asyncio
 
     from broadcast.terminal.streams import say
@@ -121,7 +121,7 @@ def stop_on_signals(stop: Stop, told: str = STOPPING) -> Generator[None]:
 
 
 def exit_code(report: Report) -> int:
-    """The code of README.md for what became of a run."""
+    """The exit code for the result of a run, as README.md lists them."""
     if report.halted is not None:
         return HALTED if report.halted.resumable else USAGE
     if report.is_unfinished or report.state is State.CANCELLED:

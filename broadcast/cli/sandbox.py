@@ -42,7 +42,7 @@ def sandbox() -> None:
     "--faults",
     type=click.Path(),
     metavar="FILE",
-    help="What goes wrong in it, such as `drop_after: 7`; read again when it changes.",
+    help="A file of faults, such as `drop_after: 7`; it is read again when it changes.",
 )
 @click.option(
     "--limits",
@@ -50,7 +50,7 @@ def sandbox() -> None:
     metavar="published|none|FILE",
     default="published",
     show_default=True,
-    help="What it allows: what Telegram does, everything, or `name: value` for each limit.",
+    help="Its limits: those that Telegram publishes, none, or a file of `name: value`.",
 )
 @home_option
 @awaited

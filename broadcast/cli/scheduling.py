@@ -17,18 +17,19 @@ from broadcast.cli.running import (
 from broadcast.core.errors import HaltedError
 
 WORSE = (DONE, SOME_FAILED, LOCKED, HALTED, USAGE, INTERRUPTED)
-"""The exit codes, the worst last: what a person has to fix is worse than what time fixes."""
+"""The exit codes, the worst last: what a person must fix is worse than what passes by itself."""
 
 
 @cli.command("run-due")
-@click.option("--wait", is_flag=True, help="Stay until nothing is scheduled any more.")
+@click.option("--wait", is_flag=True, help="Keep running until nothing is scheduled any more.")
 @run_options
 @awaited
 async def run_due(*, wait: bool, **given: Any) -> int:
     """Send every broadcast whose time has come, one after another; for cron, or a timer.
 
-    When nothing is due it says nothing and exits with 0; else with the worst code of all. What a
-    run was stopped by for good waits for `broadcast resume`.
+    When nothing is due it prints nothing and exits with 0; else with the worst code of all. A
+    broadcast that a person has to look at first, such as after PEER_FLOOD, waits for
+    `broadcast resume`.
     """
     from broadcast.service.reports import Report
     from broadcast.service.requests import DueRequest

@@ -44,7 +44,7 @@ audience_options = options(
         help="Only these: a tag, a name or a peer. Commas mean and, --to again means or.",
     ),
     click.option(
-        "--exclude", multiple=True, metavar="SELECTOR", help="Not these; read as --to is."
+        "--exclude", multiple=True, metavar="SELECTOR", help="Not these; written like --to."
     ),
 )
 
@@ -58,9 +58,11 @@ _yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.option(
     "--rehearse",
     is_flag=True,
-    help="Run it against the sandbox, in no time: how long, who would fail. Nothing is sent.",
+    help="Simulate it: how long it would take, who would fail. Nothing is sent.",
 )
-@click.option("--once", metavar="KEY", help="Send it once under this key, however often started.")
+@click.option(
+    "--once", metavar="KEY", help="Send it only once under this key, however often it is run."
+)
 @click.option("--yes", is_flag=True, help="Do not ask, however many recipients there are.")
 @content_options()
 @run_options
@@ -70,7 +72,7 @@ async def send(message: tuple[str, ...], **given: Any) -> int:
 
     \b
     Exit codes: 0 all sent, 1 some recipients failed, 2 something to fix first,
-    3 stopped before the end, 4 another process is at it, 130 interrupted.
+    3 stopped before the end, 4 another process is sending it, 130 interrupted.
     """
     from broadcast.terminal.streams import require_reader
 
@@ -111,7 +113,7 @@ def audience_request(given: dict[str, Any]) -> AudienceRequest:
 
 
 async def send_plan(service: Service, plan: Plan, given: dict[str, Any]) -> int:
-    """Ask what is to be asked, send, and show what became of it."""
+    """Ask the questions of the plan, send, and show the result."""
     from broadcast.terminal.planned import show_problems, show_question
     from broadcast.terminal.streams import can_ask
 
@@ -124,7 +126,7 @@ async def send_plan(service: Service, plan: Plan, given: dict[str, Any]) -> int:
 
 
 async def _was_sent(plan: Plan, given: dict[str, Any]) -> int:
-    """Under its key it was sent before, so nothing is left to do."""
+    """It was sent before under the same key, so nothing is left to do."""
     from broadcast.terminal.deliveries import show_was_sent
 
     earlier = plan.earlier
@@ -158,7 +160,7 @@ async def run(
     *,
     retried: bool = False,
 ) -> int:
-    """Do `work` before the eyes of whoever looks on, and show what became of everybody."""
+    """Do `work` with its progress shown, then show the result for each recipient."""
     from broadcast.terminal.deliveries import show_result
     from broadcast.terminal.progress import TerminalReporter
 
@@ -178,7 +180,7 @@ async def run(
 
 @cli.command()
 @click.argument("id", required=False)
-@click.option("--now", is_flag=True, help="Do not wait for its time, where it has one.")
+@click.option("--now", is_flag=True, help="Send a scheduled broadcast before its time.")
 @run_options
 @awaited
 async def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A002 - the word in the help text
@@ -205,7 +207,9 @@ async def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A0
 
 @cli.command()
 @click.argument("id", required=False)
-@click.option("--all", "insist", is_flag=True, help="Also where trying again can hardly help.")
+@click.option(
+    "--all", "insist", is_flag=True, help="Also those where trying again can hardly help."
+)
 @run_options
 @awaited
 async def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
@@ -267,7 +271,7 @@ async def change(
     given: dict[str, Any],
     message: Message | None = None,
 ) -> int:
-    """Edit or recall a broadcast, and say who could not be told."""
+    """Edit or recall a broadcast, and say for whom that is not known."""
     from broadcast.service.requests import ChangeRequest
     from broadcast.terminal.deliveries import show_in_doubt
     from broadcast.terminal.preview import headline

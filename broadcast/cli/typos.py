@@ -1,4 +1,4 @@
-"""Which command or option a lone word was meant to be; it knows neither click nor what runs."""
+"""Guesses which command or option a mistyped word should be; it knows nothing of click."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NEAR = 0.7  # of difflib: two letters of `status` may be swapped, and `car` is not `cancel`
-# Names of options and the words below are words that people say, too: what is only near to them
-# is taken for them where it is hardly anything else. `story` is not `history`.
+# Names of options and the words below are also ordinary words, so a typo of them must be closer:
+# `story` is not `history`.
 VERY_NEAR = 0.85
-LONG = 5  # letters; shorter ones must be met exactly: `text` and `best` are near to `test`
+LONG = 5  # letters; shorter names must match exactly: `text` and `best` are near to `test`
 
-# What people type for an option or for a command of the sandbox; misspelt as commands are.
+# Options and commands of the sandbox that people type as commands; typos count as well.
 ALSO_COMMANDS = {
     "help": "--help",
     "version": "--version",
@@ -36,13 +36,13 @@ _OTHER_WORDS = {
 
 
 def meant_command(word: str, commands: Iterable[str]) -> str | None:
-    """The command that `word` is nearly the name of."""
+    """The command whose name is close to `word`; None if there is none."""
     close = _closest(word, [*commands, *ALSO_COMMANDS], NEAR)
     return None if close is None else ALSO_COMMANDS.get(close, close)
 
 
 def meant_by(word: str, commands: Iterable[str], options: Iterable[str]) -> str | None:
-    """What is said instead of a lone `word`: a command, or one of `options`, as they are typed."""
+    """What to type instead of `word`: a command, or one of `options`; None if nothing is close."""
     said = {option.removeprefix("--"): f"MESSAGE {option}" for option in options} | _OTHER_WORDS
     name = word.lower().replace("_", "-")
     if name in said:

@@ -1,1 +1,1 @@
-"""The rows that every front end shows: their keys are described in README.md."""
+"""The rows that every front end shows; README.md describes their keys."""

@@ -1,4 +1,4 @@
-"""The rows of `--json`: their keys are described in README.md, and nothing else makes them."""
+"""Makes the rows of `--json`; README.md describes their keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def delivery_row(record: Record) -> dict[str, object]:
-    """A delivery as a row of `--json`; its keys are described in README.md."""
+    """A delivery as a row of `--json`."""
     delivery, outcome, at = record.delivery, record.outcome, record.at
     return {
         "type": "delivery",
@@ -69,7 +69,7 @@ def broadcast_row(broadcast: Broadcast) -> dict[str, object]:
 
 
 def _times(broadcast: Broadcast) -> dict[str, object]:
-    """When it is due, where that is not at once: first and last, and who keeps it until then."""
+    """When a scheduled broadcast is due, first and last, and whether Telegram keeps it."""
     schedule = broadcast.schedule
     if schedule is None:
         return {}

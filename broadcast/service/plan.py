@@ -56,7 +56,7 @@ class Plan:
     `expected` is who sends, as far as the settings tell; `missing` says why nobody can sign in
     with them yet. `known` is what was learned of the account's limits, and `seconds` what the whole
     takes by it, without floods. With `earlier`, the broadcast that was made under the same key is
-    gone on with, and nobody is chosen anew. `questions` are asked before anything is sent.
+    resumed, and nobody is chosen anew. `questions` are asked before anything is sent.
     """
 
     request: SendRequest
@@ -204,7 +204,7 @@ class Planning(UseCases):
         return lambda given: fields_of(given, look, now)
 
     async def _earlier(self, message: Message, once: str | None) -> Broadcast | None:
-        """The broadcast that was made under the key `once`: it is gone on with.
+        """The broadcast that was made under the key `once`: it is resumed.
 
         Raises InputError when that one says something else, when nothing of it may be sent any
         more, or when an unfinished broadcast has the very same message: sending anew would reach

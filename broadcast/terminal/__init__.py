@@ -1,1 +1,1 @@
-"""All that a person sees at a terminal; it decides nothing. The only room that imports rich."""
+"""What a person sees at a terminal; it decides nothing. Only this room imports rich."""

@@ -1,4 +1,4 @@
-"""One line per broadcast, and one broadcast as it is."""
+"""Shows a list of broadcasts, one line each, or one broadcast in detail."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def show_broadcasts(
     broadcasts: Sequence[Broadcast], *, as_json: bool, none: str = "nothing was sent yet"
 ) -> None:
-    """One line per broadcast, in the order that they come in; `none` is said of an empty list."""
+    """Show one line per broadcast, in the given order; `none` is the text for an empty list."""
     with reader_may_leave():
         if as_json:
             for broadcast in broadcasts:
@@ -50,7 +50,7 @@ def show_broadcasts(
 
 
 def show_stopped(stopped: Stopped) -> None:
-    """How a broadcast was left that was asked to end."""
+    """Show a broadcast after it was asked to stop."""
     broadcast = stopped.broadcast
     if stopped.nothing_to_stop:
         say(f"nothing to stop: {broadcast.id} is {broadcast.state} already")
@@ -58,7 +58,7 @@ def show_stopped(stopped: Stopped) -> None:
 
 
 def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: bool) -> None:
-    """One broadcast: what it says, how far it is, who runs it, why it stopped."""
+    """Show one broadcast: its text, how far it is, who runs it, why it stopped."""
     with reader_may_leave():
         if as_json:
             print(json_line(broadcast_row(broadcast)))

@@ -1,4 +1,4 @@
-"""One line per recipient, and what to do next."""
+"""Shows the result of a run: one line per recipient, and what to do next."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ async def show_result(
     place: str,
     retried: bool = False,
 ) -> None:
-    """What became of everybody, why it stopped when it did, and the one command that fits now.
+    """Show the result for each recipient, why the run stopped, and which command to use next.
 
-    `place` are the options that lead that command to the same ledger; `retried` tells that this
-    run was a retry, so that another one is not what fits.
+    `place` are the options with which that command finds the same ledger. After a retry (`retried`)
+    no other retry is suggested.
     """
     if as_json:
         if not quiet:
@@ -75,7 +75,7 @@ async def show_result(
 
 
 async def show_canary(report: Report) -> None:
-    """What became of the first, before the others follow: on stderr, where a question follows."""
+    """Show how the first ones went: on stderr, where a question may follow."""
     say(f"canary: {counted(report.of_this_run, report.action)}")
     count = min(report.of_this_run.failed, CANARY_LIMIT)
     failed = [record async for record in report.records(Status.FAILED)] if count else []
@@ -89,7 +89,7 @@ def _when(record: Record) -> float:
 
 
 async def next_command(report: Report, *, retried: bool = False) -> str | None:
-    """What a person would do now: resume, retry, or look; None when there is nothing to do."""
+    """The command to use next: resume, retry or show; None when there is nothing to do."""
     if report.state is State.CANCELLED:
         return f"show {report.broadcast}"
     if report.is_unfinished:
@@ -111,7 +111,7 @@ def _is_resumable(report: Report) -> bool:
 
 
 async def _show_table(report: Report, *, quiet: bool) -> None:
-    """The recipients one by one, or only the failures when there are many; and the summary."""
+    """Show the recipients, or only the failures when there are many, and the summary."""
     if quiet or report.counts.total > ROWS_LIMIT:
         await show_failures(report)
     else:
@@ -121,7 +121,7 @@ async def _show_table(report: Report, *, quiet: bool) -> None:
 
 
 async def show_failures(report: Report) -> None:
-    """The recipients that failed, one by one."""
+    """Show the recipients that failed."""
     if report.counts.failed:
         await _show_records(report.records(Status.FAILED), report.counts.failed)
 
@@ -129,7 +129,7 @@ async def show_failures(report: Report) -> None:
 async def show_records(
     broadcast: Broadcast, records: AsyncIterator[Record], count: int = 0, *, as_json: bool
 ) -> None:
-    """One line per recipient, `count` of them, and the counts of the whole broadcast."""
+    """Show one line per recipient, `count` of them, and the counts of the whole broadcast."""
     with reader_may_leave():
         if as_json:
             async for record in records:
@@ -141,7 +141,7 @@ async def show_records(
 
 
 async def _show_records(records: AsyncIterator[Record], count: int) -> None:
-    """The first of `count` records; the others are not even read, as there may be a million."""
+    """Show the first of `count` records; the rest is not read: there may be a million."""
     out = stdout()
     table = new_table(out, "name", "peer", "outcome", "")
     async for record in records:
@@ -152,7 +152,7 @@ async def _show_records(records: AsyncIterator[Record], count: int) -> None:
         out.print(table)
     if count > RECORDS_LIMIT:
         more = f"{count - RECORDS_LIMIT} more"
-        out.print(f"... and {more}; --json or `broadcast show --csv FILE` names them all")
+        out.print(f"... and {more}; --json or `broadcast show --csv FILE` lists them all")
 
 
 def _cells(record: Record) -> Iterable[tuple[str, str]]:
@@ -162,7 +162,7 @@ def _cells(record: Record) -> Iterable[tuple[str, str]]:
     style = {Status.SENT: "green", Status.FAILED: "red"}.get(Status(str(status)), "yellow")
     if status is Status.SENT:
         number = row["message_id"]
-        told = "message id not told" if number is None else f"message {number}"
+        told = "message id not known" if number is None else f"message {number}"
         told = "; ".join([told, str(row["note"])] if "note" in row else [told])
     elif row["reason"]:
         told = f"{row['reason']} ({row['error']})"
@@ -183,7 +183,7 @@ def summary(report: Report) -> str:
 
 
 def counted(counts: Counts, action: Action) -> str:
-    """How many of each, leaving out what there is none of."""
+    """How many are in each state; states without any are left out, except sent and failed."""
     parts = [f"{counts.sent} {SUCCESS[action]}", f"{counts.failed} failed"]
     parts += [f"{counts.skipped} skipped"] if counts.skipped else []
     parts += [f"{counts.pending} pending"] if counts.pending else []
@@ -191,7 +191,7 @@ def counted(counts: Counts, action: Action) -> str:
 
 
 async def write_csv(path: Path, records: AsyncIterator[Record]) -> int:
-    """Write one line per recipient; the number of them. Raises InputError when it cannot."""
+    """Write one line per recipient; return how many. Raises InputError when it cannot."""
     count = 0
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -207,7 +207,7 @@ async def write_csv(path: Path, records: AsyncIterator[Record]) -> int:
 
 
 async def show_was_sent(earlier: Broadcast, *, as_json: bool) -> None:
-    """That nothing is left to do: it was sent before, under the same key."""
+    """Say that nothing is left to do: it was sent before under the same key."""
     counts = earlier.counts
     say(
         f"{earlier.id} was sent already under the key {earlier.once}: {counts.sent} sent, "
@@ -218,20 +218,24 @@ async def show_was_sent(earlier: Broadcast, *, as_json: bool) -> None:
 
 
 def show_nothing_to_retry(broadcast: Broadcast, place: str, *, insisted: bool) -> None:
-    """That nobody failed, or that trying again cannot help those who did."""
+    """Say that nobody failed, or that trying again cannot help."""
     if not (failed := broadcast.counts.failed):
         say("nothing to retry: nobody failed")
         return
-    hint = "" if insisted else f"; `broadcast retry {broadcast.id} --all{place}` insists"
+    hint = (
+        ""
+        if insisted
+        else f"; `broadcast retry {broadcast.id} --all{place}` tries them all the same"
+    )
     say(f"nothing to retry: trying again cannot help the {failed} that failed{hint}")
 
 
 def show_in_doubt(changed: Changed, place: str) -> None:
-    """Who perhaps has the message still: the run that sent it died before Telegram answered."""
+    """Say how many may still have the message: the run died before Telegram answered."""
     if changed.in_doubt:
         target = changed.target.id
         say(
-            f"{changed.in_doubt} more may have {target}, and it was not taken back there: the run "
-            f"that sent it died before Telegram answered. `broadcast show {target} --pending"
-            f"{place}` names them"
+            f"{changed.in_doubt} more may have received {target}, and it was not deleted there: "
+            f"the run that sent it died before Telegram answered. `broadcast show {target} "
+            f"--pending{place}` lists them"
         )

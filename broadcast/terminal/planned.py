@@ -1,4 +1,4 @@
-"""What is seen before anything is sent, and what the sandbox received."""
+"""Shows a plan before anything is sent, and what the sandbox received."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ PLAN_LIMIT = 1_000  # contacts in the table of a dry run, which is held in memor
 
 
 def show_question(plan: Plan) -> None:
-    """What is about to be sent, and to whom: on stderr, where the question follows."""
+    """Show what is about to be sent and to whom, on stderr, where the question follows."""
     if left := _show_plan(Console(stderr=True, highlight=False), plan, limit=10):
         say(f"... and {left} more")
 
 
 def _show_plan(out: Console, plan: Plan, *, limit: int) -> int:
-    """The message and the first who get it; how many are left."""
+    """Show the message and its first recipients; return how many are not shown."""
     message = plan.message
     out.print(Text(f"Message ({message.format}{', template' if message.template else ''}):"))
     if message.text:
@@ -57,7 +57,7 @@ def _show_plan(out: Console, plan: Plan, *, limit: int) -> int:
 
 
 def show_cost(messages: int, budget: int, spent: int) -> None:
-    """What a paid broadcast of so many messages costs at most, before it starts."""
+    """Show what a paid broadcast of so many messages costs at most, before it starts."""
     most, left = stars(messages), max(budget - stars(spent), 0)
     text = f"paid: at most {float(min(most, left)):,.1f} Stars for {messages:,} messages"
     if spent:
@@ -69,7 +69,7 @@ def show_cost(messages: int, budget: int, spent: int) -> None:
 
 
 def show_problems(problems: Sequence[Problem]) -> None:
-    """Every complaint about the contact list, one a line."""
+    """Show each complaint about the contact list on its own line."""
     for problem in problems[:PROBLEMS_LIMIT]:
         say(f"{'error' if problem.is_error else 'warning'}: {problem}")
     if len(problems) > PROBLEMS_LIMIT:
@@ -77,7 +77,7 @@ def show_problems(problems: Sequence[Problem]) -> None:
 
 
 def show_dry_run(plan: Plan, *, as_json: bool) -> None:
-    """Everybody who would get the message, how long it takes, what it costs; nothing is sent."""
+    """Show who would get the message, how long it takes, what it costs; nothing is sent."""
     with reader_may_leave():
         if as_json:
             _print_dry_run(plan)
@@ -85,7 +85,7 @@ def show_dry_run(plan: Plan, *, as_json: bool) -> None:
             _show_earlier(plan.earlier)
         else:
             if left := _show_plan(stdout(), plan, limit=PLAN_LIMIT):
-                stdout().print(f"... and {left} more; --json names them all")
+                stdout().print(f"... and {left} more; --json lists them all")
             if plan.seconds >= 1:
                 stdout().print(f"It would take {duration(plan.seconds)}; --rehearse says more")
             count, people = plan.messages, len(plan.audience)
@@ -96,7 +96,7 @@ def show_dry_run(plan: Plan, *, as_json: bool) -> None:
 
 
 def _show_earlier(earlier: Broadcast) -> None:
-    """Under its key it was begun before: what would be done about that."""
+    """It was begun before under the same key: show what would be left to do."""
     counts = earlier.counts
     told = f"the rest, {counts.pending}, would get it" if counts.pending else "nobody would get it"
     stdout().print(
@@ -114,7 +114,7 @@ def _print_dry_run(plan: Plan) -> None:
 
 
 def show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
-    """What arrived in the sandbox."""
+    """Show what arrived in the sandbox."""
     with reader_may_leave():
         _show_inbox(rows, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""What each recipient would get, as Telegram would show it; it renders and sends nothing itself."""
+"""Shows what each recipient would get, as Telegram would show it; it sends nothing."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ _STYLES = {
     "blockquote": "dim italic",
 }
 _URL = re.compile(r"https?://[^\s<>\"]+")
-"""Of the links that Telegram finds in a text by itself, those that nobody can doubt."""
+"""The links that Telegram certainly finds in a text by itself; it finds others as well."""
 
 _CONTROLS = {
     **{code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"},
     0x7F: 0x2421,
     **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
 }
-"""What a terminal would obey is shown as its picture: one character for one, so offsets hold."""
+"""Control characters are shown as symbols, one for one, so that offsets stay right."""
 
 
 def show_preview(rows: Iterable[tuple[Contact, Message]], *, as_json: bool) -> None:
-    """Each recipient with the message as it would be sent to them: rendered, and not sent."""
+    """Show each recipient with the rendered message; nothing is sent."""
     with reader_may_leave():
         if as_json:
             for contact, message in rows:
@@ -88,7 +88,7 @@ def kind_of(entity: Any) -> str:
 
 
 def _links(text: str, entities: Sequence[Any]) -> list[str]:
-    """Where the links lead, each once, those that are not seen in the text first."""
+    """The targets of the links, each once; those not visible in the text come first."""
     hidden = [url for entity in entities if (url := getattr(entity, "url", None))]
     return list(dict.fromkeys([*hidden, *_URL.findall(text)]))
 
@@ -104,7 +104,7 @@ def _limits(message: Message) -> Iterator[int]:
 
 
 def attached(message: Message) -> list[str]:
-    """What a message brings along, a line for each file or forward."""
+    """A line for each file of a message, and for what it forwards."""
     files = [f"[{file.media}: {_described(file)}]" for file in message.files]
     return files if message.forward is None else [*files, f"[{_forwarded(message)}]"]
 
@@ -116,7 +116,7 @@ def headline(message: Message, limit: int = 50) -> str:
 
 
 def show_around(out: Console, message: Message) -> None:
-    """Everything about a message but its text, where there is something."""
+    """Show everything about a message but its text."""
     for line in attached(message):
         _line(out, line, "magenta")
     for row in message.buttons:
@@ -126,7 +126,7 @@ def show_around(out: Console, message: Message) -> None:
 
 
 def _show(out: Console, contact: Contact, message: Message) -> int:
-    """Show what one recipient gets, and tell in how many messages."""
+    """Show what one recipient gets; return in how many messages."""
     to = Text(contact.name, style="bold")
     to.append(("  " if contact.name else "") + contact.peer.text, style="cyan")
     out.print(to)
@@ -159,7 +159,7 @@ def _show_part(out: Console, text: str, entities: Sequence[Any]) -> None:
 
 
 def _quoted_lines(text: str, entities: Sequence[Any]) -> set[int]:
-    """The lines, from 0, that lie in a quote or a block of code."""
+    """The numbers, from 0, of the lines in a quote or a block of code."""
     units = text.encode("utf-16-le", "surrogatepass")
     lines: set[int] = set()
     for entity in entities:
@@ -176,7 +176,7 @@ def _line(out: Console, text: str, style: str) -> None:
 
 
 def _print(out: Console, line: Text) -> None:
-    """Indented, folded where there is a terminal, and whole where a program may read it."""
+    """Print it indented: folded at a terminal, as one line where a program may read it."""
     if out.is_terminal:
         out.print(Padding(line, (0, 0, 0, 2), expand=False))
     else:
@@ -216,7 +216,7 @@ def _forwarded(message: Message) -> str:
 
 
 def _flags(message: Message) -> list[str]:
-    """What is not seen in the message itself, in words."""
+    """The settings that cannot be seen in the message itself, in words."""
     when = message.when
     told = [
         "silent" if message.silent else "",

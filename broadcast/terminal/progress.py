@@ -1,4 +1,4 @@
-"""What is seen while a broadcast runs."""
+"""Shows the progress of a run: a bar, lines for a log, or JSON."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class Quiet:
 
 
 class TimeLeft:
-    """How long the rest takes: as long as the pacer needs for it or, where that is longer, as the
-    last seconds went, or as it went from hold to hold. Every hold that is known is counted.
+    """Estimates how long the rest takes: the time that the pacer needs for it or, where that is
+    longer, by the speed of the last seconds, or from hold to hold. Known holds are added.
     """
 
-    WINDOW, LEAST = 20.0, 2.0  # seconds looked back at, and what is too short to tell anything
-    HOLDS = 5  # that are looked back at: one that came by chance tells too little
+    WINDOW, LEAST = 20.0, 2.0  # seconds: how far to look back, and the shortest useful measure
+    HOLDS = 5  # how many holds to look back: a single one may be chance
 
     def __init__(self, total: int, pacer: Pacer, clock: Clock) -> None:
         self.done = 0
@@ -90,7 +90,7 @@ class TimeLeft:
         self._between: deque[tuple[float, int]] = deque(maxlen=self.HOLDS)  # and so on, in lengths
 
     def deferred(self, until: float) -> None:
-        """One of them has to wait until then."""
+        """One delivery has to wait until then."""
         self._due = max(self._due, until)
 
     def settled(self, now: float) -> None:
@@ -107,13 +107,13 @@ class TimeLeft:
             self._past.append((now, self.done))
 
     def held(self, now: float, seconds: float) -> None:
-        """Nothing is sent for so long: how it went until now is no measure any more."""
+        """Nothing is sent for so long: the speed until now says nothing any more."""
         self._past.clear()
         self._end_hold(now)
         self._hold_ends = max(self._hold_ends or 0.0, now + seconds)
 
     def seconds(self, now: float) -> float | None:
-        """None when nothing can be said yet. A bar asks from a thread of its own."""
+        """The estimate; None when there is none yet. The bar calls this from another thread."""
         rest = self._total - self.done
         each: list[float] = []  # seconds for one of them, as it was measured
         since, before = [*self._past, (now, self.done)][0]
@@ -132,7 +132,7 @@ class TimeLeft:
             self._since, self._hold_ends = (self._hold_ends, self.done), None
 
     def _last_length(self) -> list[tuple[float, int]]:
-        """Seconds from the end of a hold to that of the next, and what was done in them."""
+        """Seconds from the end of a hold to the end of the next, and how many were done in them."""
         since, ends = self._since, self._hold_ends
         if since is None or ends is None or self.done <= since[1]:
             return []
@@ -225,7 +225,7 @@ class Lines(Quiet):
         self._left = TimeLeft(total, pacer, clock)
         self._failed = 0
         self._started = self._last = self._clock.monotonic()
-        self._last_reason, self._told_at = "", self._started  # of the last hold that was told
+        self._last_reason, self._told_at = "", self._started  # of the last hold that was shown
         self._goes_on = False  # since then
 
     def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
@@ -259,7 +259,7 @@ class Lines(Quiet):
             say(waiting(seconds, reason, self._clock))
 
     def uploaded(self, file: Attachment, done: int) -> None:
-        """A line now and then, of files that take long."""
+        """A line now and then, for files that take long."""
         now = self._clock.monotonic()
         if now - self._last >= PLAIN_INTERVAL:
             self._last = now
@@ -296,7 +296,7 @@ class JsonLines(Quiet):
 
 
 class TerminalReporter:
-    """What is seen of a run: see service/ports.py. `output` is stdout, whose reader may leave."""
+    """Shows a run; see `Reporter`. `output` is stdout, whose reader may leave."""
 
     def __init__(
         self, *, as_json: bool = False, quiet: bool = False, clock: Clock | None = None
@@ -354,7 +354,7 @@ class Watching:
 
 
 def waiting(seconds: float, reason: str, clock: Clock) -> str:
-    """What is said about a hold; of a long one also when it ends."""
+    """The text for a hold; a long one with the time when it ends."""
     if seconds < 60:
         return f"waiting {seconds:.0f} s: {reason}"
     until = (clock.utc() + timedelta(seconds=seconds)).astimezone()

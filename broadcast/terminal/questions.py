@@ -25,7 +25,7 @@ WORDS = {
 
 
 class TerminalAsker:
-    """Asks while the event loop stands still: nothing is under way when a person is asked."""
+    """Asks at the terminal. The event loop waits meanwhile: nothing is under way then."""
 
     async def confirm(self, question: Question) -> bool:
         """See `Asker.confirm`."""
@@ -56,7 +56,7 @@ def _ask(question: str, *, hidden: bool = False) -> str:
 
 @contextmanager
 def _ctrl_c() -> Generator[None]:
-    """Ctrl-C ends the question: whoever stops a run on signals would keep the first one."""
+    """Ctrl-C ends the question, also where a run takes the first Ctrl-C as a wish to stop."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         yield
@@ -65,5 +65,5 @@ def _ctrl_c() -> Generator[None]:
 
 
 def asker() -> TerminalAsker | None:
-    """Whoever can be asked; None without a terminal."""
+    """The asker of this terminal; None without a terminal."""
     return TerminalAsker() if can_ask() else None

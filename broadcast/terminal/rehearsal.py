@@ -1,4 +1,4 @@
-"""What is seen of a rehearsal: how far it is, and how the broadcast would go."""
+"""Shows a rehearsal: how far it is, and how the broadcast would go."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class RehearsalReporter(Quiet):
         self._progress.stop()
 
     def cost(self, messages: int, budget: int, spent: int) -> None:
-        """See `Reporter`; what it would cost is told at the end."""
+        """See `Reporter`; the price is shown at the end."""
 
     async def canary(self, report: Report, *, is_good: bool) -> None:
         """See `Reporter`; nobody is asked in a rehearsal."""
@@ -73,7 +73,7 @@ class RehearsalReporter(Quiet):
 
 
 async def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool, quiet: bool) -> None:
-    """How long it would take, how often Telegram would ask to wait, who would fail, the price."""
+    """Show how long it would take, how many waits, who would fail, the price."""
     with reader_may_leave():
         if as_json:
             await _print(rehearsal, quiet=quiet)

@@ -1,4 +1,4 @@
-"""When a broadcast is to go out, in words; it does not know how that is kept."""
+"""Says when a broadcast is scheduled; it does not know how the ledger keeps that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CLOCK = SystemClock()
 
 
 def state_in_words(broadcast: Broadcast, *, recalled: bool = False, clock: Clock = _CLOCK) -> str:
-    """The state of a broadcast; until its time, that it is scheduled, where and for when."""
+    """The state of a broadcast; before its time, where it is scheduled and for when."""
     schedule, now = broadcast.schedule, clock.utc()
     if schedule is None or broadcast.owner is not None or recalled or now >= schedule.last:
         return state_of(broadcast)
@@ -32,15 +32,15 @@ def state_in_words(broadcast: Broadcast, *, recalled: bool = False, clock: Clock
     else:
         times = f"for {times}"
     if schedule.at_telegram:
-        lies_there = broadcast.state is State.DONE and broadcast.counts.sent
-        return f"scheduled at Telegram {times}" if lies_there else state_of(broadcast)
+        is_there = broadcast.state is State.DONE and broadcast.counts.sent
+        return f"scheduled at Telegram {times}" if is_there else state_of(broadcast)
     return f"scheduled {times}" if broadcast.state is State.OPEN else state_of(broadcast)
 
 
 def show_not_yet(broadcast: Broadcast, place: str) -> None:
-    """That nothing is sent before its time, and what sends it then.
+    """Say that nothing is sent before its time, and what sends it then.
 
-    `place` are the options that lead to the same ledger.
+    `place` are the options with which a command finds the same ledger.
     """
     say(
         f"{broadcast.id} is {state_in_words(broadcast)}: nothing was sent. `broadcast run-due"
@@ -49,13 +49,13 @@ def show_not_yet(broadcast: Broadcast, place: str) -> None:
 
 
 def show_scheduled_rest(count: int, place: str = "") -> None:
-    """That a run has ended well, although so many are left: their time is still to come.
+    """Say that the `count` that are left of a run are not due yet.
 
-    `place` are the options that lead to the same ledger.
+    `place` are the options with which a command finds the same ledger.
     """
     say(f"{count} scheduled for later: broadcast run-due{place}")
 
 
 def _local(moment: datetime) -> str:
-    """A moment on the clock of who looks on, as `list` shows all of them."""
+    """A moment in the time zone of this machine."""
     return f"{moment.astimezone():%Y-%m-%d %H:%M:%S}".removesuffix(":00")

@@ -1,4 +1,4 @@
-"""What helps, as it is typed at this terminal: with what leads to the same place."""
+"""Words the next steps of an error as commands, with --sandbox and --home where needed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
 
 
 def worded_error(error: BroadcastError, place: str) -> str:
-    """The message of `error`, and what helps; `place` are the options that say where to look."""
+    """The message of `error` with its next steps; `place` are the options to add to commands."""
     return error.told(lambda step: worded_step(step, place))
 
 
 def worded_step(step: NextStep, place: str) -> str:
-    """A step as it is typed here."""
+    """A step as a command to type."""
     if step.command == "login":  # the sandbox needs none
         place = place.replace(" --sandbox", "")
     return f"{step}{place}"

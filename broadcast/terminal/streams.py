@@ -1,4 +1,4 @@
-"""Where things are shown: stdout, stderr, and whether anybody is there; it knows no broadcast."""
+"""stdout and stderr: whether a person is there, and readers that leave; it knows no broadcast."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """A line for the person, on stderr; where nobody reads it any more, nothing is said."""
+    """Print a line for a person on stderr; nothing if stderr is closed."""
     with suppress(BrokenPipeError):
         print(text, file=sys.stderr)
 
 
 def stderr_is_terminal() -> bool:
-    """Whether somebody looks on while it runs."""
+    """Whether stderr is a terminal, so that a person can watch."""
     return sys.stderr.isatty()
 
 
 def can_ask() -> bool:
-    """Whether there is somebody to ask: a terminal to read from and one to show the question on."""
+    """Whether a person can be asked: stdin and stderr are terminals."""
     return sys.stdin is not None and sys.stdin.isatty() and stderr_is_terminal()
 
 
@@ -53,7 +53,7 @@ class Output:
         self._on_closed = on_closed
 
     def line(self, text: str) -> None:
-        """Write one line; when nobody reads any more, say so once and write no further."""
+        """Write one line; when the reader is gone, call `on_closed` once and write nothing more."""
         if self.closed:
             return
         try:
@@ -71,13 +71,13 @@ def json_line(row: dict[str, Any]) -> str:
 
 
 def silence_stdout() -> None:
-    """Point stdout nowhere, so that Python's own flush at exit does not fail again."""
+    """Redirect stdout to nothing, so that Python's own flush at exit does not fail again."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextmanager
 def reader_may_leave() -> Generator[None]:
-    """Whoever reads stdout has seen enough when they leave: `broadcast ... | head -1`."""
+    """A reader of stdout that leaves early is no error: `broadcast ... | head -1`."""
     try:
         yield
         sys.stdout.flush()  # here, and not at exit, where Python can only complain
@@ -85,4 +85,4 @@ def reader_may_leave() -> Generator[None]:
         silence_stdout()
     except OSError as error:  # a file on a full disk
         silence_stdout()
-        say(f"stdout cannot be written: {error.strerror}. `broadcast show` tells the result again")
+        say(f"stdout cannot be written: {error.strerror}. `broadcast show` shows the result again")

@@ -1,4 +1,4 @@
-"""stdout for what rich draws; what goes there is up to the others."""
+"""Tables on stdout, drawn by rich."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 """What every ledger promises: the port `Run` of engine/ports.py, and what ledger/port.py says of
-broadcasts that are made, run, stopped early and gone on with."""
+broadcasts that are made, run, stopped early and resumed."""
 
 from __future__ import annotations
 

@@ -337,10 +337,10 @@ def test_buttons_of_a_bot(bot: Cli, telegram: Telegram) -> None:
         rows = [[tuple(button) for button in row] for row in message.buttons]
         first = [("A", "https://a.b/?x=1"), ("B", "https://b.c")]
         assert rows == [first, [("C", "https://c.d")]]
-    ended = send(bot, "Mend me", "--button", "D=https://d.e")
-    bot.run("edit", ended.summary["broadcast"], "Mended", "--button", "E=https://e.f", "--yes")
-    mended = [message for message in telegram.received() if message.text == "Mended"]
-    assert [message.buttons[0][0][0] for message in mended] == ["E", "E"]
+    ended = send(bot, "Fix me", "--button", "D=https://d.e")
+    bot.run("edit", ended.summary["broadcast"], "Fixed", "--button", "E=https://e.f", "--yes")
+    fixed = [message for message in telegram.received() if message.text == "Fixed"]
+    assert [message.buttons[0][0][0] for message in fixed] == ["E", "E"]
 
 
 def test_each_one_has_their_own_buttons(bot: Cli, telegram: Telegram) -> None:
@@ -367,8 +367,8 @@ def test_each_one_has_their_own_buttons(bot: Cli, telegram: Telegram) -> None:
     assert (wrong.code, wrong.out) == (2, "")
     assert f"broadcast {broadcast}: Ana Ruiz: line 1 of the template" in wrong.err
     assert [message.text for message in telegram.received()] == ["Hi", "Hi"]
-    mended = bot.run("edit", broadcast, "Hey", "--template", "--button", button, "--yes")
-    assert mended.code == 0, mended.err
+    fixed = bot.run("edit", broadcast, "Hey", "--template", "--button", button, "--yes")
+    assert fixed.code == 0, fixed.err
     shown = bot.run("preview", *message[:2], "--row", f"{button} | B=https://b.c", "--to", "@ana")
     assert "[ Order of Ana ] [ B ]" in shown.out
 

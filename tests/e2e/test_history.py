@@ -436,7 +436,7 @@ def test_a_retry_is_for_those_who_failed_and_can_be_helped(bot: Cli, telegram: T
     assert (ended.code, ended.out) == (1, "")
     assert ended.err == (
         "nothing to retry: trying again cannot help the 1 that failed; "
-        f"`broadcast retry {broadcast} --all` insists\n"
+        f"`broadcast retry {broadcast} --all` tries them all the same\n"
     )
     ended = bot.run("retry", "--all", "--json", *FAST)
     assert statuses(ended) == {BLOCKED: "failed"}
@@ -591,7 +591,7 @@ def test_a_recall_reaches_those_of_whom_the_sender_never_heard(
     assert (row["sent"], row["failed"], row["state"]) == (5, 0, "cancelled")
     # Of the others nobody knows: Telegram tells what it has, not what it never got.
     assert row["pending"] + row["skipped"] == 5
-    assert f"{row['pending']} more may have {broadcast}" in ended.err
+    assert f"{row['pending']} more may have received {broadcast}" in ended.err
     assert list(bot.run("show", broadcast, "--pending", "--json").deliveries) == TEN[5:]
 
 

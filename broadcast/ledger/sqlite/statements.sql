@@ -215,7 +215,7 @@ WHERE due_first IS NOT NULL AND at_telegram = 0 AND state = 'open' AND wanted IS
 ORDER BY due_first, number;
 
 -- name: schedules
--- The same, also when it is paused, and what lies at Telegram until its time.
+-- The same, also when it is paused, and what Telegram keeps until its time.
 SELECT * FROM broadcast
 WHERE due_first IS NOT NULL AND action = 'send' AND state <> 'cancelled'
   AND wanted IS NOT 'cancelled'

@@ -4,7 +4,7 @@ ALTER TABLE broadcast ADD COLUMN content TEXT;       -- JSON of all but text and
 ALTER TABLE broadcast ADD COLUMN later_parts INTEGER NOT NULL DEFAULT 0;  -- of `total`: not the first
 ALTER TABLE broadcast ADD COLUMN due_first INTEGER;  -- when the first of it goes out; NULL: at once
 ALTER TABLE broadcast ADD COLUMN due_last INTEGER;   -- another one where each has a time of their own
-ALTER TABLE broadcast ADD COLUMN at_telegram INTEGER NOT NULL DEFAULT 0;  -- 1: it lies there till then
+ALTER TABLE broadcast ADD COLUMN at_telegram INTEGER NOT NULL DEFAULT 0;  -- 1: Telegram keeps it until then
 ALTER TABLE broadcast ADD COLUMN halted TEXT;        -- the error that stopped the last run
 
 -- A message that was split has several rows for a recipient, side by side: NULL, 1, 2 ...
