@@ -135,21 +135,21 @@ def ours(count: int) -> None:
 
 
 def in_groups(count: int) -> None:
-    """The table of the lanes of chats."""
+    """The table of the pace of chats."""
     each = count // 50
     print(f"\n50 groups at 20 a minute, {each} messages to each\n")
     print("| | goodput | floods per 1,000 | time |\n|---|---:|---:|---:|")
     for burst in (1, 20):
-        lanes = ChatPace()
+        pace = ChatPace()
         took = groups(
-            lambda now, chat, lanes=lanes: lanes.take(now, chat, is_group=True),
+            lambda now, chat, pace=pace: pace.take(now, chat, is_group=True),
             50,
             each,
             burst=burst,
         )
         print(f"| broadcast, burst {burst} | {cell(took)} |")
     unpaced = groups(lambda _now, _chat: 0.0, 50, each)
-    print(f"| no lanes, sleep and retry, burst 1 | {cell(unpaced)} |")
+    print(f"| no pace, sleep and retry, burst 1 | {cell(unpaced)} |")
 
 
 def others(count: int) -> None:

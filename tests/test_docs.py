@@ -31,6 +31,8 @@ CODE = re.compile(r"(?<!\[)`([^`\n]+)`")  # not the text of a link: see tests/te
 FILE = re.compile(r"[\w-]+(?:/[\w.-]+)*\.(?:py|sql|toml|svg)")
 DOTTED = re.compile(r"\bbroadcast(?:\.[A-Za-z_]\w*)+")
 RUN = re.compile(r"\bpython -m ((?:benchmarks|tests|broadcast)[\w.]*)")
+COMMAND = re.compile(r"^    broadcast ([a-z][a-z-]+)\b", re.MULTILINE)
+COMMAND_IN_TEXT = re.compile(r"^broadcast ([a-z][a-z-]+)\b")
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 PROGRAM = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ELSEWHERE = {"client/users.py"}  # Telethon's
@@ -66,6 +68,14 @@ def test_a_module_or_class_that_a_page_names_exists(page: Path, name: str) -> No
 @pytest.mark.parametrize(("page", "module"), found(RUN))
 def test_a_module_that_a_page_tells_to_run_exists(page: Path, module: str) -> None:
     assert find_spec(module)
+
+
+TYPOS = {"statsu", "rehearse"}  # which README.md says are not sent
+
+
+@pytest.mark.parametrize(("page", "name"), [*found(COMMAND), *found(COMMAND_IN_TEXT, in_code=True)])
+def test_a_command_that_a_page_names_exists(page: Path, name: str) -> None:
+    assert name in {*cli.commands, *TYPOS}
 
 
 def options() -> set[str]:
