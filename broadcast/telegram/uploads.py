@@ -2,7 +2,7 @@
 
 messages.uploadMedia stores a file and answers an id, an access hash and a file reference, which
 every later message takes instead of the bytes (https://core.telegram.org/api/files). References
-expire (https://core.telegram.org/api/file-references): a new one is told with any message that
+expire (https://core.telegram.org/api/file-references): a new one comes with any message that
 carries the file; without such a message the file is uploaded again.
 """
 
@@ -73,7 +73,7 @@ class Stored:
 
 
 class UploadCache:
-    """What is stored, on disk, keyed by account and content. It lies beside the addresses."""
+    """What is stored, on disk, keyed by account and content. It is beside the addresses."""
 
     def __init__(self, path: Path | str) -> None:
         self._file = sqlite3.connect(path, isolation_level=None)

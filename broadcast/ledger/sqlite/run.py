@@ -38,7 +38,7 @@ HEARTBEAT = 0.5  # seconds between two looks at what others ask for
 class SqliteRun:
     """Holds the lease of `broadcast` since `epoch`; every write is refused once it is lost.
 
-    A claim writes one row for a whole slice, `slice`, and no delivery: what lies in a slice and has
+    A claim writes one row for a whole slice, `slice`, and no delivery: what is in a slice and has
     no outcome is being sent, or was when the process died. Of a message that was split a slice
     hands out the first parts; each later one comes from `waiting`, where the commit puts it that
     records the one before as sent.
