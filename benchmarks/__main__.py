@@ -7,6 +7,7 @@ inside the programs: each is a process, measured from outside.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import platform
 import subprocess
@@ -209,7 +210,8 @@ def row(
 ) -> str:
     """A line of the table: the median ratio, its range over the rounds, and both medians."""
     plain, ours = ([value(sample) for sample in samples] for samples in zip(*pairs, strict=True))
-    ratios = [b / a for a, b in zip(plain, ours, strict=True)]
+    # Of too few messages the system may count no CPU at all: it counts in hundredths of a second.
+    ratios = [b / a if a else math.nan for a, b in zip(plain, ours, strict=True)]
     return (
         f"| {title} | **{median(ratios):.2f}** | {min(ratios):.2f} - {max(ratios):.2f} "
         f"| {median(plain):,.{digits}f}{unit} | {median(ours):,.{digits}f}{unit} |"

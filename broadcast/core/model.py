@@ -342,7 +342,7 @@ class State(StrEnum):
 class Schedule:
     """When a broadcast goes out, in UTC; `last` is another moment where each has their own.
 
-    With `at_telegram` Telegram keeps the messages until then, else the ledger hands out none before.
+    With `at_telegram` Telegram keeps the messages until then; else the ledger keeps them.
     """
 
     first: datetime
