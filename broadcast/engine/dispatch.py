@@ -155,7 +155,8 @@ class Engine:
         for gate in self._gates:
             passed = gate.before(passed)
             if not isinstance(passed, Delivery):
-                self._stopped_at_gate(passed)
+                self._pacer.put_back()  # Telegram was not asked: the outage learns nothing
+                self._count(passed)
                 self._settling.add(delivery, passed)
                 return
         answer = self._transport.send(passed)
@@ -180,17 +181,6 @@ class Engine:
             self.stop()
         if self._needs_answer or self._pacer.is_opening:
             self._news.set()
-
-    def _stopped_at_gate(self, outcome: Outcome) -> None:
-        """Telegram was not asked: the pacer gets its turn back, and the outage learns nothing."""
-        self._pacer.put_back()
-        match outcome:
-            case Deferred():
-                self._last_wait = outcome.reason
-            case Halted():
-                self._halt(outcome)
-            case _:
-                self._halt(self._breaker.took(outcome))
 
     async def _claim_ahead(self) -> None:
         """Claim the next deliveries, or check that those claimed are still ours."""
@@ -226,21 +216,25 @@ class Engine:
             self._last_wait = outcome.reason
             return outcome
         self._outage.heard(self._now())
+        if isinstance(outcome, Deferred) and outcome.scope is Scope.ACCOUNT:
+            self._flooded(outcome.retry_after or 0.0, outcome.reason)
+        else:
+            self._count(outcome)
+            self._pacer.accepted()
+        return outcome
+
+    def _count(self, outcome: Outcome) -> None:
+        """Halt where `outcome` says so, or is one failure too many."""
         match outcome:
             case Sent() | Failed():
                 self._halt(self._breaker.took(outcome))
             case Halted():
                 self._halt(outcome)
-            case Deferred(scope=Scope.ACCOUNT):
-                self._flooded(outcome.retry_after or 0.0, outcome.reason)
-                return outcome
-            case Deferred():  # Telegram has named a time, for this chat alone
+            case Deferred():  # for this delivery or its chat alone
                 self._last_wait = outcome.reason
             case _:
                 kind = type(outcome).__name__
                 raise TypeError(f"a transport must answer with an Outcome, not with {kind}")
-        self._pacer.accepted()
-        return outcome
 
     def _flooded(self, seconds: float, reason: str) -> None:
         """Telegram has named a time before which nobody may send."""

@@ -6,7 +6,6 @@ pay for it? Each gate is two plain functions, which wait for nothing (`Gate` in 
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from datetime import timedelta
 from fractions import Fraction
@@ -103,34 +102,6 @@ def _length(seconds: float) -> str:
     return f"{seconds:g} second{'' if seconds == 1 else 's'}"
 
 
-class _Recent:
-    """The chats written to within the last `interval`, in seconds; each is forgotten soon after.
-
-    There are two generations, and the old one is dropped as a whole: a look costs the same however
-    many chats there are.
-    """
-
-    def __init__(self, interval: float) -> None:
-        self._interval = interval
-        self._young: dict[str, float] = {}  # when each is free, of those taken since `turned`
-        self._old: dict[str, float] = {}  # of those taken before
-        self._turned = -math.inf
-
-    def __len__(self) -> int:
-        return len(self._young) + len(self._old)
-
-    def free_at(self, chat: str, now: float) -> float:
-        """When `chat` is free, and `now` where it is."""
-        if now - self._turned >= self._interval:
-            self._old, self._young, self._turned = self._young, {}, now
-        young = self._young.get(chat)
-        return self._old.get(chat, now) if young is None else young
-
-    def take(self, chat: str, now: float) -> None:
-        """From now on the chat is taken."""
-        self._young[chat] = now + self._interval
-
-
 class ChatPace:
     """1 message a second to a chat, and 20 a minute to a group.
 
@@ -143,31 +114,32 @@ class ChatPace:
     GROUP_INTERVAL = 60.0 / 20
 
     def __init__(self) -> None:
-        self._chats, self._groups = _Recent(self.CHAT_INTERVAL), _Recent(self.GROUP_INTERVAL)
-        self._held: dict[str, float] = {}
+        self._free_at: dict[tuple[str, bool], float] = {}  # when, of each chat, as a group or not
         self._sweep_at = 64
 
     def __len__(self) -> int:
         """How many chats are remembered."""
-        return len(self._chats) + len(self._groups) + len(self._held)
+        return len(self._free_at)
 
     def take(self, now: float, chat: str, *, is_group: bool) -> float:
         """0.0 when a send to `chat` may start now, which is then counted; else seconds to wait."""
-        recent = self._groups if is_group else self._chats
-        free_at = recent.free_at(chat, now)
-        if self._held:
-            free_at = max(free_at, self._held.get(chat, now))
-        if free_at - now > _GRAIN:
-            return free_at - now
-        recent.take(chat, now)
+        lane = chat, is_group
+        wait = self._free_at.get(lane, now) - now
+        if wait > _GRAIN:
+            return wait
+        self._keep(now, lane, now + (self.GROUP_INTERVAL if is_group else self.CHAT_INTERVAL))
         return 0.0
 
     def hold(self, now: float, chat: str, until: float) -> None:
         """Telegram named a wait for this chat alone (SLOWMODE_WAIT_x)."""
-        self._held[chat] = max(until, self._held.get(chat, until))
-        if len(self._held) >= self._sweep_at:
-            self._held = {name: end for name, end in self._held.items() if end > now}
-            self._sweep_at = max(64, 2 * len(self._held))
+        for lane in (chat, False), (chat, True):
+            self._keep(now, lane, max(until, self._free_at.get(lane, until)))
+
+    def _keep(self, now: float, lane: tuple[str, bool], until: float) -> None:
+        self._free_at[lane] = until
+        if len(self._free_at) >= self._sweep_at:
+            self._free_at = {lane: end for lane, end in self._free_at.items() if end > now}
+            self._sweep_at = max(64, 2 * len(self._free_at))
 
 
 class ChatGate(Gate):
