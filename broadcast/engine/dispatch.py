@@ -25,7 +25,6 @@ from broadcast.core.classify import NO_ANSWER
 from broadcast.core.model import Deferred, Delivery, Failed, Halted, Scope, Sent
 from broadcast.engine.breaker import Breaker
 from broadcast.engine.outage import PATIENCE, Outage
-from broadcast.engine.settling import WINDOW, Settling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from broadcast.engine.pacer import Pacer
     from broadcast.engine.ports import Gate, Run, Transport, Watcher
 
+WINDOW = 0.25  # seconds for which outcomes are gathered: a commit costs the same for one as for all
 SLICE_LIMIT = 2000  # deliveries of one claim at most
 MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, resumable
 JITTER = 0.2  # seconds at most, on top of every wait that Telegram names
@@ -80,7 +80,10 @@ class Engine:
         self._under_way: set[asyncio.Future[Outcome]] = set()
         self._needs_answer = False  # there is no room for another, or only answers are waited for
         self._news = asyncio.Event()  # something to do, perhaps: look again
-        self._settling = Settling(run, watcher, clock, self._news.set)
+        self._outcomes: list[tuple[Delivery, Outcome]] = []  # to be committed
+        self._unsettled = 0  # deliveries that were started, and whose outcome is not committed yet
+        self._arrived = asyncio.Event()  # there are outcomes to commit, or there will be none
+        self._hurry = asyncio.Event()  # somebody waits for the commit: do not gather any longer
         self._stopping = self._is_over = False
         self._bug: BaseException | None = None
         self._named_until = -math.inf  # before which Telegram wants to hear from nobody
@@ -90,7 +93,7 @@ class Engine:
         """Send until nothing is pending, or `stop()`, or a halt. What is in flight settles."""
         self._named_until = self._now() + self._pacer.held(self._now())
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._settling.work())
+            group.create_task(self._commit())
             async with asyncio.TaskGroup() as tries:
                 try:
                     await self._work(tries)
@@ -100,7 +103,8 @@ class Engine:
                         await self._wait(None)
                 finally:
                     self._is_over = True
-            self._settling.finish()
+            self._arrived.set()
+            self._hurry.set()
         await self._give_back()
         if self._bug is not None:
             raise self._bug
@@ -116,7 +120,7 @@ class Engine:
         """Claim, and start what may go, until nothing is left to do or `stop()`."""
         while not self._stopping:
             self._news.clear()  # before looking, so that what comes meanwhile is not missed
-            unsettled = self._settling.open
+            unsettled = self._unsettled
             await self._claim_ahead()
             wait: float | None = None  # in seconds; None until there is news; 0.0 to look again
             if self._claimed:
@@ -132,7 +136,7 @@ class Engine:
             elif not unsettled:
                 return
             if not self._claimed and wait != 0.0:
-                self._settling.hurry()
+                self._hurry.set()
             if not self._stopping:
                 await self._wait(max(wait, self._pacer.breath) if wait else wait)
 
@@ -150,14 +154,14 @@ class Engine:
 
     def _start(self, delivery: Delivery, now: float, tries: asyncio.TaskGroup) -> None:
         """Send `delivery`, unless it is stopped at a gate; its outcome is committed in the end."""
-        self._settling.started()
+        self._unsettled += 1
         passed: Delivery | Outcome = delivery
         for gate in self._gates:
             passed = gate.before(passed)
             if not isinstance(passed, Delivery):
                 self._pacer.put_back()  # Telegram was not asked: the outage learns nothing
                 self._count(passed)
-                self._settling.add(delivery, passed)
+                self._settle(delivery, passed)
                 return
         answer = self._transport.send(passed)
         under_way = answer if isinstance(answer, asyncio.Future) else tries.create_task(answer)
@@ -175,12 +179,34 @@ class Engine:
             outcome = NO_ANSWER if answer.cancelled() else answer.result()
             for gate in reversed(self._gates):
                 outcome = gate.after(delivery, outcome)
-            self._settling.add(delivery, self._heed(delivery, outcome, asked_at))
+            self._settle(delivery, self._heed(delivery, outcome, asked_at))
         except BaseException as bug:  # noqa: BLE001 - `run` raises it
             self._bug = self._bug or bug
             self.stop()
         if self._needs_answer or self._pacer.is_opening:
             self._news.set()
+
+    def _settle(self, delivery: Delivery, outcome: Outcome) -> None:
+        self._outcomes.append((delivery, outcome))
+        self._arrived.set()
+
+    async def _commit(self) -> None:
+        """Commit outcomes, those of one WINDOW together, until the run is over and none is left."""
+        while not self._is_over or self._outcomes:
+            await self._arrived.wait()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WINDOW):
+                    await self._hurry.wait()
+            self._arrived.clear()
+            self._hurry.clear()
+            group, self._outcomes = self._outcomes, []
+            if group:
+                now = self._utc()
+                beside = await self._run.settle(group, now)
+                self._unsettled -= len(group)
+                for delivery, outcome in (*group, *beside):
+                    self._watcher.settled(delivery, outcome, now)
+                self._news.set()
 
     async def _claim_ahead(self) -> None:
         """Claim the next deliveries, or check that those claimed are still ours."""
@@ -242,7 +268,7 @@ class Engine:
         now, wait = self._now(), seconds + self._jitter()
         self._named_until = max(self._named_until, now + wait)
         self._pacer.flooded(now, wait)
-        self._settling.hurry()  # recorded now, it is due by the end of the hold, and goes first
+        self._hurry.set()  # recorded now, it is due by the end of the hold, and goes first
         if wait <= self._max_wait:  # else nobody waits for it: the run ends
             self._watcher.held(seconds, reason)
 

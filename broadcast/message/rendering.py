@@ -99,7 +99,7 @@ TESTS = frozenset(
 )
 
 
-def _paid(name: str, function: Callable[..., object]) -> Callable[..., object]:
+def _paid(function: Callable[..., object]) -> Callable[..., object]:
     """A filter that pays for what it reads and for what it makes."""
 
     @pass_context
@@ -114,7 +114,6 @@ def _paid(name: str, function: Callable[..., object]) -> Callable[..., object]:
         run.take(result)
         return result
 
-    call.__name__ = call.__qualname__ = name
     return call
 
 
@@ -209,7 +208,7 @@ class _Environment(ImmutableSandboxedEnvironment):
             keep_trailing_newline=True,
         )
         own = {" each": _each, " weighed": _weighed, " flat": _flat, " glued": _glued}
-        self.filters = own | {name: _paid(name, made) for name, made in FILTERS.items()}
+        self.filters = own | {name: _paid(made) for name, made in FILTERS.items()}
         self.tests = {name: test for name, test in self.tests.items() if name in TESTS}
         self.globals = {}
 

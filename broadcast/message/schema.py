@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from broadcast.core.duration import seconds_of
 from broadcast.core.model import Attachment, Button, Format, Forward, LinkPreview, Media
-from broadcast.core.peers import PeerError, parse_peer
+from broadcast.core.peers import parse_peer
 from broadcast.message.when import WhenError, read_when, zone_named
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
-    from broadcast.core.model import Message, Peer
+    from broadcast.core.model import Message
 
 MOST_FILES = 10
 """In one album: https://core.telegram.org/method/messages.sendMultiMedia"""
@@ -278,16 +278,11 @@ class _Reader:
             raise ContentError(name, f"must be a whole number above 0, not {value!r}")
         return int(value)
 
-    def seconds(self, name: str) -> float:
+    def made(self, make: Callable[[str], object], name: str) -> object:
+        """What `make` makes of a text, or raises ValueError."""
         try:
-            return seconds_of(self.text(name))
+            return make(self.text(name))
         except ValueError as error:
-            raise ContentError(name, str(error)) from None
-
-    def peer(self, name: str) -> Peer:
-        try:
-            return parse_peer(self.text(name))
-        except PeerError as error:
             raise ContentError(name, str(error)) from None
 
     def as_written(self, name: str) -> str:
@@ -345,9 +340,9 @@ _ALONE: Mapping[str, tuple[str, Callable[[_Reader, str], Any]]] = {
     "pin": ("pin", _Reader.flag),
     "reply_to": ("reply_to", _Reader.whole),
     "effect": ("effect", _Reader.whole),
-    "send_as": ("send_as", _Reader.peer),
+    "send_as": ("send_as", lambda read, name: read.made(parse_peer, name)),
     "buttons": ("buttons", _Reader.buttons),
-    "not_later_than": ("late", _Reader.seconds),
+    "not_later_than": ("late", lambda read, name: read.made(seconds_of, name)),
 }
 """The settings that depend on no other: the field of `Message`, and how it is read."""
 
