@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from broadcast.core.model import Delivery
     from broadcast.engine.pacer import Learned
     from broadcast.ledger.sqlite.database import Database, Statements
-    from broadcast.ledger.sqlite.leases import Leases
+    from broadcast.ledger.sqlite.lookup import Leases
 
 HEARTBEAT = 0.5  # seconds between two looks at what others ask for
 
@@ -68,7 +68,6 @@ class SqliteRun:
         self._waiting: set[int] = set()  # claimed keys that stand in `waiting` and in no slice
 
     async def claim(self, limit: int, now: datetime) -> Sequence[Delivery]:
-        """See `Run.claim`."""
         return await self._database.write(lambda sql: self._claim(sql, limit, now))
 
     def _claim(self, sql: Statements, limit: int, now: datetime) -> list[Delivery]:
@@ -143,7 +142,6 @@ class SqliteRun:
     async def settle(
         self, results: Sequence[tuple[Delivery, Outcome]], now: datetime
     ) -> Sequence[tuple[Delivery, Outcome]]:
-        """See `Run.settle`."""
         return await self._database.write(lambda sql: self._settle(sql, results, now))
 
     def _settle(
@@ -192,7 +190,6 @@ class SqliteRun:
         ]
 
     async def release(self, deliveries: Sequence[Delivery]) -> None:
-        """See `Run.release`."""
         again = [(self._low + d.position, 0, d.attempts, None, 0) for d in deliveries]
 
         def work(sql: Statements) -> None:
@@ -216,20 +213,17 @@ class SqliteRun:
                 sql.run("delete_slice", first=first)
 
     def has_lapsed(self, now: datetime) -> bool:
-        """See `Run.has_lapsed`. A wall clock that was set tells nothing: `now` does not count."""
+        """A wall clock that was set tells nothing: `now` does not count."""
         return self._clock.monotonic() >= self._alive_until
 
     async def renew(self, now: datetime) -> None:
-        """See `Run.renew`."""
         await self._database.write(self._renew)
 
     async def next_due(self) -> datetime | None:
-        """See `Run.next_due`."""
         row = await self._database.write(lambda sql: sql.one("next_due", **self._span(sql)))
         return None if row is None else moment(row["due"])
 
     def stopped_by(self, halted: Halted) -> None:
-        """See `Run.stopped_by`."""
         self._halted = halted
 
     @property

@@ -1,4 +1,4 @@
-"""Makes broadcasts in SQLite, and finds them: the port `Store` (ledger/port.py)."""
+"""Makes broadcasts in SQLite, finds them, and knows what is perhaps sent."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from broadcast.core.lifecycle import (
     ambiguous,
+    is_in_doubt,
     not_found,
     require_changeable,
+    require_idle,
     require_retryable,
     require_same_message,
     require_whole,
@@ -22,9 +24,11 @@ from broadcast.ledger.sqlite.freeze import Shares, freeze
 from broadcast.ledger.sqlite.lookup import Lookup
 from broadcast.ledger.sqlite.rows import (
     content_of,
+    delivery_of,
     ended_by,
     keys,
     milliseconds,
+    others_row,
     record_of,
     shift,
 )
@@ -32,18 +36,18 @@ from broadcast.message.when import moment_for, own_when
 from broadcast.people.audience import Audience
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
     from datetime import datetime
 
     from broadcast.core.lifecycle import Standing
-    from broadcast.core.model import Contact, Record, When
+    from broadcast.core.model import Contact, Delivery, Record, When
     from broadcast.ledger.sqlite.database import Statements
 
 CHUNK = 1_000  # deliveries that are read at once
 
 
 class SqliteStore(Lookup):
-    """See `Store`."""
+    """The ports `Store` and `Doubts` (ledger/port.py)."""
 
     async def create(
         self,
@@ -55,7 +59,6 @@ class SqliteStore(Lookup):
         parts: Callable[[Contact], int] | None = None,
         due: Callable[[Contact], datetime | None] | None = None,
     ) -> Broadcast:
-        """See `Store.create`."""
         contacts = audience if isinstance(audience, Audience) else Audience(audience)
         at_telegram, now = due is None, self._clock.utc()
         if due is not None:
@@ -79,7 +82,7 @@ class SqliteStore(Lookup):
     async def create_change(
         self, identity: str, action: Action, target: Broadcast, message: Message
     ) -> Broadcast:
-        """See `Store.create_change`. A recall knows the time of what waits at Telegram."""
+        """A recall knows the time of what waits at Telegram."""
         require_whole(action, message)
         if action is Action.RECALL and target.schedule and target.schedule.at_telegram:
             message = replace(message, when=target.message.when)
@@ -129,11 +132,9 @@ class SqliteStore(Lookup):
         return number
 
     async def reload(self, broadcast: Broadcast) -> Broadcast:
-        """See `Store.reload`."""
         return await self._database.read(lambda sql: self._reloaded(sql, broadcast.number))
 
     async def find(self, prefix: str | None = None, *, unfinished: bool = False) -> Broadcast:
-        """See `Store.find`."""
         return await self._database.read(lambda sql: self._find(sql, prefix, unfinished=unfinished))
 
     def _find(self, sql: Statements, prefix: str | None, *, unfinished: bool) -> Broadcast:
@@ -152,7 +153,6 @@ class SqliteStore(Lookup):
         return self._broadcast(sql, rows[0])
 
     async def by_once(self, key: str) -> Broadcast | None:
-        """See `Store.by_once`."""
 
         def work(sql: Statements) -> Broadcast | None:
             row = sql.one("broadcast_by_once", once_key=key)
@@ -161,11 +161,9 @@ class SqliteStore(Lookup):
         return await self._database.read(work)
 
     async def newest(self, limit: int = 50) -> list[Broadcast]:
-        """See `Store.newest`."""
         return await self._all("newest_broadcasts", limit=limit)
 
     async def unfinished(self) -> list[Broadcast]:
-        """See `Store.unfinished`."""
         return await self._all("unfinished_broadcasts")
 
     async def _all(self, name: str, **values: object) -> list[Broadcast]:
@@ -174,11 +172,9 @@ class SqliteStore(Lookup):
         )
 
     async def standing(self, broadcast: Broadcast) -> Standing:
-        """See `Store.standing`."""
         return await self._database.read(lambda sql: self._standing(sql, self._row(sql, broadcast)))
 
     def records(self, broadcast: Broadcast, *wanted: Status) -> AsyncIterator[Record]:
-        """See `Store.records`."""
         return self._records(broadcast, None, *wanted)
 
     async def _records(
@@ -200,7 +196,6 @@ class SqliteStore(Lookup):
                     yield record
 
     async def ask(self, broadcast: Broadcast, state: State) -> bool:
-        """See `Store.ask`."""
         number = broadcast.number
 
         def work(sql: Statements) -> bool:
@@ -216,7 +211,7 @@ class SqliteStore(Lookup):
         return await self._database.write(work)
 
     async def requeue_failed(self, broadcast: Broadcast, *, insist: bool) -> int:
-        """See `Store.requeue_failed`. A part follows the one that it failed with."""
+        """A part follows the one that it failed with."""
         span = keys(broadcast.number)
         low = span["low"]
 
@@ -237,6 +232,55 @@ class SqliteStore(Lookup):
             return count
 
         return await self._database.write(work)
+
+    # --- doubts
+
+    async def update_state(self, broadcast: Broadcast) -> str | None:
+        (row,) = await self._database.rows("broadcast_by_number", number=broadcast.number)
+        return row["update_state"]
+
+    async def keep_update_state(self, broadcast: Broadcast, state: str) -> None:
+        values = {"number": broadcast.number, "update_state": state}
+        await self._database.write(lambda sql: sql.run("keep_update_state", **values))
+
+    async def without_id(self, broadcast: Broadcast) -> list[Delivery]:
+        rows = await self._database.rows("without_id", **keys(broadcast.number))
+        return [delivery_of(broadcast, *row) for row in rows]
+
+    async def learn_ids(self, broadcast: Broadcast, found: Mapping[int, Sequence[int]]) -> None:
+        low = keys(broadcast.number)["low"]
+        rows = [(ids[0], others_row(ids[1:]), low + position) for position, ids in found.items()]
+        await self._database.write(lambda sql: sql.many("set_message_id", rows))
+
+    async def in_doubt(self, broadcast: Broadcast) -> list[Delivery]:
+        if broadcast.owner is not None:
+            return []
+        (span,) = await self._database.rows("span_in_doubt", **keys(broadcast.number))
+        if span["low"] is None:
+            return []
+        within = range(span["low"], span["high"] + 1)
+        unsettled = self._records(broadcast, within, Status.PENDING, Status.SENDING)
+        return [record.delivery async for record in unsettled if is_in_doubt(record)]
+
+    async def learn_sent(self, broadcast: Broadcast, found: Mapping[int, Sequence[int]]) -> None:
+        low = keys(broadcast.number)["low"]
+        at = milliseconds(self._clock.utc()) - milliseconds(broadcast.created_at)
+        rows = [
+            (low + position, 1, ids[0], at, None, others_row(ids[1:]), None)
+            for position, ids in sorted(found.items())
+        ]
+
+        def work(sql: Statements) -> None:
+            require_idle(self._reloaded(sql, broadcast.number))
+            sql.run("fence", number=broadcast.number)
+            self._requeue_in_doubt(sql, broadcast)
+            sql.many("insert_outcome", rows)
+            sql.many("delete_waiting", ((row[0],) for row in rows))
+            if broadcast.later_parts:
+                sql.many("release_next_part", ((row[0],) for row in rows))
+            sql.run("count_found", number=broadcast.number, sent=len(rows))
+
+        await self._database.write(work)
 
 
 def _moment_here(
