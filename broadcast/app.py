@@ -68,9 +68,9 @@ async def open_service(
 def _open_ledger(stack: AsyncExitStack, path: Path, clock: Clock, *, read_only: bool) -> Ledger:
     """The durable ledger; one in memory if there is none and `read_only` forbids to create it."""
     if read_only and not path.exists():
-        from broadcast.ledger.memory import MemoryLedger
+        from broadcast.ledger.memory import in_memory
 
-        return MemoryLedger(clock=clock)
+        return in_memory(clock=clock)
     from broadcast.ledger.sqlite.ledger import SqliteLedger
 
     return stack.enter_context(SqliteLedger(path, clock=clock))

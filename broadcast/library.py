@@ -12,7 +12,7 @@ from broadcast.core.errors import InputError
 from broadcast.core.ids import broadcast_id
 from broadcast.core.model import Message
 from broadcast.engine.pacer import Known, Pacer
-from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.memory import in_memory
 from broadcast.people.audience import Audience
 from broadcast.service.carry_out import Work, carry_out
 from broadcast.service.checks import (
@@ -110,7 +110,7 @@ async def send(
         raise InputError(ONLY_PEOPLE_SCHEDULE)
     if pacer is None:  # to a fake no limit applies
         pacer = options.pacer(Known(), now, is_bot=account.is_bot) if account else Pacer(None)
-    ledger, chance = MemoryLedger(clock=clock), Random()
+    ledger, chance = in_memory(clock=clock), Random()
     identity = broadcast_id(now.timestamp(), chance.getrandbits(20))
     parts = parts_for(message, chosen, now)
     return await carry_out(
@@ -155,6 +155,6 @@ async def rehearse(
         AudienceRequest(chosen=Audience(audience)),
         options or RunOptions(),
     )
-    ledger = MemoryLedger(known=known, clock=stage.clock)
+    ledger = in_memory(known=known, clock=stage.clock)
     plan = await Planning(ledger, stage.accounts, stage.clock).plan(request)
     return await rehearse_on(stage, plan, reporter or Unseen())

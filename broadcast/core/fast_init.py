@@ -1,8 +1,8 @@
 """Makes frozen values cheap to make: there are several for each message, and millions of messages.
 
 The `__init__` that dataclasses write for a frozen class looks each field up by its name as it sets
-it. Here each is set by its slot. Through the engine and the memory ledger a message takes 10 µs
-with it and 11 without, one from a template 16 and 18 (Python 3.11).
+it. Here each is set by its slot. Through the engine and a ledger of plain lists a message takes
+10 µs with it and 11 without, one from a template 16 and 18 (Python 3.11).
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import InputError
 from broadcast.core.model import Status
-from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.memory import in_memory
 from broadcast.people.audience import Audience
 from broadcast.service.plan import Planning
 from broadcast.service.reports import Rehearsal, Report
@@ -66,7 +66,7 @@ def _rehearse(
         task = asyncio.current_task()
         if task is not None:
             tasks.append(task)
-        ledger = MemoryLedger(known=plan.known, clock=stage.clock)
+        ledger = in_memory(known=plan.known, clock=stage.clock)
         uses = Sending(ledger, stage.accounts, stage.clock, chance=Random(0))
         report = await uses.send(_without_questions(plan), reporter)
         while report.scheduled and not report.halted:

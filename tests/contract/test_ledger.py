@@ -29,7 +29,7 @@ from broadcast.core.model import (
     When,
 )
 from broadcast.core.peers import parse_peer
-from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.memory import in_memory
 from broadcast.ledger.sqlite.ledger import SqliteLedger
 from broadcast.message.when import moment_for
 from broadcast.people.audience import Audience
@@ -70,7 +70,7 @@ def clock() -> Clock:
 
 # Every ledger is a line here.
 LEDGERS = {
-    "memory": lambda _, clock: nullcontext(MemoryLedger(clock)),
+    "memory": lambda _, clock: nullcontext(in_memory(clock)),
     "sqlite": lambda home, clock: SqliteLedger(home / "ledger.db", clock=clock),
 }
 

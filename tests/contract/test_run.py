@@ -8,8 +8,7 @@ import json
 import socket
 import sqlite3
 import tempfile
-from abc import ABC, abstractmethod
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from pathlib import Path
@@ -49,7 +48,6 @@ from broadcast.core.model import (
 )
 from broadcast.core.peers import parse_peer
 from broadcast.engine.pacer import Known, Learned
-from broadcast.ledger.memory import MemoryLedger
 from broadcast.ledger.sqlite.ledger import SqliteLedger
 
 if TYPE_CHECKING:
@@ -59,7 +57,7 @@ if TYPE_CHECKING:
     from broadcast.core.model import Broadcast
     from broadcast.engine.ports import Run
 
-    Opening = Callable[[Sequence[int]], AbstractAsyncContextManager["Tested"]]
+    Opening = Callable[[Sequence[int]], AbstractAsyncContextManager["KeptRun"]]
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 
@@ -87,14 +85,14 @@ def deferred(seconds: float | None) -> Deferred:
     return Deferred("SLOWMODE_WAIT", "this group is in slow mode", seconds, counts=True)
 
 
-class Tested(ABC):
+class KeptRun:
     """A run over one broadcast of a ledger that holds others; each `again` is another run of it."""
 
-    def __init__(self, parts: Sequence[int]) -> None:
-        self._parts = parts
+    def __init__(self, path: Path | None, parts: Sequence[int]) -> None:
+        self._path, self._parts = path, parts
 
     async def __aenter__(self) -> Self:
-        self.ledger = self.open()
+        self.ledger = SqliteLedger(self._path, clock=FIXED).__enter__()
         before = await self.ledger.create("b0", Message("before"), audience(2))
         self.broadcast = await self.ledger.create(
             "b1",
@@ -108,6 +106,9 @@ class Tested(ABC):
         await self._start()
         return self
 
+    async def __aexit__(self, *error: object) -> None:
+        self.ledger.__exit__(*error)
+
     async def _start(self, first: int | None = None) -> None:
         self.run: Run = await self.begin(self.broadcast, account=1, first=first)
         self.claim, self.settle = self.run.claim, self.run.settle
@@ -118,17 +119,11 @@ class Tested(ABC):
         await self.end(self.run)
         await self._start(first)
 
-    @abstractmethod
-    def open(self) -> Any: ...
+    async def begin(self, broadcast: Broadcast, account: int, first: int | None = None) -> Run:
+        return await self.ledger.take_over(broadcast, account=account, first=first)
 
-    @abstractmethod
-    async def begin(self, broadcast: Broadcast, account: int, first: int | None = None) -> Run: ...
-
-    @abstractmethod
-    async def end(self, run: Run) -> None: ...
-
-    @abstractmethod
-    async def __aexit__(self, *error: object) -> None: ...
+    async def end(self, run: Any) -> None:
+        await run.finish()
 
     async def records(self, *wanted: Status) -> list[Record]:
         return [r async for r in self.ledger.records(await self.now(), *wanted)]
@@ -139,50 +134,9 @@ class Tested(ABC):
     async def now(self) -> Broadcast:
         return await self.ledger.reload(self.broadcast)
 
-
-class InMemory(Tested):
-    """The ledger that lives as long as its process."""
-
-    def open(self) -> MemoryLedger:
-        self._stacks: dict[int, AsyncExitStack] = {}
-        return MemoryLedger(FIXED)
-
-    async def begin(self, broadcast: Broadcast, account: int, first: int | None = None) -> Run:
-        stack = AsyncExitStack()
-        start = self.ledger.start(broadcast, account=account, first=first)
-        run = await stack.enter_async_context(start)
-        self._stacks[id(run)] = stack
-        return run
-
-    async def end(self, run: Run) -> None:
-        await self._stacks.pop(id(run)).aclose()
-
-    async def __aexit__(self, *error: object) -> None:
-        for stack in self._stacks.values():
-            await stack.aclose()
-
-
-class Durable(Tested):
-    """The durable ledger; it can also crash."""
-
-    def __init__(self, path: Path, parts: Sequence[int]) -> None:
-        super().__init__(parts)
-        self._path = path
-
-    def open(self) -> SqliteLedger:
-        return SqliteLedger(self._path, clock=FIXED).__enter__()
-
-    async def __aexit__(self, *error: object) -> None:
-        self.ledger.__exit__(*error)
-
-    async def begin(self, broadcast: Broadcast, account: int, first: int | None = None) -> Run:
-        return await self.ledger.take_over(broadcast, account=account, first=first)
-
-    async def end(self, run: Any) -> None:
-        await run.finish()
-
     async def crash(self) -> None:
-        """The process dies, and another goes on."""
+        """The process dies, and another goes on, which only a file allows."""
+        assert self._path is not None
         dead = json.dumps({"host": socket.gethostname(), "pid": 2**31 - 1, "started": "1"})
         with closing(sqlite3.connect(self._path)) as connection, connection:
             connection.execute("UPDATE broadcast SET owner = ?", [dead])
@@ -208,8 +162,8 @@ def parts_of(parts: Sequence[int]) -> Callable[[Contact], int] | None:
 
 
 @asynccontextmanager
-async def memory(parts: Sequence[int]) -> AsyncGenerator[Tested]:
-    async with InMemory(parts) as ledger:
+async def memory(parts: Sequence[int]) -> AsyncGenerator[KeptRun]:
+    async with KeptRun(None, parts) as ledger:
         yield ledger
 
 
@@ -218,9 +172,9 @@ PLACE = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108
 
 
 @asynccontextmanager
-async def sqlite(parts: Sequence[int]) -> AsyncGenerator[Tested]:
+async def sqlite(parts: Sequence[int]) -> AsyncGenerator[KeptRun]:
     with tempfile.TemporaryDirectory(dir=PLACE) as directory:
-        async with Durable(Path(directory) / "ledger.db", parts) as ledger:
+        async with KeptRun(Path(directory) / "ledger.db", parts) as ledger:
             yield ledger
 
 
@@ -240,11 +194,11 @@ def positions(deliveries: Sequence[Delivery]) -> list[int]:
     return [delivery.position for delivery in deliveries]
 
 
-async def statuses(ledger: Tested) -> list[Status]:
+async def statuses(ledger: KeptRun) -> list[Status]:
     return [record.status for record in await ledger.records()]
 
 
-async def assert_records_can_be_chosen(ledger: Tested) -> None:
+async def assert_records_can_be_chosen(ledger: KeptRun) -> None:
     found = await ledger.records()
     for count in range(1, len(Status) + 1):
         for wanted in combinations(Status, count):

@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
@@ -28,13 +28,18 @@ from broadcast.engine.breaker import Breaker
 from broadcast.engine.dispatch import Engine
 from broadcast.engine.fake import FakeTransport
 from broadcast.engine.pacer import Pacer
-from broadcast.ledger.memory import MemoryRun
+from broadcast.ledger.memory import in_memory
 from tests import virtual
+from tests.clocks import SetClock
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from datetime import datetime
 
-    from broadcast.engine.ports import Transport
+    from broadcast.core.model import Counts, Record
+    from broadcast.engine.ports import Run, Transport
+
+T = TypeVar("T")
 
 LOST = Deferred("LOST", "connection lost", reached=False)
 FLOOD = Deferred("FLOOD_WAIT", "Telegram asks to wait", 31.0, Scope.ACCOUNT)
@@ -58,12 +63,44 @@ def audience(count: int) -> list[Contact]:
     return [Contact(parse_peer(f"@friend{number}"), f"Friend {number}") for number in range(count)]
 
 
-def ledger_of(count: int) -> MemoryRun:
-    return MemoryRun("b1", Message("I bought a car!"), audience(count))
+class Kept:
+    """A run of a broadcast to so many, in memory: what is recorded of it is there at once."""
+
+    def __init__(self, count: int, parts: int = 1) -> None:
+        self._ledger: Any = in_memory(SetClock())
+        message, people = Message("I bought a car!"), audience(count)
+        made = self._ledger.create("b1", message, people, parts=lambda _: parts)
+        self._broadcast = at_once(made)
+        self._run: Run = at_once(self._ledger.take_over(self._broadcast, account=1))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._run, name)
+
+    def counts(self) -> Counts:
+        return at_once(self._ledger.reload(self._broadcast)).counts
+
+    def records(self) -> list[Record]:
+        async def read() -> list[Record]:
+            return [record async for record in self._ledger.records(self._broadcast)]
+
+        return at_once(read())
+
+
+def at_once(work: Coroutine[Any, Any, T]) -> T:
+    """What `work` returns, which waits for nothing."""
+    try:
+        work.send(None)
+    except StopIteration as done:
+        return done.value
+    raise AssertionError("it waits")
+
+
+def ledger_of(count: int) -> Kept:
+    return Kept(count)
 
 
 def engine_of(
-    ledger: MemoryRun, transport: Transport, pacer: Pacer | None = None, **options: float
+    ledger: Kept, transport: Transport, pacer: Pacer | None = None, **options: float
 ) -> Engine:
     return Engine(
         ledger,
@@ -145,7 +182,7 @@ def test_an_outcome_is_reported_after_it_is_recorded() -> None:
 
     class Checking(Recorder):
         def settled(self, delivery: Delivery, outcome: Outcome, at: datetime) -> None:
-            assert list(ledger.records())[delivery.position].status is Status.SENT
+            assert ledger.records()[delivery.position].status is Status.SENT
             super().settled(delivery, outcome, at)
 
     watcher = Checking()
@@ -159,7 +196,7 @@ def test_nothing_is_sent_before_it_is_claimed() -> None:
 
     class Checking(FakeTransport):
         async def send(self, delivery: Delivery) -> Outcome:
-            assert list(ledger.records())[delivery.position].status is Status.SENDING
+            assert ledger.records()[delivery.position].status is Status.SENDING
             return await super().send(delivery)
 
     virtual.run(engine_of(ledger, Checking()).run())
@@ -728,7 +765,7 @@ def test_a_low_rate_is_no_reason_to_halt() -> None:
 
 
 def test_a_process_that_was_frozen_asks_before_it_goes_on() -> None:
-    class Frozen(MemoryRun):
+    class Frozen(Kept):
         renewed = 0
 
         def has_lapsed(self, now: datetime) -> bool:
@@ -737,7 +774,7 @@ def test_a_process_that_was_frozen_asks_before_it_goes_on() -> None:
         async def renew(self, now: datetime) -> None:
             self.renewed += 1
 
-    ledger = Frozen("b1", Message("hello"), audience(40))
+    ledger = Frozen(40)
     virtual.run(engine_of(ledger, FakeTransport(), Pacer(30)).run())
     assert ledger.renewed == 1
 
@@ -761,7 +798,7 @@ def test_a_flood_shows_that_the_outage_is_over() -> None:
 
 def test_what_fails_with_an_earlier_part_is_reported_too() -> None:
     blocked = Failed("USER_IS_BLOCKED", "blocked you")
-    ledger = MemoryRun("b1", Message("Hi"), audience(2), lambda _: 3)
+    ledger = Kept(2, parts=3)
     watcher = Recorder()
     transport = FakeTransport({"@friend1": blocked})
     virtual.run(Engine(ledger, transport, Pacer(None), watcher, clock=virtual.LoopClock()).run())

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -25,6 +27,7 @@ from broadcast.core.errors import (
     SettingsError,
 )
 from broadcast.core.model import Action, Halted, Message, Sent, State, Status
+from broadcast.ledger.memory import in_memory
 from broadcast.ledger.process import this_process
 from broadcast.ledger.sqlite import store
 from broadcast.ledger.sqlite.database import Database, Statements, read_migrations
@@ -532,3 +535,34 @@ def test_many_threads_of_work_are_one_writer(path: Path) -> None:
     with opened(path) as ledger, ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: create(ledger, 2), range(12)))
         assert len(ledger.newest()) == 12
+
+
+# --- without a file
+
+
+def test_a_ledger_without_a_file_leaves_nothing_and_is_closed_when_nobody_holds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ledger: Any = in_memory()
+    asyncio.run(ledger.create("b1", HELLO, audience(3)))
+    connection = ledger._database._writer
+    assert [broadcast.id for broadcast in asyncio.run(ledger.newest())] == ["b1"]
+    assert not asyncio.run(in_memory().newest())
+    del ledger
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        connection.execute("SELECT 1")
+
+
+async def test_without_a_file_a_failing_disk_is_that_of_the_temporary_files() -> None:
+    with Database(None) as database:
+
+        def work(sql: Statements) -> None:
+            sql._connection.execute("PRAGMA max_page_count = 1")
+            for number in range(1000):
+                sql._connection.execute(f"CREATE TABLE t{number} (a)")
+
+        with pytest.raises(HaltedError, match=re.escape(tempfile.gettempdir())) as told:
+            await database.write(work)
+    assert told.value.code == "DISK_FULL"

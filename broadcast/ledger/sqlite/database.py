@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import sqlite3
+import tempfile
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from importlib.resources import files
@@ -15,6 +17,7 @@ from broadcast.disk.private import cannot_write, make_private
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor
     from pathlib import Path
 
 T = TypeVar("T")
@@ -75,13 +78,16 @@ class Statements:
 class Database:
     """The file at `path`, migrated; use it in a `with`.
 
+    Without a path it is a temporary one, on disk only as far as it is large, and gone with this
+    object. All is done at once then, and not in threads, so that it can be used on virtual time.
+
     Every method raises HaltedError, with what to do, when the file cannot be read or written, or
     when another program holds it for more than `busy_timeout` seconds.
     """
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         *,
         busy_timeout: float = BUSY_TIMEOUT,
         migrations: Sequence[str] | None = None,
@@ -93,16 +99,15 @@ class Database:
         self._reading = ThreadPoolExecutor(max_workers=1, thread_name_prefix="ledger-read")
 
     def __enter__(self) -> Self:
-        try:
-            make_private(self.path.parent)
-            self.path.touch(mode=0o600)
-        except OSError as error:
-            raise SettingsError(cannot_write(self.path.parent, error)) from error
+        if self.path is not None:
+            self._make(self.path)
         with self._explained(), ExitStack() as stack:
             self._writer = self._connect(stack)
             self._migrate()
-            self._reader = self._connect(stack)
+            self._reader = self._connect(stack) if self.path else self._writer
             self._connections = stack.pop_all()
+        if self.path is None:
+            weakref.finalize(self, self._connections.close)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -119,10 +124,11 @@ class Database:
         """Do `work` in the writer's thread, as one durable transaction."""
 
         def transaction() -> T:
-            with self._explained(), self._transaction():
+            with self._explained(), self._writer:
+                self._writer.execute("BEGIN IMMEDIATE")
                 return work(Statements(self._writer))
 
-        return await asyncio.get_running_loop().run_in_executor(self._writing, transaction)
+        return await self.aside(transaction, self._writing)
 
     async def read(self, work: Callable[[Statements], T]) -> T:
         """Do `work`, which writes nothing, in the reader's thread: short, so that others may read.
@@ -134,26 +140,33 @@ class Database:
             with self._explained():
                 return work(Statements(self._reader))
 
-        return await asyncio.get_running_loop().run_in_executor(self._reading, reading)
+        return await self.aside(reading, self._reading)
+
+    async def aside(self, work: Callable[[], T], thread: Executor | None = None) -> T:
+        """Do `work` in a thread, while the event loop goes on."""
+        if self.path is None:
+            return work()
+        return await asyncio.get_running_loop().run_in_executor(thread, work)
 
     async def rows(self, name: str, **values: object) -> list[Any]:
         """What one statement reads."""
         return await self.read(lambda sql: sql.rows(name, **values))
 
-    @contextmanager
-    def _transaction(self) -> Generator[None]:
-        self._writer.execute("BEGIN IMMEDIATE")
+    @staticmethod
+    def _make(path: Path) -> None:
+        """Make the file, for this user alone."""
         try:
-            yield
-            self._writer.execute("COMMIT")
-        except BaseException:
-            if self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-            raise
+            make_private(path.parent)
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise SettingsError(cannot_write(path.parent, error)) from error
 
     def _connect(self, stack: ExitStack) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False
+            self.path or "",
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
         )
         stack.enter_context(closing(connection))
         connection.row_factory = sqlite3.Row
@@ -175,23 +188,21 @@ class Database:
     def _migrate(self) -> None:
         if self._version() == len(self._migrations):
             return  # without the lock of a writer: to look on must be possible at any time
-        with self._transaction():
+        with self._writer:
+            self._writer.execute("BEGIN IMMEDIATE")
             version = self._version()  # again: another process may have been faster
-            if 0 < version < len(self._migrations):
-                self._back_up(version)
+            if self.path is not None and 0 < version < len(self._migrations):
+                self._back_up(self.path, version)
             for script in self._migrations[version:]:
                 for statement in _split(script):
                     self._writer.execute(statement)
             self._writer.execute(f"PRAGMA user_version = {len(self._migrations)}")
 
-    def _back_up(self, version: int) -> None:
+    def _back_up(self, path: Path, version: int) -> None:
         """Copy the file as it is before a migration."""
-        path = self.path.with_name(f"{self.path.name}.v{version}.bak")
-        try:
-            path.touch(mode=0o600)
-        except OSError as error:
-            raise SettingsError(cannot_write(path.parent, error)) from error
-        with closing(sqlite3.connect(path)) as copy, closing(sqlite3.connect(self.path)) as source:
+        backup = path.with_name(f"{path.name}.v{version}.bak")
+        self._make(backup)
+        with closing(sqlite3.connect(backup)) as copy, closing(sqlite3.connect(path)) as source:
             source.backup(copy)
 
     @contextmanager
@@ -206,7 +217,8 @@ class Database:
             ) from None
         except sqlite3.Error as error:
             code, advice, steps = _advice(error)
-            raise HaltedError(f"the ledger {self.path}: {advice}", *steps, code=code) from error
+            place = self.path or f"in {tempfile.gettempdir()}"
+            raise HaltedError(f"the ledger {place}: {advice}", *steps, code=code) from error
 
 
 _RESUME = (NextStep("resume", purpose="then goes on"),)

@@ -19,6 +19,7 @@ from broadcast.core.lifecycle import (
     require_same_account,
 )
 from broadcast.core.ungrouped import ungrouped
+from broadcast.engine.pacer import Known
 from broadcast.ledger.process import this_process
 from broadcast.ledger.sqlite.database import BUSY_TIMEOUT, Database
 from broadcast.ledger.sqlite.lookup import Leases
@@ -32,13 +33,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from broadcast.core.model import Broadcast
-    from broadcast.engine.pacer import Known, Learned
+    from broadcast.engine.pacer import Learned
     from broadcast.ledger.sqlite.database import Statements
     from broadcast.ledger.sqlite.lookup import Signs
 
 
 class SqliteLedger(SqliteStore):
     """The port `Ledger` (ledger/port.py) over the file at `path`; use it in a `with`.
+
+    Without a path it lasts as long as it is open. `known` is what is known of an account before it
+    has sent anything.
 
     Every method raises HaltedError, with what to do, when the file cannot be read or written, or
     when another program holds it for more than `busy_timeout` seconds. `sleep` waits for signs of
@@ -47,14 +51,16 @@ class SqliteLedger(SqliteStore):
 
     def __init__(
         self,
-        path: Path,
+        path: Path | None,
         *,
         clock: Clock | None = None,
+        known: Known | None = None,
         busy_timeout: float = BUSY_TIMEOUT,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         clock = clock or SystemClock()
         super().__init__(Database(path, busy_timeout=busy_timeout), clock, Leases(clock, sleep))
+        self._known_at_first = known or Known()
 
     def __enter__(self) -> Self:
         self._database.__enter__()
@@ -112,11 +118,11 @@ class SqliteLedger(SqliteStore):
             )
 
         silent = await self._leases.silent(held)
-        taken, epoch = await self._database.write(
+        taken, row = await self._database.write(
             lambda sql: self._take_over(sql, broadcast, account, server, silent)
         )
         return SqliteRun(
-            self._database, self._clock, self._leases, taken, epoch, first=first, learned=learned
+            self._database, self._clock, self._leases, taken, row, first=first, learned=learned
         )
 
     def _take_over(
@@ -126,9 +132,8 @@ class SqliteLedger(SqliteStore):
         account: int,
         server: str | None,
         silent: Signs,
-    ) -> tuple[Broadcast, int]:
-        row = self._row(sql, broadcast)
-        standing = self._standing(sql, row, silent)
+    ) -> tuple[Broadcast, Any]:
+        standing = self._standing(sql, self._row(sql, broadcast), silent)
         require_resumable(standing)
         require_same_account(standing.broadcast, account, server)
         busy = _busy(sql, broadcast, account, server)
@@ -137,11 +142,12 @@ class SqliteLedger(SqliteStore):
         self._requeue_in_doubt(sql, broadcast)
         owner = {"owner": this_process(), "server": server, "account": account}
         sql.run("take_over", number=broadcast.number, **owner, **self._leases.until())
-        return self._reloaded(sql, broadcast.number), row["epoch"] + 1
+        row = self._row(sql, broadcast)
+        return self._broadcast(sql, row), row
 
     async def known(self, account: int, server: str | None) -> Known:
         rows = await self._database.rows("account", id=account, server=server or "")
-        return known_of(rows[0] if rows else None)
+        return known_of(rows[0], self._known_at_first) if rows else self._known_at_first
 
     async def last_person(self, server: str | None) -> int:
         rows = await self._database.rows("last_account", server=server or "")

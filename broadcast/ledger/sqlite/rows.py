@@ -122,13 +122,11 @@ def broadcast_of(row: Any, *, is_alive: bool, in_doubt: int = 0) -> Broadcast:
     )
 
 
-def known_of(row: Any | None) -> Known:
-    """A row of the table `account`, if there is one."""
-    if row is None:
-        return Known()
+def known_of(row: Any, before: Known) -> Known:
+    """A row of the table `account`; `before` is what was known without it."""
     return Known(
-        None if row["rate"] is None else Learned(row["rate"], row["burst"]),
-        None if row["learned_at"] is None else moment(row["learned_at"]),
+        before.learned if row["rate"] is None else Learned(row["rate"], row["burst"]),
+        before.at if row["learned_at"] is None else moment(row["learned_at"]),
         None if row["held_until"] is None else moment(row["held_until"]),
     )
 

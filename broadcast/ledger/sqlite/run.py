@@ -36,7 +36,7 @@ HEARTBEAT = 0.5  # seconds between two looks at what others ask for
 
 
 class SqliteRun:
-    """Holds the lease of `broadcast` since `epoch`; every write is refused once it is lost.
+    """Holds the lease of `broadcast`, now `row`; every write is refused once it is lost.
 
     A claim writes one row for a whole slice, `slice`, and no delivery: what is in a slice and has
     no outcome is being sent, or was when the process died. Of a message that was split a slice
@@ -50,20 +50,22 @@ class SqliteRun:
         clock: Clock,
         leases: Leases,
         broadcast: Broadcast,
-        epoch: int,
+        row: Any,
         *,
         first: int | None = None,
         learned: Callable[[], Learned | None] = lambda: None,
     ) -> None:
         self.broadcast = broadcast
         self._database, self._clock, self._leases = database, clock, leases
-        self._epoch = epoch
+        self._epoch = row["epoch"]
         self._first = first  # claim for so many recipients, the first that are left
         self._learned = learned  # of the account's limits
         self._halted: Halted | None = None
         self._end: int | None = None  # the key from which on they are too many, once it is known
         self._alive_until = clock.monotonic() + LEASE.total_seconds()
         self._low = keys(broadcast.number)["low"]
+        self._next = self._low + row["next_position"]  # the first key that was never claimed
+        self._beyond = self._low + row["end_position"]  # the first that is no delivery's
         self._slices: dict[int, list[int]] = {}  # first key -> [last key, how many are unsettled]
         self._waiting: set[int] = set()  # claimed keys that stand in `waiting` and in no slice
 
@@ -78,7 +80,8 @@ class SqliteRun:
         again = sql.rows("due", **span, now=milliseconds(now), limit=limit)
         again += sql.rows("given_back", **span, limit=limit - len(again))
         attempts: dict[int, int] = {row["key"]: row["attempts"] for row in again}
-        sql.many("claim_waiting", ((key,) for key in attempts))
+        if attempts:
+            sql.many("claim_waiting", ((key,) for key in attempts))
         self._waiting.update(attempts)
         rows = [row for key in attempts for row in self._row(sql, key)]
         if len(rows) < limit:
@@ -109,32 +112,30 @@ class SqliteRun:
             row = sql.one("key_of_change", low=low, high=high, shift=by, count=count)
         return span["high"] + 1 if row is None else row["key"] - by
 
-    def _claim_slice(self, sql: Statements, limit: int, end: int) -> list[tuple[Any, ...]]:
-        number = self.broadcast.number
-        row: Any = sql.one("broadcast_by_number", number=number)
-        first, end = self._low + row["next_position"], min(self._low + row["end_position"], end)
+    def _claim_slice(self, sql: Statements, limit: int, end: int) -> list[Any]:
+        first, end = self._next, min(self._beyond, end)
         if first >= end:
             return []
         # There are gaps: where the target has failures, and where a message has more parts.
         rows = self._fresh(sql, first, end - 1, limit)
         last = rows[-1][0] if len(rows) == limit else end - 1
-        sql.run("advance", number=number, position=last + 1 - self._low)
+        self._next = last + 1
+        sql.run("advance", number=self.broadcast.number, position=self._next - self._low)
         if rows:
             sql.run("insert_slice", first=first, last=last)
             self._slices[first] = [last, len(rows)]
         return rows
 
-    def _row(self, sql: Statements, key: int) -> list[tuple[Any, ...]]:
+    def _row(self, sql: Statements, key: int) -> list[Any]:
         """The delivery with this key, as `delivery_of` takes it."""
         if self.broadcast.target is None:
-            return [tuple(row) for row in sql.rows("recipient", key=key)]
+            return sql.rows("recipient", key=key)
         return self._fresh(sql, key, key, 1)
 
-    def _fresh(self, sql: Statements, low: int, high: int, limit: int) -> list[tuple[Any, ...]]:
+    def _fresh(self, sql: Statements, low: int, high: int, limit: int) -> list[Any]:
         """Deliveries from `low` to `high` that nothing must have been sent before."""
         if self.broadcast.target is None:
-            found = sql.rows("first_parts", low=low, high=high, limit=limit)
-            return [tuple(row) for row in found]
+            return sql.rows("first_parts", low=low, high=high, limit=limit)
         by = shift(self.broadcast)
         rows = sql.rows("messages", low=low + by, high=high + by, limit=limit)
         return [(key - by, *rest) for key, *rest in rows]
@@ -163,10 +164,12 @@ class SqliteRun:
             sql.run("keep_hold", **self._account, held_until=new.held_until)
         final.sort()  # rows that come in order of their keys fill their pages
         sql.many("insert_outcome", final)
-        sql.many("insert_scheduled", new.scheduled)
+        if new.scheduled:
+            sql.many("insert_scheduled", new.scheduled)
         if self._waiting:
             sql.many("delete_waiting", ((row[0],) for row in final if row[0] in self._waiting))
-        sql.many("put_waiting", new.again)
+        if new.again:
+            sql.many("put_waiting", new.again)
         if self._has_parts:
             sql.many("release_next_part", ((row[0],) for row in final if row[1]))
         self._close(sql, settled)
@@ -264,10 +267,10 @@ class SqliteRun:
         number, renewed = self.broadcast.number, self._clock.monotonic()
         while True:
             await asyncio.sleep(every)
-            (row,) = await self._database.rows("broadcast_by_number", number=number)
-            if row["wanted"]:
+            ((wanted, epoch),) = await self._database.rows("asked", number=number)
+            if wanted:
                 on_stop()
-            if row["epoch"] != self._epoch or self._clock.monotonic() - renewed >= renew_after:
+            if epoch != self._epoch or self._clock.monotonic() - renewed >= renew_after:
                 renewed = self._clock.monotonic()
                 await self._database.write(partial(self._sign_of_life, self._learned()))
 

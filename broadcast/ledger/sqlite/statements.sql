@@ -260,6 +260,9 @@ WHERE number = :number AND epoch = :epoch;
 UPDATE broadcast SET wanted = CASE WHEN wanted = 'cancelled' THEN wanted ELSE :wanted END
 WHERE number = :number;
 
+-- name: asked
+SELECT wanted, epoch FROM broadcast WHERE number = :number;
+
 -- name: set_state
 UPDATE broadcast SET state = :state, wanted = NULL WHERE number = :number;
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -65,7 +64,7 @@ class SqliteStore(Lookup):
             due = partial(_moment_here, due, now)
         if at_telegram and (message.when is not None or contacts.any_overrides):
             due = partial(_moment_at_telegram, message.when)
-        shares = await asyncio.to_thread(Shares.of, contacts, parts, due)
+        shares = await self._database.aside(partial(Shares.of, contacts, parts, due))
 
         def work(sql: Statements) -> Broadcast:
             earlier: Any = sql.one("broadcast_by_once", once_key=once)
