@@ -81,7 +81,7 @@ def _document(events: _Events) -> Iterator[Value | Complaint]:
     if isinstance(root, yaml.MappingStartEvent):
         yield from _contacts_key(root, events)
     else:
-        yield from _items("this file", root, events)
+        yield from _items("a file of contacts", root, events)
     next(events)  # the end of the document
     after = next(events)
     if not isinstance(after, yaml.StreamEndEvent):

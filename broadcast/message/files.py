@@ -53,30 +53,30 @@ def _look(base: Path, written: str, *, as_document: bool) -> Attachment:
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ContentError("files", f"{written}: cannot be read: {reason}") from error
-    if not is_file:
-        raise ContentError("files", f"{path}: is not a regular file")
-    if size == 0:
-        raise ContentError("files", f"{path}: is empty, and Telegram accepts no empty files")
     suffix = path.suffix.lower()
     media = Media.DOCUMENT if as_document else _BY_SUFFIX.get(suffix, Media.DOCUMENT)
-    if media is Media.PHOTO and not start.startswith(_PICTURES[suffix]):
-        raise ContentError(
-            "files",
-            f"{path}: is named {path.suffix}, but is not such a picture. Fix the file, or send it "
-            "with as_document",
+    wrong = ""
+    if not is_file:
+        wrong = "is not a regular file"
+    elif size == 0:
+        wrong = "is empty, and Telegram accepts no empty files"
+    elif media is Media.PHOTO and not start.startswith(_PICTURES[suffix]):
+        wrong = (
+            f"is named {path.suffix}, but is not such a picture. Fix the file, or send it with "
+            "as_document"
         )
-    if media is Media.PHOTO and size > PHOTO_LIMIT:
-        raise ContentError(
-            "files",
-            f"{path}: a photo can have {megabytes(PHOTO_LIMIT)}, and this one has "
-            f"{megabytes(size)}. Make it smaller, or send it with as_document",
+    elif media is Media.PHOTO and size > PHOTO_LIMIT:
+        wrong = (
+            f"a photo can have {megabytes(PHOTO_LIMIT)}, and this one has {megabytes(size)}. "
+            "Make it smaller, or send it with as_document"
         )
-    if size > PREMIUM_FILE_LIMIT:
-        raise ContentError(
-            "files",
-            f"{path}: {megabytes(size)} is more than Telegram accepts: {megabytes(FILE_LIMIT)}, or "
-            f"{megabytes(PREMIUM_FILE_LIMIT)} with Premium",
+    elif size > PREMIUM_FILE_LIMIT:
+        wrong = (
+            f"{megabytes(size)} is more than Telegram accepts: {megabytes(FILE_LIMIT)}, or "
+            f"{megabytes(PREMIUM_FILE_LIMIT)} with Premium"
         )
+    if wrong:
+        raise ContentError("files", f"{path}: {wrong}")
     return Attachment(str(path), media, digest, size)
 
 
