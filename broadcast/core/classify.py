@@ -48,178 +48,160 @@ class TelegramError(NamedTuple):
         return cls(code, text[: found.start()] + text[found.end() :], int(found[1]))
 
 
-_R, _A, _M = Verdict.RECIPIENT, Verdict.AGAIN, Verdict.MESSAGE
-
 _BANNED = (
     "Telegram has banned your own account. Only Telegram can lift that: https://telegram.org/support;"
     " other accounts do not help"
 )
 
-_TABLE: dict[str, tuple[Verdict, str]] = {
-    # --- this recipient, for good
-    "USER_IS_BLOCKED": (_R, "this person has blocked you"),
-    "YOU_BLOCKED_USER": (_R, "you have blocked this person; unblock them first"),
-    "INPUT_USER_DEACTIVATED": (_R, "this account was deleted"),
-    "USER_DELETED": (_R, "this account was deleted"),
-    "PEER_ID_INVALID": (_R, "this account may not write there; has a bot's user pressed Start?"),
-    "USER_ID_INVALID": (_R, "Telegram knows no such user for this account"),
-    "USER_IS_BOT": (_R, "this is a bot, and bots cannot write to bots"),
-    "USER_PRIVACY_RESTRICTED": (_R, "this person's privacy settings do not let you write"),
-    "USER_NOT_MUTUAL_CONTACT": (_R, "this person has not added you to their contacts"),
-    "PRIVACY_PREMIUM_REQUIRED": (_R, "this person accepts messages only from Premium users"),
-    "CHAT_WRITE_FORBIDDEN": (_R, "you may not write in this chat"),
-    "CHAT_FORBIDDEN": (_R, "you are not in this chat"),
-    "CHAT_RESTRICTED": (_R, "this chat is restricted by Telegram"),
-    "CHAT_ADMIN_REQUIRED": (_R, "only administrators may write here"),
-    "CHAT_GUEST_SEND_FORBIDDEN": (_R, "you must join this chat before writing in it"),
-    "CHANNEL_PRIVATE": (_R, "this channel is private, or you were removed from it"),
-    "CHANNEL_INVALID": (_R, "Telegram knows no such channel for this account"),
-    "CHAT_ID_INVALID": (_R, "Telegram knows no such group for this account"),
-    "TOPIC_CLOSED": (_R, "this topic is closed"),
-    "TOPIC_DELETED": (_R, "this topic was deleted"),
-    "USER_BANNED_IN_CHANNEL": (_R, "Telegram does not let this account write in groups"),
-    "USERNAME_INVALID": (_R, "Telegram does not accept this username"),
-    "USERNAME_NOT_OCCUPIED": (_R, "nobody has this username"),
-    "PHONE_NOT_OCCUPIED": (
-        _R,
-        (
+_REASONS: Mapping[Verdict, Mapping[str, str]] = {
+    Verdict.RECIPIENT: {
+        "USER_IS_BLOCKED": "this person has blocked you",
+        "YOU_BLOCKED_USER": "you have blocked this person; unblock them first",
+        "INPUT_USER_DEACTIVATED": "this account was deleted",
+        "USER_DELETED": "this account was deleted",
+        "PEER_ID_INVALID": "this account may not write there; has a bot's user pressed Start?",
+        "USER_ID_INVALID": "Telegram knows no such user for this account",
+        "USER_IS_BOT": "this is a bot, and bots cannot write to bots",
+        "USER_PRIVACY_RESTRICTED": "this person's privacy settings do not let you write",
+        "USER_NOT_MUTUAL_CONTACT": "this person has not added you to their contacts",
+        "PRIVACY_PREMIUM_REQUIRED": "this person accepts messages only from Premium users",
+        "CHAT_WRITE_FORBIDDEN": "you may not write in this chat",
+        "CHAT_FORBIDDEN": "you are not in this chat",
+        "CHAT_RESTRICTED": "this chat is restricted by Telegram",
+        "CHAT_ADMIN_REQUIRED": "only administrators may write here",
+        "CHAT_GUEST_SEND_FORBIDDEN": "you must join this chat before writing in it",
+        "CHANNEL_PRIVATE": "this channel is private, or you were removed from it",
+        "CHANNEL_INVALID": "Telegram knows no such channel for this account",
+        "CHAT_ID_INVALID": "Telegram knows no such group for this account",
+        "TOPIC_CLOSED": "this topic is closed",
+        "TOPIC_DELETED": "this topic was deleted",
+        "USER_BANNED_IN_CHANNEL": "Telegram does not let this account write in groups",
+        "USERNAME_INVALID": "Telegram does not accept this username",
+        "USERNAME_NOT_OCCUPIED": "nobody has this username",
+        "PHONE_NOT_OCCUPIED": (
             "no account can be found under this number; if there is one, add the number to your "
             "Telegram contacts"
         ),
-    ),
-    "PHONE_NUMBER_INVALID": (_R, "Telegram does not accept this phone number"),
-    "BOT_METHOD_INVALID": (_R, "a bot cannot look this up; use the numeric id of the person"),
-    "INVITE_HASH_EMPTY": (_R, "this invitation link is not complete"),
-    "INVITE_HASH_INVALID": (_R, "this invitation link is not valid"),
-    "INVITE_HASH_EXPIRED": (_R, "this invitation link has expired"),
-    "REPLY_MESSAGE_ID_INVALID": (_R, "there is no message with this id here to reply to"),
-    "SEND_AS_PEER_INVALID": (_R, "you cannot write here as that channel"),
-    "EFFECT_ID_INVALID": (_R, "Telegram has no such effect here; groups and channels have none"),
-    # our own findings, named like Telegram's
-    "INVITE_NOT_JOINED": (_R, "you are not in this chat; join it first"),
-    "PEER_UNKNOWN": (
-        _R,
-        (
+        "PHONE_NUMBER_INVALID": "Telegram does not accept this phone number",
+        "BOT_METHOD_INVALID": "a bot cannot look this up; use the numeric id of the person",
+        "INVITE_HASH_EMPTY": "this invitation link is not complete",
+        "INVITE_HASH_INVALID": "this invitation link is not valid",
+        "INVITE_HASH_EXPIRED": "this invitation link has expired",
+        "REPLY_MESSAGE_ID_INVALID": "there is no message with this id here to reply to",
+        "SEND_AS_PEER_INVALID": "you cannot write here as that channel",
+        "EFFECT_ID_INVALID": "Telegram has no such effect here; groups and channels have none",
+        # our own findings, named like Telegram's
+        "INVITE_NOT_JOINED": "you are not in this chat; join it first",
+        "PEER_UNKNOWN": (
             "a bare number is reachable only for a bot, your contacts and your chats; use a @name "
             "or a phone number"
         ),
-    ),
-    "ANSWER_UNREADABLE": (
-        _R,
-        (
+        "ANSWER_UNREADABLE": (
             "Telegram's answer is newer than this version can read, so the address is not known; "
             "update broadcast and retry"
         ),
-    ),
-    "PART_MISSING": (_R, "an earlier part could not be sent"),
-    "TOO_LATE": (_R, "it was later than allowed, so it was not sent"),
-    "TEMPLATE_INVALID": (_R, "the message cannot be made for this recipient"),
-    "SCHEDULE_PAST": (
-        _R,
-        "its time has come: it was sent, and Telegram does not tell under which id",
-    ),
-    "MESSAGE_ID_UNKNOWN": (_R, "the id of this message is not known, so it cannot be reached"),
-    # --- what cannot be edited or recalled any more
-    "MESSAGE_ID_INVALID": (_R, "the message no longer exists"),
-    "MESSAGE_EDIT_TIME_EXPIRED": (_R, "the message is too old to be edited"),
-    "MESSAGE_NOT_MODIFIED": (_R, "the message already says this"),
-    "MESSAGE_AUTHOR_REQUIRED": (_R, "the message is not yours"),
-    "MESSAGE_DELETE_FORBIDDEN": (_R, "the message is too old to be deleted, or not yours"),
-    # --- costs money: a person decides, so nothing is paid here
-    "ALLOW_PAYMENT_REQUIRED": (_R, "this person charges Stars for a message; nothing was paid"),
-    "BALANCE_TOO_LOW": (_R, "this message costs Stars, and the account has too few"),
-    "PREMIUM_ACCOUNT_REQUIRED": (_R, "this needs a Premium account"),
-    # --- waits
-    "FLOOD_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
-    "FLOOD_PREMIUM_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
-    "FLOOD_SKIP_FAILED_WAIT": (
-        Verdict.WAIT_ACCOUNT,
-        "this bot has too few Stars to go faster, and Telegram asks it to wait",
-    ),
-    "FLOOD_TEST_PHONE_WAIT": (Verdict.WAIT_ACCOUNT, "Telegram asks this account to wait"),
-    "SLOWMODE_WAIT": (Verdict.WAIT_CHAT, "this group is in slow mode"),
-    "CHAT_PACE": (  # our own
-        Verdict.WAIT_CHAT,
-        "one message a second goes to a chat, and twenty a minute to a group",
-    ),
-    # --- again, with the same random_id
-    "NOT_CONNECTED": (_A, "no connection to Telegram"),  # our own, like the next two
-    "NO_ANSWER": (_A, "Telegram has not answered"),
-    "IN_DOUBT": (
-        _A,
-        "perhaps sent: the run ended before Telegram answered; resuming finds out",
-    ),
-    "RANDOM_ID_DUPLICATE": (_A, "Telegram is still working on the first try"),
-    "RPC_CALL_FAIL": (_A, "Telegram has internal trouble"),
-    "RPC_MCGET_FAIL": (_A, "Telegram has internal trouble"),
-    "WORKER_BUSY_TOO_LONG_RETRY": (_A, "Telegram is busy"),
-    "INTERDC_CALL_ERROR": (_A, "Telegram has internal trouble"),
-    "INTERDC_CALL_RICH_ERROR": (_A, "Telegram has internal trouble"),
-    "TIMEOUT": (_A, "Telegram did not finish in time"),
-    "MSG_WAIT_FAILED": (_A, "Telegram is still working on an earlier request"),
-    "MSG_WAIT_TIMEOUT": (_A, "Telegram is still working on an earlier request"),
-    # --- the message is wrong for everybody
-    "MESSAGE_EMPTY": (_M, "the message is empty"),
-    "MESSAGE_TOO_LONG": (_M, "the message is longer than Telegram allows"),
-    "MEDIA_CAPTION_TOO_LONG": (_M, "the caption is longer than Telegram allows"),
-    "ENTITY_BOUNDS_INVALID": (_M, "the formatting of the message is not valid"),
-    "ENTITIES_TOO_LONG": (_M, "the message has too much formatting"),
-    "FORWARD_INVALID": (_M, "there is no such message to forward"),  # our own, like the next two
-    "FORWARD_CHAT_INVALID": (_M, "the chat to forward from cannot be reached"),
-    "SEND_AS_INVALID": (_M, "the chat to send as cannot be reached"),
-    "MEDIA_EMPTY": (_M, "the file of the message is empty"),
-    "MEDIA_INVALID": (_M, "Telegram does not accept the file of the message"),
-    "SCHEDULE_DATE_TOO_LATE": (_M, "Telegram schedules at most a year ahead"),
-    "SCHEDULE_BOT_NOT_ALLOWED": (_M, "bots cannot schedule messages at Telegram"),
-    # --- the account must stop
-    "PEER_FLOOD": (
-        Verdict.ACCOUNT,
-        (
+        "PART_MISSING": "an earlier part could not be sent",
+        "TOO_LATE": "it was later than allowed, so it was not sent",
+        "TEMPLATE_INVALID": "the message cannot be made for this recipient",
+        "SCHEDULE_PAST": (
+            "its time has come: it was sent, and Telegram does not tell under which id"
+        ),
+        "MESSAGE_ID_UNKNOWN": "the id of this message is not known, so it cannot be reached",
+        # what cannot be edited or recalled any more
+        "MESSAGE_ID_INVALID": "the message no longer exists",
+        "MESSAGE_EDIT_TIME_EXPIRED": "the message is too old to be edited",
+        "MESSAGE_NOT_MODIFIED": "the message already says this",
+        "MESSAGE_AUTHOR_REQUIRED": "the message is not yours",
+        "MESSAGE_DELETE_FORBIDDEN": "the message is too old to be deleted, or not yours",
+        # costs money: a person decides, so nothing is paid here
+        "ALLOW_PAYMENT_REQUIRED": "this person charges Stars for a message; nothing was paid",
+        "BALANCE_TOO_LOW": "this message costs Stars, and the account has too few",
+        "PREMIUM_ACCOUNT_REQUIRED": "this needs a Premium account",
+    },
+    Verdict.WAIT_ACCOUNT: {
+        "FLOOD_WAIT": "Telegram asks this account to wait",
+        "FLOOD_PREMIUM_WAIT": "Telegram asks this account to wait",
+        "FLOOD_SKIP_FAILED_WAIT": (
+            "this bot has too few Stars to go faster, and Telegram asks it to wait"
+        ),
+        "FLOOD_TEST_PHONE_WAIT": "Telegram asks this account to wait",
+    },
+    Verdict.WAIT_CHAT: {
+        "SLOWMODE_WAIT": "this group is in slow mode",
+        # our own
+        "CHAT_PACE": "one message a second goes to a chat, and twenty a minute to a group",
+    },
+    Verdict.AGAIN: {
+        "NOT_CONNECTED": "no connection to Telegram",  # our own, like the next two
+        "NO_ANSWER": "Telegram has not answered",
+        "IN_DOUBT": "perhaps sent: the run ended before Telegram answered; resuming finds out",
+        "RANDOM_ID_DUPLICATE": "Telegram is still working on the first try",
+        "RPC_CALL_FAIL": "Telegram has internal trouble",
+        "RPC_MCGET_FAIL": "Telegram has internal trouble",
+        "WORKER_BUSY_TOO_LONG_RETRY": "Telegram is busy",
+        "INTERDC_CALL_ERROR": "Telegram has internal trouble",
+        "INTERDC_CALL_RICH_ERROR": "Telegram has internal trouble",
+        "TIMEOUT": "Telegram did not finish in time",
+        "MSG_WAIT_FAILED": "Telegram is still working on an earlier request",
+        "MSG_WAIT_TIMEOUT": "Telegram is still working on an earlier request",
+    },
+    Verdict.MESSAGE: {
+        "MESSAGE_EMPTY": "the message is empty",
+        "MESSAGE_TOO_LONG": "the message is longer than Telegram allows",
+        "MEDIA_CAPTION_TOO_LONG": "the caption is longer than Telegram allows",
+        "ENTITY_BOUNDS_INVALID": "the formatting of the message is not valid",
+        "ENTITIES_TOO_LONG": "the message has too much formatting",
+        "FORWARD_INVALID": "there is no such message to forward",  # our own, like the next two
+        "FORWARD_CHAT_INVALID": "the chat to forward from cannot be reached",
+        "SEND_AS_INVALID": "the chat to send as cannot be reached",
+        "MEDIA_EMPTY": "the file of the message is empty",
+        "MEDIA_INVALID": "Telegram does not accept the file of the message",
+        "SCHEDULE_DATE_TOO_LATE": "Telegram schedules at most a year ahead",
+        "SCHEDULE_BOT_NOT_ALLOWED": "bots cannot schedule messages at Telegram",
+    },
+    Verdict.ACCOUNT: {
+        "PEER_FLOOD": (
             "Telegram has limited this account for writing to too many people who do not know it; "
             "ask @SpamBot for how long. Waiting and smaller lists of mutual contacts help, other "
             "accounts do not"
         ),
-    ),
-    "AUTH_KEY_DUPLICATED": (
-        Verdict.ACCOUNT,
-        ("this session was used in two places at once, and Telegram has ended it"),
-    ),
-    "AUTH_KEY_UNREGISTERED": (Verdict.ACCOUNT, "nobody is signed in"),
-    "AUTH_KEY_INVALID": (Verdict.ACCOUNT, "this session is not valid"),
-    "SESSION_REVOKED": (
-        Verdict.ACCOUNT,
-        "this session was ended from another device",
-    ),
-    "SESSION_EXPIRED": (Verdict.ACCOUNT, "this session has expired"),
-    "USER_MIGRATE": (Verdict.ACCOUNT, "the account has moved to another data center"),
-    "USER_DEACTIVATED": (
-        Verdict.ACCOUNT,
-        "your own account was deleted, and what is pending can be sent by nobody else",
-    ),
-    "USER_DEACTIVATED_BAN": (Verdict.ACCOUNT, _BANNED),
-    "PHONE_NUMBER_BANNED": (Verdict.ACCOUNT, _BANNED),
-    "FROZEN_METHOD_INVALID": (
-        Verdict.ACCOUNT,
-        (
+        "AUTH_KEY_DUPLICATED": (
+            "this session was used in two places at once, and Telegram has ended it"
+        ),
+        "AUTH_KEY_UNREGISTERED": "nobody is signed in",
+        "AUTH_KEY_INVALID": "this session is not valid",
+        "SESSION_REVOKED": "this session was ended from another device",
+        "SESSION_EXPIRED": "this session has expired",
+        "USER_MIGRATE": "the account has moved to another data center",
+        "USER_DEACTIVATED": (
+            "your own account was deleted, and what is pending can be sent by nobody else"
+        ),
+        "USER_DEACTIVATED_BAN": _BANNED,
+        "PHONE_NUMBER_BANNED": _BANNED,
+        "FROZEN_METHOD_INVALID": (
             "Telegram has frozen your own account: it can read and not write until an appeal is "
             "granted. Appeal in the app, or ask @SpamBot there; other accounts do not help"
         ),
-    ),
-    "ACCESS_TOKEN_INVALID": (Verdict.ACCOUNT, "the bot token is not valid; @BotFather shows it"),
-    "ACCESS_TOKEN_EXPIRED": (
-        Verdict.ACCOUNT,
-        "the bot token was revoked; @BotFather makes a new one",
-    ),
-    "API_ID_INVALID": (
-        Verdict.ACCOUNT,
-        "the API id and hash do not belong together; see my.telegram.org",
-    ),
+        "ACCESS_TOKEN_INVALID": "the bot token is not valid; @BotFather shows it",
+        "ACCESS_TOKEN_EXPIRED": "the bot token was revoked; @BotFather makes a new one",
+        "API_ID_INVALID": "the API id and hash do not belong together; see my.telegram.org",
+    },
+}
+
+_TABLE = {
+    name: (verdict, reason)
+    for verdict, reasons in _REASONS.items()
+    for name, reason in reasons.items()
 }
 
 _FAMILIES: tuple[tuple[re.Pattern[str], Verdict, str], ...] = (
-    (re.compile(r"CHAT_SEND_\w+_FORBIDDEN"), _R, "this chat does not allow messages of this kind"),
-    (re.compile(r"BUTTON_\w+_INVALID"), _M, "a button of the message is not valid"),
-    (re.compile(r"REPLY_MARKUP_\w+"), _M, "the buttons of the message are not valid"),
+    (
+        re.compile(r"CHAT_SEND_\w+_FORBIDDEN"),
+        Verdict.RECIPIENT,
+        "this chat does not allow messages of this kind",
+    ),
+    (re.compile(r"BUTTON_\w+_INVALID"), Verdict.MESSAGE, "a button of the message is not valid"),
+    (re.compile(r"REPLY_MARKUP_\w+"), Verdict.MESSAGE, "the buttons of the message are not valid"),
     (re.compile(r"ACCESS_TOKEN_\w+"), Verdict.ACCOUNT, "the bot token is not valid"),
 )
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast.core.classify import (
+    _REASONS,
     _TABLE,
     DEFAULT_FLOOD_WAIT,
     MOST_FLOOD_WAIT,
@@ -220,6 +221,10 @@ def test_what_ends_a_session_is_followed_by_a_login() -> None:
     assert (str(step), step.purpose) == ("broadcast login", "signs in again")
     assert next_step("PEER_FLOOD") is None
     assert next_step("FLOOD_WAIT") is None
+
+
+def test_an_error_stands_in_the_table_once() -> None:
+    assert sum(map(len, _REASONS.values())) == len(_TABLE)
 
 
 @pytest.mark.parametrize("error", list(_TABLE))
