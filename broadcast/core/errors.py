@@ -16,11 +16,12 @@ Expected trouble with one recipient is never an exception: it is an `Outcome` (c
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,3 +138,39 @@ class HaltedError(BroadcastError):
     """The run cannot go on now. What was not sent stays pending."""
 
     default_code = "HALTED"
+
+
+@contextmanager
+def ungrouped() -> Generator[None]:
+    """Raise bare what is raised inside as a group, such as by an asyncio.TaskGroup.
+
+    Of several errors of ours a HaltedError goes first, as nothing goes on after it, else the first
+    one. A group with a bug among several errors stays a group: all of it has to be read.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        found = _told_by(list(_leaves_of(group)))
+        if found is None:
+            raise
+        context = found.__context__
+        try:
+            raise found
+        finally:
+            found.__context__ = context  # and not the group, which tells nothing more
+
+
+def _told_by(leaves: list[BaseException]) -> BaseException | None:
+    if len(leaves) == 1:
+        return leaves[0]
+    if not all(isinstance(leaf, BroadcastError) for leaf in leaves):
+        return None
+    return next((leaf for leaf in leaves if isinstance(leaf, HaltedError)), leaves[0])
+
+
+def _leaves_of(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in cast("BaseExceptionGroup[BaseException]", error).exceptions:
+            yield from _leaves_of(each)
+    else:
+        yield error

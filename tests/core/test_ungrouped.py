@@ -6,8 +6,7 @@ import asyncio
 
 import pytest
 
-from broadcast.core.errors import HaltedError, InputError, LockedError
-from broadcast.core.ungrouped import ungrouped
+from broadcast.core.errors import HaltedError, InputError, LockedError, ungrouped
 
 LOCKED, HALTED, BUG = LockedError("taken over"), HaltedError("the disk is full"), KeyError("bug")
 

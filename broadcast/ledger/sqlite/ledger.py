@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, Self
 
 from broadcast.core.clock import Clock, SystemClock
-from broadcast.core.errors import HaltedError
+from broadcast.core.errors import HaltedError, ungrouped
 from broadcast.core.lifecycle import (
     goes_on_by_itself,
     require_free_account,
@@ -18,7 +18,6 @@ from broadcast.core.lifecycle import (
     require_resumable,
     require_same_account,
 )
-from broadcast.core.ungrouped import ungrouped
 from broadcast.engine.pacer import Known
 from broadcast.ledger.process import this_process
 from broadcast.ledger.sqlite.database import BUSY_TIMEOUT, Database
