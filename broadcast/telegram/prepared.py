@@ -5,7 +5,6 @@ All that stays the same from one delivery of a message to the next is done once,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -17,32 +16,18 @@ from broadcast.telegram.serialised import SerialisedRequest
 from broadcast.telegram.uploads import RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable
     from datetime import datetime
 
     from broadcast.core.clock import Clock
     from broadcast.core.model import Account, Delivery, Message, Outcome, Peer
-    from broadcast.telegram.uploads import Stored, Uploads
+    from broadcast.telegram.uploads import Uploads
 
 MOST_PREPARED = 64
 """Prepared messages that are kept: one text, and each zone or topic in which it is sent."""
 
 LEAST_AHEAD = timedelta(seconds=10)
 """What is scheduled for sooner is sent at once: https://core.telegram.org/api/scheduled-messages"""
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedMessage:
-    """A message that can be sent: everything about its request but the peer and the random_ids."""
-
-    message: Message
-    part: int
-    context: RequestContext
-    stored: tuple[Stored, ...]
-
-    def request(self, peer: Any, numbers: Sequence[int]) -> Any:
-        """The request to an input peer."""
-        return request_of(self.message, self.part, self.context, peer, numbers)
 
 
 class PreparedMessages:
@@ -60,7 +45,7 @@ class PreparedMessages:
     ) -> None:
         self._account, self._find, self._uploads = account, find, uploads
         self._clock = clock
-        self._kept: dict[tuple[int, int, int | None, datetime | None], PreparedMessage] = {}
+        self._kept: dict[Any, tuple[Message, RequestContext]] = {}
         self._serialised: dict[tuple[int, str, int, int | None], SerialisedRequest] = {}
 
     def forget(self) -> None:
@@ -99,26 +84,24 @@ class PreparedMessages:
             return not (message.buttons or message.split)
         return not message.values
 
-    async def prepare(self, delivery: Delivery, *, pays: bool) -> PreparedMessage:
-        """The message of `delivery`, prepared.
+    async def prepare(self, delivery: Delivery, *, pays: bool) -> RequestContext:
+        """What the request for `delivery` needs, its files uploaded.
 
-        Raises RefusedError where it cannot be made so, and what the requests for it raise.
+        Raises RefusedError where it cannot be had, and what the requests for it raise.
         """
-        message, part, topic = delivery.message, delivery.part, delivery.contact.peer.topic
-        at = None if message.when is None else self.scheduled(delivery)
-        key = id(message), part, topic, at
-        found = self._kept.get(key)
-        if found is None:
-            stored, context = await self._context(message, topic, at, pays=pays)
-            found = PreparedMessage(message, part, context, stored)
+        message, topic, at = delivery.message, delivery.contact.peer.topic, self.scheduled(delivery)
+        key = id(message), topic, at
+        if key not in self._kept:
+            context = await self._context(message, topic, at, pays=pays)
             if len(self._kept) >= MOST_PREPARED:
                 self._kept.clear()
-            self._kept[key] = found  # it holds the message, so that its id stays its own
-        return found
+            self._kept[key] = message, context  # the message too, so that its id stays its own
+            return context
+        return self._kept[key][1]
 
-    async def renew(self, prepared: PreparedMessage) -> None:
-        """Telegram has refused the files of `prepared`: ask for them anew, or upload them again."""
-        for file, stored in zip(prepared.message.files, prepared.stored, strict=True):
+    async def renew(self, message: Message, context: RequestContext) -> None:
+        """Telegram has refused the files of `message`: ask for them anew, or upload them again."""
+        for file, stored in zip(message.files, context.stored, strict=True):
             await self._uploads.renew(file, stored)
         self._kept.clear()
 
@@ -141,17 +124,12 @@ class PreparedMessages:
 
     async def _context(
         self, message: Message, topic: int | None, at: datetime | None, *, pays: bool
-    ) -> tuple[tuple[Stored, ...], RequestContext]:
+    ) -> RequestContext:
         send_as, forward = message.send_as, message.forward
         if not (message.files or send_as or forward or topic or at or pays):
-            return (), PLAIN
-        stored = tuple([await self._uploads.stored(file) for file in message.files])
-        media = [
-            place.input_media(spoiler=file.spoiler)
-            for place, file in zip(stored, message.files, strict=True)
-        ]
-        return stored, RequestContext(
-            tuple(media),
+            return PLAIN
+        return RequestContext(
+            tuple([await self._uploads.stored(file) for file in message.files]),
             send_as=send_as and await self._named(send_as, "SEND_AS_INVALID", "to send as"),
             source=forward
             and await self._named(forward.peer, "FORWARD_CHAT_INVALID", "to forward from"),

@@ -1,4 +1,4 @@
-"""A message -> the request that sends it; it asks nobody and sends nothing.
+"""A message -> the request that sends it, and what its answer says; it sends nothing itself.
 
 Which flag each method takes: https://core.telegram.org/method/messages.sendMessage, and likewise
 sendMedia, sendMultiMedia and forwardMessages.
@@ -6,30 +6,38 @@ sendMedia, sendMultiMedia and forwardMessages.
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
 from broadcast.core.model import LinkPreview
 from broadcast.message.text import parts
+from broadcast.telegram.errors import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from broadcast.core.model import Button, Message
+    from broadcast.telegram.uploads import Stored
+
+# An UpdateShortSentMessage begins with its constructor, its flags and the id of the message.
+_SHORT_ANSWER = struct.pack("<I", types.UpdateShortSentMessage.CONSTRUCTOR_ID)
+_ID = struct.Struct("<8xi")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
     """What a request needs beside the message: who is named in it, resolved, and when.
 
-    `media` are the files as Telegram takes them, `source` is where a forward comes from, `topic`
-    that of a forum, `at` the moment for which Telegram is to keep it.
+    `stored` is where the files are, `source` where a forward comes from, `topic` that of a forum,
+    `at` the moment for which Telegram is to keep it.
     """
 
-    media: tuple[Any, ...] = field(default=(), repr=False)
+    stored: tuple[Stored, ...] = field(default=(), repr=False)
     send_as: Any = None
     source: Any = None
     topic: int | None = None
@@ -67,43 +75,27 @@ def request_of(
             top_msg_id=context.topic,
             **flags,
         )
-    text, entities = parts(message)[part] if message.text else ("", ())
+    text, found = parts(message)[part] if message.text else ("", ())
+    entities: list[Any] | None = list(found) or None
+    flags["peer"] = peer
     flags["reply_to"] = _reply_to(message, context.topic)
-    above = message.link_preview is LinkPreview.ABOVE or None
-    if part > 0 or not message.files:
-        return functions.messages.SendMessageRequest(
-            peer=peer,
-            message=text,
-            entities=list(entities) or None,
-            random_id=numbers[0],
-            no_webpage=message.link_preview is LinkPreview.OFF or None,
-            invert_media=above,
-            reply_markup=_markup(message.buttons),
-            **flags,
-        )
-    if len(context.media) == 1:
-        return functions.messages.SendMediaRequest(
-            peer=peer,
-            media=context.media[0],
-            message=text,
-            entities=list(entities) or None,
-            random_id=numbers[0],
-            invert_media=above,
-            reply_markup=_markup(message.buttons),
-            **flags,
-        )
-    album = [
-        types.InputSingleMedia(
-            media=media,
-            message="" if index else text,  # the first one's caption is the album's
-            entities=None if index else list(entities) or None,
-            random_id=number,
-        )
-        for index, (media, number) in enumerate(zip(context.media, numbers, strict=True))
-    ]
-    return functions.messages.SendMultiMediaRequest(
-        peer=peer, multi_media=album, invert_media=above, **flags
-    )
+    flags["invert_media"] = message.link_preview is LinkPreview.ABOVE or None
+    files = zip(context.stored, message.files, strict=True) if part == 0 else ()
+    media = [stored.input_media(spoiler=file.spoiler) for stored, file in files]
+    if len(media) > 1:
+        album = [
+            types.InputSingleMedia(media=file, message="", random_id=number)
+            for file, number in zip(media, numbers, strict=True)
+        ]
+        album[0].message, album[0].entities = text, entities  # the first one's are the album's
+        return functions.messages.SendMultiMediaRequest(multi_media=album, **flags)
+    flags["message"], flags["entities"] = text, entities
+    flags["random_id"] = numbers[0]
+    flags["reply_markup"] = _markup(message.buttons)
+    if media:
+        return functions.messages.SendMediaRequest(media=media[0], **flags)
+    no_webpage = message.link_preview is LinkPreview.OFF or None
+    return functions.messages.SendMessageRequest(no_webpage=no_webpage, **flags)
 
 
 def edit_of(message: Message, peer: Any, message_id: int) -> Any:
@@ -148,3 +140,45 @@ def _link(text: str, url: str) -> Any:
         older: Any = types
         return older.KeyboardButtonUrl(text, url)
     return types.KeyboardInlineButton(text, types.InlineButtonTypeUrl(url))
+
+
+def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
+    """The ids of the messages that `numbers`, their random_ids, made; empty when none is told.
+
+    The first send to a user is answered by UpdateShortSentMessage, a repeat and any send to a
+    chat by Updates: https://core.telegram.org/api/updates
+    """
+    if isinstance(answer, types.UpdateShortSentMessage):
+        return [answer.id]
+    told = {
+        update.random_id: update.id
+        for update in getattr(answer, "updates", ())
+        if isinstance(update, types.UpdateMessageID)
+    }
+    return [told[number] for number in numbers if number in told]
+
+
+def message_id_in(answer: bytes, random_id: int, start: int = 0) -> int | None:
+    """The id of the message that `random_id` made, in a serialised answer; None: it is not told.
+
+    An answer that Telethon cannot read is no error, so the message was accepted. Of a short answer
+    only the id is of interest, and it is at a fixed place.
+    """
+    try:
+        if answer.startswith(_SHORT_ANSWER, start):
+            return _ID.unpack_from(answer, start)[0]
+        whole = BinaryReader(answer[start:]).tgread_object()
+    except UNREADABLE:
+        return None
+    return next(iter(message_ids_of(whole, [random_id])), None)
+
+
+def is_of_schedule(answer: Any) -> bool:
+    """Whether the ids that `answer` tells are of Telegram's schedule, and not of messages.
+
+    https://core.telegram.org/api/scheduled-messages
+    """
+    return any(
+        isinstance(update, types.UpdateNewScheduledMessage)
+        for update in getattr(answer, "updates", ())
+    )

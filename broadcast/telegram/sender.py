@@ -6,21 +6,21 @@ Why raw requests and not `client.send_message`: docs/architecture.md.
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from telethon import errors
-from telethon.tl import functions
+from telethon.tl import functions, types
 
 from broadcast.core.classify import NOT_CONNECTED, finding, reason_of
 from broadcast.core.clock import Clock, SystemClock
-from broadcast.core.errors import HaltedError, LoginRequiredError, MessageError
+from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError, MessageError
 from broadcast.core.ids import random_id
 from broadcast.core.model import Action, Deferred, Failed, Halted, Outcome, Sent
 from broadcast.engine.ports import Terms
 from broadcast.telegram.account import open_account
 from broadcast.telegram.addresses import Address, AddressCache, Addresses
-from broadcast.telegram.answers import is_of_schedule, message_ids_of
 from broadcast.telegram.client import Reconnecting, TelethonClient, disconnect
 from broadcast.telegram.errors import (
     ConnectionLostError,
@@ -28,9 +28,15 @@ from broadcast.telegram.errors import (
     outcome_of,
     telegram_error,
 )
-from broadcast.telegram.prepared import PreparedMessage, PreparedMessages
-from broadcast.telegram.recovery import NOT_TOLD, read_difference, update_state
-from broadcast.telegram.requests import edit_of, numbers_needed
+from broadcast.telegram.prepared import PreparedMessages
+from broadcast.telegram.requests import (
+    RequestContext,
+    edit_of,
+    is_of_schedule,
+    message_ids_of,
+    numbers_needed,
+    request_of,
+)
 from broadcast.telegram.serialised import peer_bytes
 from broadcast.telegram.uploads import EXPIRED, RefusedError, UploadCache, Uploads
 
@@ -49,6 +55,11 @@ _STALE = {"PEER_ID_INVALID", "USER_ID_INVALID", "CHANNEL_INVALID", "CHANNEL_PRIV
 NOT_NOW = Deferred("FLOOD_WAIT", reason_of("FLOOD_WAIT"), 0.0, reached=False)
 """While this one looked somebody up, or uploaded, everybody was asked to wait: do not knock."""
 
+NOT_TOLD = (errors.RPCError, TimeoutError, BroadcastError)
+"""What a question about lost answers raises without that anybody has to stop."""
+
+SLICES = 1000  # of a difference that are read, at most
+
 
 class TelethonTransport:
     """Sends as one account through `client`: see `Connection` in engine/ports.py."""
@@ -61,20 +72,15 @@ class TelethonTransport:
         uploads: UploadCache | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._client, self._account, self._addresses = client, account, addresses
+        self.account = account
+        self._client, self._addresses = client, addresses
         self._clock = clock or SystemClock()
         self._terms = Terms()
         self._uploads = Uploads(client.call, account, uploads, self._told)
         find = partial(addresses.find, client.call)
         self._prepared = PreparedMessages(account, find, self._uploads, self._clock)
 
-    @property
-    def account(self) -> Account:
-        """Who is signed in."""
-        return self._account
-
     def begin(self, terms: Terms) -> None:
-        """See `Transport.begin`."""
         self._terms = terms
         self._prepared.forget()  # who pays is part of a request
 
@@ -82,7 +88,6 @@ class TelethonTransport:
         self._terms.uploaded(file, done)
 
     def send(self, delivery: Delivery) -> Coroutine[Any, Any, Outcome] | Future[Outcome]:
-        """See `Transport.send`. Where all that is needed is at hand there is no task."""
         return self._send_at_once(delivery) or self._send_in_steps(delivery)
 
     def _send_at_once(self, delivery: Delivery) -> Future[Outcome] | None:
@@ -98,12 +103,22 @@ class TelethonTransport:
 
     async def _send_in_steps(self, delivery: Delivery) -> Outcome:
         """Look up, upload, connect anew: whatever it takes."""
+        outcome = await self._try(delivery)
+        stale = isinstance(outcome, Failed) and outcome.error in _STALE
+        if stale and self._addresses.forget(delivery.contact.peer):
+            # Refused, so certainly not sent: look the recipient up once more and try there.
+            outcome = await self._try(delivery)
+        return outcome
+
+    async def _try(self, delivery: Delivery) -> Outcome:
         try:
-            outcome = await self._send(delivery)
-            stale = isinstance(outcome, Failed) and outcome.error in _STALE
-            if stale and self._addresses.forget(delivery.contact.peer):
-                # Refused, so certainly not sent: look the recipient up once more and try there.
-                outcome = await self._send(delivery)
+            address = await self._addresses.find(self._client.call, delivery.contact.peer)
+            if not isinstance(address, Address):
+                return address
+            step = self._deliver if delivery.action is Action.SEND else self._change
+            return await step(delivery, address)
+        except UnreadableAnswerError:
+            return finding("ANSWER_UNREADABLE")
         except (ConnectionLostError, HaltedError):
             return NOT_CONNECTED
         except LoginRequiredError as error:
@@ -112,21 +127,6 @@ class TelethonTransport:
             return refused.outcome
         except MessageError as error:
             return Halted("FILE_CHANGED", str(error))
-        return outcome
-
-    async def _send(self, delivery: Delivery) -> Outcome:
-        peer = delivery.contact.peer
-        try:
-            address = self._addresses.at_hand(peer)
-            if address is None:
-                address = await self._addresses.find(self._client.call, peer)
-                if not isinstance(address, Address):
-                    return address
-            if delivery.action is not Action.SEND:
-                return await self._change(delivery, address)
-            return await self._deliver(delivery, address)
-        except UnreadableAnswerError:
-            return finding("ANSWER_UNREADABLE")
         except (errors.RPCError, errors.AuthKeyNotFound, TimeoutError) as error:
             outcome = outcome_of(error)
             if outcome is None:
@@ -134,37 +134,39 @@ class TelethonTransport:
             return outcome
 
     def is_group(self, peer: Peer) -> bool:
-        """See `Addresses.is_group`."""
         return self._addresses.is_group(peer)
 
     async def _deliver(self, delivery: Delivery, address: Address) -> Outcome:
         message, numbers = delivery.message, self._random_ids(delivery, address)
-        ready = await self._prepared.prepare(delivery, pays=self._terms.pays)
+        context = await self._prepared.prepare(delivery, pays=self._terms.pays)
         if self._terms.held():
             return NOT_NOW
         try:
-            ids, lies_there = await self._post_message(ready, address, numbers)
+            ids, lies_there = await self._post_message(delivery, context, address, numbers)
         except errors.RPCError as error:
             name = telegram_error(error).name
             if message.forward and name == "MESSAGE_ID_INVALID":
                 raise RefusedError(_no_such_post(message.forward)) from error
-            if not (ready.stored and name.startswith(EXPIRED)):
+            if not (context.stored and name.startswith(EXPIRED)):
                 raise
             # Refused, so certainly not sent: with another reference, or a new upload, it can be.
-            await self._prepared.renew(ready)
-            ready = await self._prepared.prepare(delivery, pays=self._terms.pays)
-            ids, lies_there = await self._post_message(ready, address, numbers)
+            await self._prepared.renew(message, context)
+            context = await self._prepared.prepare(delivery, pays=self._terms.pays)
+            ids, lies_there = await self._post_message(delivery, context, address, numbers)
         if lies_there:
-            at = ready.context.at or self._prepared.moment(delivery)
+            at = context.at or self._prepared.moment(delivery)
             return Sent(ids[0] if ids else None, others=tuple(ids[1:]), scheduled_until=at)
-        if ids and ready.stored:
-            for file, stored, number in zip(message.files, ready.stored, ids, strict=False):
-                self._uploads.seen(file, stored, address, number)
+        for file, stored, number in zip(message.files, context.stored, ids, strict=False):
+            self._uploads.seen(file, stored, address, number)
         note = await self._pin(message, address, ids) if message.pin else ""
         return Sent(ids[0] if ids else None, others=tuple(ids[1:]), note=note)
 
     async def _post_message(
-        self, ready: PreparedMessage, address: Address, numbers: Sequence[int]
+        self,
+        delivery: Delivery,
+        context: RequestContext,
+        address: Address,
+        numbers: Sequence[int],
     ) -> tuple[list[int], bool]:
         """The ids of the messages that were made, none when Telegram does not tell; and whether
         these are ids of its schedule.
@@ -172,10 +174,13 @@ class TelethonTransport:
         The answer decides that: by its own clock Telegram may send at once what we wanted to lie
         there, and a repeat close to its time finds what was scheduled long before.
         """
+        peer = address.input_peer()
         try:
-            answer = await self._client.call(ready.request(address.input_peer(), numbers))
+            answer = await self._client.call(
+                request_of(delivery.message, delivery.part, context, peer, numbers)
+            )
         except UnreadableAnswerError:  # no error, so it was accepted
-            return [], ready.context.at is not None
+            return [], context.at is not None
         return message_ids_of(answer, numbers), is_of_schedule(answer)
 
     async def _pin(self, message: Message, address: Address, ids: Sequence[int]) -> str:
@@ -219,25 +224,44 @@ class TelethonTransport:
             await self._client.call(request)
 
     async def update_state(self) -> str | None:
-        """See `Recovery.update_state`."""
-        return await update_state(self._client.call)
+        try:
+            return _packed(await self._client.call(functions.updates.GetStateRequest()))
+        except NOT_TOLD:
+            return None
 
     async def find_ids(
         self, since: str, deliveries: Iterable[Delivery]
     ) -> dict[int, Sequence[int]]:
-        """See `Recovery.find_ids`."""
         made: dict[int, Sequence[int]] = {}
         told: dict[int, int] = {}
         with suppress(*NOT_TOLD):  # what was found until then counts; a recall names the rest
             for delivery in deliveries:
                 made[delivery.position] = await self._numbers(delivery)
-            wanted = {number for numbers in made.values() for number in numbers}
-            await read_difference(self._client.call, since, wanted, told.__setitem__)
+            await self._read_difference(since, told)
         return {
             position: [told[number] for number in numbers if number in told]
             for position, numbers in made.items()
             if numbers and numbers[0] in told
         }
+
+    async def _read_difference(self, since: str, told: dict[int, int]) -> None:
+        """Add the id of each message, by its random_id, that was made since an update state.
+
+        Telegram repeats updateMessageID in the difference: https://core.telegram.org/api/updates
+        """
+        for _ in range(SLICES):
+            pts, qts, date = (int(part) for part in since.split())
+            answer = await self._client.call(
+                functions.updates.GetDifferenceRequest(
+                    pts=pts, date=datetime.fromtimestamp(date, UTC), qts=qts
+                )
+            )
+            for update in getattr(answer, "other_updates", ()):
+                if isinstance(update, types.UpdateMessageID):
+                    told[update.random_id] = update.id
+            if not isinstance(answer, types.updates.DifferenceSlice):
+                return
+            since = _packed(answer.intermediate_state)
 
     async def _numbers(self, delivery: Delivery) -> Sequence[int]:
         address = await self._addresses.find(self._client.call, delivery.contact.peer)
@@ -245,16 +269,16 @@ class TelethonTransport:
 
     def _random_ids(self, delivery: Delivery, address: Address) -> list[int]:
         """One for each message: those of an album after its first count down from part -1."""
-        broadcast, account, key = delivery.broadcast, self._account.id, address.key
+        broadcast, account, key = delivery.broadcast, self.account.id, address.key
         if delivery.contact.peer.topic is not None:
             key = f"{key}/{delivery.contact.peer.topic}"
         more = range(1, numbers_needed(delivery.message, delivery.part))
         parts = (delivery.part, *(-place for place in more))
         return [random_id(broadcast, account, key, part) for part in parts]
 
-    async def close(self) -> None:
-        """Disconnect."""
-        await self._client.close()
+
+def _packed(state: Any) -> str:
+    return f"{state.pts} {state.qts} {int(state.date.timestamp())}"
 
 
 def _no_such_post(forward: Forward) -> Halted:
