@@ -24,8 +24,7 @@ from broadcast.core.model import Account
 from broadcast.disk.private import only_process
 from broadcast.telegram.client import disconnect, make_client
 from broadcast.telegram.errors import LOST, UNREADABLE, UnreadableAnswerError, refusal
-from broadcast.telegram.server_keys import trusted
-from broadcast.telegram.session import is_held, open_session
+from broadcast.telegram.session import is_held, open_session, trusted
 from broadcast.telegram.sign_in import GONE, get_me, in_time, sign_in
 
 if TYPE_CHECKING:

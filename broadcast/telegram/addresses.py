@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from telethon import errors
+from telethon import errors, utils
 from telethon.tl import functions, types
 
 from broadcast.core.classify import finding
@@ -158,8 +158,10 @@ class Addresses:
             number = int(peer.value)
             if -CHANNEL_OFFSET < number < 0:
                 return Address("chat", -number)
+            if self._account.is_bot and number > 0:
+                return Address("user", number)
             if self._account.is_bot:
-                return _address_of_id(number)
+                return Address("channel", -number - CHANNEL_OFFSET)
             return Address("me", number) if number == self._account.id else None
         return Address("me", self._account.id) if peer.kind is PeerKind.ME else None
 
@@ -247,22 +249,11 @@ _QUESTIONS: dict[PeerKind, Callable[[str], Any]] = {
 def _answer(found: Any) -> Address | None:
     if isinstance(found, types.contacts.ResolvedPeer):
         for entity in (*found.users, *found.chats):
-            if entity.id == _bare_id(found.peer):
+            if entity.id == utils.get_peer_id(found.peer, add_mark=False):
                 return _address(entity)
         return None
     chat = getattr(found, "chat", None)  # ChatInviteAlready, ChatInvitePeek; else not a member
     return None if chat is None or isinstance(found, types.ChatInvite) else _address(chat)
-
-
-def _bare_id(peer: Any) -> int:
-    for name in ("user_id", "chat_id", "channel_id"):
-        if hasattr(peer, name):
-            return getattr(peer, name)
-    raise TypeError(type(peer).__name__)
-
-
-def _address_of_id(number: int) -> Address:
-    return Address("user", number) if number > 0 else Address("channel", -number - CHANNEL_OFFSET)
 
 
 def _address(entity: Any) -> Address | None:
@@ -287,8 +278,7 @@ def _by_keys(entities: Iterable[Any]) -> dict[str, Address]:
         address = _address(entity)
         if address is None:
             continue
-        marked = {"user": entity.id, "chat": -entity.id, "channel": -entity.id - CHANNEL_OFFSET}
-        found[f"{PeerKind.ID}:{marked[address.kind]}"] = address
+        found[f"{PeerKind.ID}:{utils.get_peer_id(entity)}"] = address
         names = [getattr(entity, "username", None)]
         names += [name.username for name in getattr(entity, "usernames", None) or ()]
         for name in filter(None, names):
@@ -337,10 +327,10 @@ async def _dialogs(call: Call) -> Iterable[Any]:
         if isinstance(page, types.messages.Dialogs) or len(page.dialogs) < DIALOGS_PAGE:
             break
         last = page.dialogs[-1]
-        dates = {(_bare_id(message.peer_id), message.id): message.date for message in page.messages}
-        addresses = {e.id: _address(e) for e in (*page.users, *page.chats)}
-        address = addresses.get(_bare_id(last.peer))
+        key = f"{PeerKind.ID}:{utils.get_peer_id(last.peer)}"
+        address = _by_keys((*page.users, *page.chats)).get(key)
         offset_peer = address.input_peer() if address else types.InputPeerEmpty()
-        offset_date = dates.get((_bare_id(last.peer), last.top_message))
         offset_id = last.top_message
+        dates = (m.date for m in page.messages if (m.peer_id, m.id) == (last.peer, offset_id))
+        offset_date = next(dates, None)
     return entities

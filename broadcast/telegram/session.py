@@ -1,20 +1,29 @@
-"""Opens the session of an account, a file or a text, for this user alone; it does not connect."""
+"""Opens the session of an account, and says whose server is trusted; it does not connect.
+
+The session is a file or a text, for this user alone.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 import struct
+from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from telethon.crypto import rsa
 from telethon.sessions import SQLiteSession, StringSession
 
 from broadcast.core.errors import LockedError, NextStep, SettingsError
 from broadcast.disk.private import cannot_write
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from broadcast.core.access import Access
+
+_key_uses: Counter[int] = Counter()  # of each key that is trusted, by its fingerprint
 
 
 def open_session(access: Access) -> StringSession | SQLiteSession:
@@ -74,3 +83,32 @@ def is_held(error: Exception) -> bool:
     """Whether another program writes to the session file right now."""
     code = error.sqlite_errorcode if isinstance(error, sqlite3.OperationalError) else None
     return code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+
+
+@contextmanager
+def trusted(pem: str) -> Generator[None]:
+    """Trust the key `pem`, a PKCS#1 `RSA PUBLIC KEY`, until the last who asked for it is done.
+
+    Telethon keeps such keys for the whole process: one that stayed would let whoever has its
+    private half, and for the sandbox that is everybody, pass for Telegram. Raises SettingsError.
+    """
+    try:
+        key = rsa.rsa.PublicKey.load_pkcs1(pem.encode("ascii"))
+    except Exception as error:  # PEM, base64 and ASN.1 have each their own
+        raise SettingsError(
+            "TELEGRAM_SERVER_KEY: the file is not a valid RSA public key"
+        ) from error
+    fingerprint = rsa._compute_fingerprint(key)  # noqa: SLF001 - the name under which it lies there
+    was_there = fingerprint in rsa._server_keys and not _key_uses[fingerprint]  # noqa: SLF001
+    if was_there:  # it is one of Telegram's own, and stays
+        yield
+        return
+    rsa.add_key(pem, old=False)
+    _key_uses[fingerprint] += 1
+    try:
+        yield
+    finally:
+        _key_uses[fingerprint] -= 1
+        if not _key_uses[fingerprint]:
+            del _key_uses[fingerprint]
+            rsa._server_keys.pop(fingerprint, None)  # noqa: SLF001

@@ -12,7 +12,7 @@ import asyncio
 import secrets
 import sqlite3
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from hashlib import md5, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -28,7 +28,7 @@ from broadcast.telegram.addresses import Address
 from broadcast.telegram.errors import UnreadableAnswerError, telegram_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from broadcast.core.model import Account, Outcome
     from broadcast.telegram.addresses import Call
@@ -88,15 +88,12 @@ class UploadCache:
         row: Any = None
         with suppress(sqlite3.Error):  # then it is uploaded again
             row = self._file.execute(
-                "SELECT kind, id, access_hash, reference, seen_kind, seen_id, seen_hash, "
-                "seen_message FROM upload WHERE account = ? AND content = ?",
-                (account, content),
+                "SELECT * FROM upload WHERE account = ? AND content = ?", (account, content)
             ).fetchone()
         if row is None:
             return None
-        seen = None if row[4] is None else (Address(row[4], row[5], row[6]), row[7])
-        kind, number, access_hash, reference = row[:4]
-        return Stored(kind, number, access_hash, reference, seen)
+        seen = None if row[6] is None else (Address(*row[6:9]), row[9])
+        return Stored(*row[2:6], seen=seen)
 
     def put(self, account: int, content: str, stored: Stored | None) -> None:
         """Keep where the content is; None: nowhere any more."""
@@ -106,20 +103,11 @@ class UploadCache:
                     "DELETE FROM upload WHERE account = ? AND content = ?", (account, content)
                 )
                 return
-            address, message = stored.seen or (None, None)
-            seen = (address.kind, address.id, address.access_hash) if address else (None,) * 3
+            *place, seen = astuple(stored)
+            (kind, number, access_hash), message = seen or ((None, None, None), None)
             self._file.execute(
                 "INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    account,
-                    content,
-                    stored.kind,
-                    stored.id,
-                    stored.access_hash,
-                    stored.reference,
-                    *seen,
-                    message,
-                ),
+                (account, content, *place, kind, number, access_hash, message),
             )
 
     def close(self) -> None:
@@ -301,15 +289,7 @@ async def _together(work: Callable[[], Any], count: int) -> None:
             for _ in range(count):
                 group.create_task(work())
     except BaseExceptionGroup as several:
-        raise next(_leaves(several)) from several
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
-        for inner in error.exceptions:
-            yield from _leaves(inner)
-    else:
-        yield error
+        raise several.exceptions[0] from several
 
 
 def _opened(file: Attachment) -> BinaryIO:

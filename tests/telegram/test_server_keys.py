@@ -12,7 +12,7 @@ from broadcast.core.errors import LoginRequiredError, SettingsError
 from broadcast.sandbox.protocol.crypto import ServerKey
 from broadcast.sandbox_app import open_sandbox
 from broadcast.telegram.account import open_account
-from broadcast.telegram.server_keys import trusted
+from broadcast.telegram.session import trusted
 
 if TYPE_CHECKING:
     from pathlib import Path
