@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from telethon.tl import functions, types
 
-from broadcast.core.model import Account, Action, Delivery, Failed, Message, Outcome, Sent
+from broadcast.core.model import Account, Action, Delivery, Failed, Halted, Message, Outcome, Sent
 from broadcast.engine.ports import Connection, Terms
+from broadcast.message.files import look_from
 from broadcast.people.lists import contact
 from broadcast.telegram.addresses import Address, AddressCache, Addresses
 from broadcast.telegram.errors import UnreadableAnswerError
@@ -25,6 +26,7 @@ NEWER = {  # whose answers cannot be read
     functions.messages.EditMessageRequest,
     functions.messages.DeleteMessagesRequest,
     functions.messages.UpdatePinnedMessageRequest,
+    functions.messages.UploadMediaRequest,
     functions.contacts.ResolveUsernameRequest,
 }
 
@@ -42,6 +44,9 @@ class Telegram:
             raise UnreadableAnswerError
         if isinstance(request, functions.contacts.GetContactsRequest):
             return types.contacts.Contacts([], 0, [])
+        if isinstance(request, functions.messages.UploadMediaRequest):
+            file = types.Document(5, 6, b"reference", None, "text/plain", 5, 2, [])
+            return types.MessageMediaDocument(document=file)
         return types.UpdateShortSentMessage(id=77, pts=5, pts_count=1, date=None)
 
     def post_serialised(self, data: bytes, random_id: int) -> asyncio.Future[Outcome]:
@@ -114,6 +119,27 @@ async def test_a_change_that_is_answered_unreadably_is_made(
     transport, _ = make(PERSON)
     delivery = Delivery("b", 0, contact("@ana"), Message("Hi"), action=action, message_id=5)
     assert await transport.send(delivery) == Sent(5)
+
+
+async def test_an_upload_that_is_answered_unreadably_halts_and_nothing_is_sent(
+    make: Callable[[Account], Made], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transport, telegram = make(PERSON)
+    (tmp_path / "car.txt").write_text("a car")
+    file = look_from(tmp_path)("car.txt", as_document=True)
+    delivery = Delivery("b", 0, contact("@ana"), Message("Hi", files=(file,)))
+    outcome = await transport.send(delivery)
+    assert isinstance(outcome, Halted)
+    assert outcome.error == "ANSWER_UNREADABLE"
+    assert outcome.resumable
+    assert "car.txt was uploaded, but where to is not known" in outcome.reason
+    assert isinstance(telegram.asked[-1], functions.messages.UploadMediaRequest)
+
+    monkeypatch.setattr(f"{__name__}.NEWER", set())  # after an update
+    assert await transport.send(delivery) == Sent(77)
+    kinds = [type(request) for request in telegram.asked]
+    assert kinds.count(functions.upload.SaveFilePartRequest) == 1  # the parts had arrived
+    assert kinds[-1] is functions.messages.SendMediaRequest
 
 
 async def test_a_look_up_that_is_answered_unreadably_has_failed_and_says_why(
