@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from broadcast.sandbox.limits import Limits
     from broadcast.sandbox.virtual_time import VirtualLoop
     from broadcast.sandbox.world import World
-    from broadcast.telegram.addresses import Address
 
 
 class RehearsalStages:
@@ -94,7 +93,7 @@ class _StageAccounts:
         loop = self._loop
         client = DirectClient(world, loop, is_bot=self._is_bot)
         account = Account(client.me.id, self._is_bot, client.me.first_name or "")
-        addresses = Addresses(account, _Kept(), loop)
+        addresses = Addresses(account, None, loop)
         return world, TelethonTransport(client, account, addresses, clock=loop)
 
     def stars(self) -> Decimal:
@@ -125,19 +124,3 @@ def _limits(known: Known) -> Limits:
         user_messages_per_second=rate,
         user_burst=burst,
     )
-
-
-class _Kept:
-    """Keeps the addresses that were looked up as long as the process lives."""
-
-    def __init__(self) -> None:
-        self._addresses: dict[str, Address] = {}
-
-    def get(self, account: int, peer: str) -> Address | None:
-        return self._addresses.get(peer)
-
-    def put(self, account: int, peer: str, address: Address) -> None:
-        self._addresses[peer] = address
-
-    def forget(self, account: int, peer: str) -> None:
-        self._addresses.pop(peer, None)

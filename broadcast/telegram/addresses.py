@@ -1,32 +1,23 @@
-"""Answers where to reach a peer; it never hands Telethon a string, which guesses by display name.
-
-What was looked up is kept in one small file for all accounts, keyed by (account, peer): an access
-hash is worth something only to the account that received it, and look-ups flood soon.
-"""
+"""Answers where to reach a peer; it gives Telethon no string, which guesses by display name."""
 
 from __future__ import annotations
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from telethon import errors, utils
 from telethon.tl import functions, types
 
 from broadcast.core.classify import finding
 from broadcast.core.clock import Clock, SystemClock
-from broadcast.core.errors import SettingsError
 from broadcast.core.model import Deferred, Outcome, Peer, PeerKind
 from broadcast.core.peers import CHANNEL_OFFSET
-from broadcast.disk.private import cannot_write, make_private
 from broadcast.telegram.errors import UnreadableAnswerError, outcome_of
+from broadcast.telegram.kept import Kept
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from broadcast.core.model import Account
 
 Call = Callable[[Any], Awaitable[Any]]
@@ -67,84 +58,28 @@ class Address:
                 return types.InputPeerSelf()
 
 
-class KeptAddresses(Protocol):
-    """What was looked up, by account and peer."""
+class AddressCache(Kept[Address]):
+    """Addresses on disk, by account and peer: look-ups flood soon."""
 
-    def get(self, account: int, peer: str) -> Address | None:
-        """The address that was kept for `peer`, if any."""
-        ...
-
-    def put(self, account: int, peer: str, address: Address) -> None:
-        """Keep `address` for `peer`."""
-        ...
-
-    def forget(self, account: int, peer: str) -> None:
-        """Drop what was kept for `peer`: it has turned out to be stale."""
-        ...
-
-
-class AddressCache:
-    """Addresses on disk, keyed by (account, peer)."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            make_private(path.parent)
-            path.touch(mode=0o600)
-            self._file = sqlite3.connect(path, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("PRAGMA synchronous=NORMAL")
-            self._file.execute(
-                "CREATE TABLE IF NOT EXISTS address (account INTEGER, peer TEXT, kind TEXT, "
-                "id INTEGER, access_hash INTEGER, PRIMARY KEY (account, peer)) WITHOUT ROWID"
-            )
-        except OSError as error:
-            raise SettingsError(cannot_write(path.parent, error)) from error
-        except sqlite3.Error as error:
-            raise SettingsError(
-                f"{path}: cannot be used ({error}). It only keeps what was looked up: move it away"
-            ) from error
-
-    def get(self, account: int, peer: str) -> Address | None:
-        """The address that was kept for `peer`, if any."""
-        row = self._execute(
-            "SELECT kind, id, access_hash FROM address WHERE account = ? AND peer = ?",
-            (account, peer),
-        )
-        return Address(*row) if row else None
-
-    def put(self, account: int, peer: str, address: Address) -> None:
-        """Keep `address` for `peer`."""
-        self._execute(
-            "INSERT OR REPLACE INTO address VALUES (?, ?, ?, ?, ?)",
-            (account, peer, address.kind, address.id, address.access_hash),
-        )
-
-    def forget(self, account: int, peer: str) -> None:
-        """Drop what was kept for `peer`: it has turned out to be stale."""
-        self._execute("DELETE FROM address WHERE account = ? AND peer = ?", (account, peer))
-
-    def _execute(self, statement: str, values: tuple[object, ...]) -> Any | None:
-        """The first row. A file that fails in mid-run costs a look-up and never the run."""
-        with suppress(sqlite3.Error):
-            return self._file.execute(statement, values).fetchone()
-        return None
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    table, key, value = "address", "peer", Address
 
 
 class Addresses:
-    """Finds the address of a peer for one account: kept, known, or looked up."""
+    """Finds the address of a peer for one account: kept, known, or looked up.
 
-    def __init__(self, account: Account, cache: KeptAddresses, clock: Clock | None = None) -> None:
+    `cache` keeps for the next run what was looked up; None: nothing is kept.
+    """
+
+    def __init__(
+        self, account: Account, cache: AddressCache | None, clock: Clock | None = None
+    ) -> None:
         self._account, self._cache = account, cache
         self._clock = clock or SystemClock()
         self._contacts: dict[str, Address] | None = None  # a user's own, asked once when needed
         self._chats: dict[str, Address] | None = None
         self._groups: set[str] = set()  # peers that turned out to be groups
         self._asking = asyncio.Lock()
-        self._found_now: set[str] = set()  # by this run, so not stale
+        self._found: dict[str, Address] = {}  # by this run, so not stale
         self._lookups_held: Deferred | None = None
         self._lookups_held_until = 0.0
 
@@ -171,12 +106,13 @@ class Addresses:
         at_hand = self.at_hand(peer)
         if at_hand is not None:
             return at_hand
-        found = self._cache.get(self._account.id, peer.key)
+        found = self._found.get(peer.key) or self._kept(peer)
         if found is None:
             found = await self._ask(call, peer)
             if isinstance(found, Address):
-                self._cache.put(self._account.id, peer.key, found)
-                self._found_now.add(peer.key)
+                self._found[peer.key] = found
+                if self._cache is not None:
+                    self._cache.put(self._account.id, peer.key, found)
         if isinstance(found, Address) and found.is_group:
             self._groups.add(peer.key)
         return found
@@ -190,10 +126,13 @@ class Addresses:
     def forget(self, peer: Peer) -> bool:
         """Drop an address that was refused; False when there is no reason to call it stale."""
         peer = peer.chat
-        if peer.key in self._found_now or self._cache.get(self._account.id, peer.key) is None:
+        if self._cache is None or peer.key in self._found or self._kept(peer) is None:
             return False
         self._cache.forget(self._account.id, peer.key)
         return True
+
+    def _kept(self, peer: Peer) -> Address | None:
+        return self._cache and self._cache.get(self._account.id, peer.key)
 
     async def _ask(self, call: Call, peer: Peer) -> Address | Outcome:
         if not self._account.is_bot and peer.kind is not PeerKind.INVITE:

@@ -142,7 +142,7 @@ class TelethonTransport:
         if self._terms.held():
             return NOT_NOW
         try:
-            ids, lies_there = await self._post_message(delivery, context, address, numbers)
+            ids, is_scheduled = await self._post_message(delivery, context, address, numbers)
         except errors.RPCError as error:
             name = telegram_error(error).name
             if message.forward and name == "MESSAGE_ID_INVALID":
@@ -152,8 +152,8 @@ class TelethonTransport:
             # Refused, so certainly not sent: with another reference, or a new upload, it can be.
             await self._prepared.renew(message, context)
             context = await self._prepared.prepare(delivery, pays=self._terms.pays)
-            ids, lies_there = await self._post_message(delivery, context, address, numbers)
-        if lies_there:
+            ids, is_scheduled = await self._post_message(delivery, context, address, numbers)
+        if is_scheduled:
             at = context.at or self._prepared.moment(delivery)
             return Sent(ids[0] if ids else None, others=tuple(ids[1:]), scheduled_until=at)
         for file, stored, number in zip(message.files, context.stored, ids, strict=False):

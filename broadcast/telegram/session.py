@@ -98,7 +98,7 @@ def trusted(pem: str) -> Generator[None]:
         raise SettingsError(
             "TELEGRAM_SERVER_KEY: the file is not a valid RSA public key"
         ) from error
-    fingerprint = rsa._compute_fingerprint(key)  # noqa: SLF001 - the name under which it lies there
+    fingerprint = rsa._compute_fingerprint(key)  # noqa: SLF001 - its key in that dictionary
     was_there = fingerprint in rsa._server_keys and not _key_uses[fingerprint]  # noqa: SLF001
     if was_there:  # it is one of Telegram's own, and stays
         yield

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import sqlite3
-from contextlib import closing, suppress
-from dataclasses import astuple, dataclass, replace
+from contextlib import closing
+from dataclasses import dataclass, replace
 from hashlib import md5, sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -24,14 +23,14 @@ from broadcast.core.classify import classify
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Attachment, Failed, Halted, Media
 from broadcast.message.files import require_allowed, require_unchanged
-from broadcast.telegram.addresses import Address
 from broadcast.telegram.errors import UnreadableAnswerError, telegram_error
+from broadcast.telegram.kept import Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from broadcast.core.model import Account, Outcome
-    from broadcast.telegram.addresses import Call
+    from broadcast.telegram.addresses import Address, Call
 
 PART = 512 * 1024
 """Bytes of one part, the greatest: https://core.telegram.org/api/files#uploading-files"""
@@ -55,13 +54,16 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """Where Telegram has a file. `seen` is a message that carries it, once there is one."""
+    """Where Telegram has a file; and a message that was seen to carry it, once there is one."""
 
     kind: str  # photo or document
     id: int
     access_hash: int
     reference: bytes
-    seen: tuple[Address, int] | None = None
+    seen_kind: str | None = None
+    seen_id: int = 0
+    seen_hash: int = 0
+    seen_message: int = 0
 
     def input_media(self, *, spoiler: bool) -> Any:
         """The file as messages take it."""
@@ -72,47 +74,10 @@ class Stored:
         return types.InputMediaDocument(document, spoiler=spoiler or None)
 
 
-class UploadCache:
-    """What is stored, on disk, keyed by account and content. It is beside the addresses."""
+class UploadCache(Kept[Stored]):
+    """What is stored, on disk, by account and content. It is in the same file as the addresses."""
 
-    def __init__(self, path: Path | str) -> None:
-        self._file = sqlite3.connect(path, isolation_level=None)
-        self._file.execute(
-            "CREATE TABLE IF NOT EXISTS upload (account INTEGER, content TEXT, kind TEXT, "
-            "id INTEGER, access_hash INTEGER, reference BLOB, seen_kind TEXT, seen_id INTEGER, "
-            "seen_hash INTEGER, seen_message INTEGER, PRIMARY KEY (account, content))"
-        )
-
-    def get(self, account: int, content: str) -> Stored | None:
-        """What is stored of this content, if anything."""
-        row: Any = None
-        with suppress(sqlite3.Error):  # then it is uploaded again
-            row = self._file.execute(
-                "SELECT * FROM upload WHERE account = ? AND content = ?", (account, content)
-            ).fetchone()
-        if row is None:
-            return None
-        seen = None if row[6] is None else (Address(*row[6:9]), row[9])
-        return Stored(*row[2:6], seen=seen)
-
-    def put(self, account: int, content: str, stored: Stored | None) -> None:
-        """Keep where the content is; None: nowhere any more."""
-        with suppress(sqlite3.Error):
-            if stored is None:
-                self._file.execute(
-                    "DELETE FROM upload WHERE account = ? AND content = ?", (account, content)
-                )
-                return
-            *place, seen = astuple(stored)
-            (kind, number, access_hash), message = seen or ((None, None, None), None)
-            self._file.execute(
-                "INSERT OR REPLACE INTO upload VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (account, content, *place, kind, number, access_hash, message),
-            )
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    table, key, value = "upload", "content", Stored
 
 
 class Uploads:
@@ -149,8 +114,15 @@ class Uploads:
     def seen(self, file: Attachment, stored: Stored, address: Address, message: int) -> None:
         """A message that carries `file` tells its reference anew, should that expire."""
         content = _content(file)
-        if stored.seen is None and self._stored.get(content) is stored:
-            self._keep(content, replace(stored, seen=(address, message)))
+        if stored.seen_kind is None and self._stored.get(content) is stored:
+            told = replace(
+                stored,
+                seen_kind=address.kind,
+                seen_id=address.id,
+                seen_hash=address.access_hash,
+                seen_message=message,
+            )
+            self._keep(content, told)
 
     async def renew(self, file: Attachment, stored: Stored) -> None:
         """`stored` was refused. Whoever asks next gets another reference, or a new upload."""
@@ -166,7 +138,10 @@ class Uploads:
         if stored is not None:
             self._stored[content] = stored
         if self._cache is not None:
-            self._cache.put(self._account, content, stored)
+            if stored is None:
+                self._cache.forget(self._account, content)
+            else:
+                self._cache.put(self._account, content, stored)
 
     async def _find(self, file: Attachment, content: str) -> Stored:
         require_allowed(file, is_premium=self._is_premium)
@@ -261,12 +236,11 @@ class Uploads:
 
     async def _told_anew(self, stored: Stored) -> Stored | None:
         """`stored` with the reference that a message which carries it has now."""
-        if stored.seen is None:
+        if stored.seen_kind is None:
             return None
-        address, message = stored.seen
-        asked: Any = [types.InputMessageID(message)]
-        if address.kind == "channel":
-            channel = types.InputChannel(address.id, address.access_hash)
+        asked: Any = [types.InputMessageID(stored.seen_message)]
+        if stored.seen_kind == "channel":
+            channel = types.InputChannel(stored.seen_id, stored.seen_hash)
             request = functions.channels.GetMessagesRequest(channel, asked)
         else:
             request = functions.messages.GetMessagesRequest(asked)
