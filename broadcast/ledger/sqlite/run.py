@@ -152,7 +152,7 @@ class SqliteRun:
         new = _Settled(self.broadcast, milliseconds(now))
         for delivery, outcome in results:
             new.add(delivery, outcome)
-        settled = [row[0] for row in new.final]
+        settled = [row[0] for row in (*new.final, *new.again)]
         with_them = self._parts_after(sql, [row[0] for row in new.final if not row[1]])
         missing = finding("PART_MISSING")
         for later in with_them:
@@ -173,7 +173,6 @@ class SqliteRun:
         if self._has_parts:
             sql.many("release_next_part", ((row[0],) for row in final if row[1]))
         self._close(sql, settled)
-        self._close(sql, [row[0] for row in new.again])
         return [(later, missing) for later in with_them]
 
     @property

@@ -16,11 +16,6 @@ WHERE number = :number;
 UPDATE broadcast SET due_first = :first, due_last = :last, at_telegram = :at_telegram
 WHERE number = :number;
 
--- name: set_all_waiting
--- One moment for the recipients up to here, as it turns out, and not for all of them.
-INSERT INTO waiting (key, due, attempts)
-SELECT key, :due, 0 FROM recipient WHERE key BETWEEN :low AND :high AND part IS NULL;
-
 -- name: hand_out_from_waiting
 -- Where each recipient has a time of their own, all of them stand in `waiting`: no slice is claimed.
 UPDATE broadcast SET next_position = end_position WHERE number = :number;
