@@ -1,7 +1,7 @@
 """Cuts the bytes of one TCP connection into MTProto packets and back; refuses to look inside.
 
 The transports of https://core.telegram.org/mtproto/mtproto-transports except the obfuscated ones:
-full, abridged, intermediate and padded intermediate, told apart by a connection's first bytes.
+full, abridged, intermediate and padded intermediate. A connection's first bytes say which it is.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ class Full:
         self._wrapped = 0
 
     def take(self, buffer: bytearray) -> bytes | None:
-        """Remove the first packet, its sequence number and checksum being right."""
         if len(buffer) < 8:
             return None
         length, sequence = _LENGTH_AND_SEQUENCE.unpack_from(buffer)
@@ -60,7 +59,6 @@ class Full:
         return body[8:]
 
     def wrap(self, packet: bytes) -> bytes:
-        """Number the packet and add its checksum."""
         body = _LENGTH_AND_SEQUENCE.pack(len(packet) + 12, self._wrapped) + packet
         self._wrapped += 1
         return body + _LENGTH.pack(crc32(body))
@@ -70,12 +68,11 @@ class Abridged:
     """The length in words, in one byte or in four: mtproto-transports#abridged."""
 
     def take(self, buffer: bytearray) -> bytes | None:
-        """Remove the first packet."""
         if not buffer:
             return None
         head, words = 1, buffer[0]
         if words > 0x7F:
-            raise FramingError("quick acknowledgements are not spoken here")
+            raise FramingError("quick acknowledgements are not supported")
         if words == 0x7F:
             if len(buffer) < 4:
                 return None
@@ -83,7 +80,6 @@ class Abridged:
         return _take(buffer, head, words * 4)
 
     def wrap(self, packet: bytes) -> bytes:
-        """Put the length before the packet."""
         words = len(packet) // 4
         if words < 0x7F:
             return bytes([words]) + packet
@@ -98,13 +94,11 @@ class Intermediate:
     """
 
     def take(self, buffer: bytearray) -> bytes | None:
-        """Remove the first packet."""
         if len(buffer) < 4:
             return None
         return _take(buffer, 4, _LENGTH.unpack_from(buffer)[0])
 
     def wrap(self, packet: bytes) -> bytes:
-        """Put the length before the packet."""
         return _LENGTH.pack(len(packet)) + packet
 
 

@@ -1,6 +1,7 @@
-"""Keeps what Telegram has told over runs, in one small file for all accounts; it asks nobody.
+"""Keeps for the next run what Telegram has answered, in one small file; it asks Telegram nothing.
 
-Keyed by account, too: an access hash is worth something only to the account that received it.
+One file is for all accounts, and an access hash is valid only for the account that received it: so
+the account is part of each key.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ NOT_NOW = Deferred("FLOOD_WAIT", reason_of("FLOOD_WAIT"), 0.0, reached=False)
 """While this one looked somebody up, or uploaded, everybody was asked to wait: do not knock."""
 
 NOT_TOLD = (errors.RPCError, TimeoutError, BroadcastError)
-"""What a question about lost answers raises without that anybody has to stop."""
+"""What a question about lost answers may raise: nobody has to stop for it."""
 
 SLICES = 1000  # of a difference that are read, at most
 
@@ -171,8 +171,8 @@ class TelethonTransport:
         """The ids of the messages that were made, none when Telegram does not tell; and whether
         these are ids of its schedule.
 
-        The answer decides that: by its own clock Telegram may send at once what we wanted to lie
-        there, and a repeat close to its time finds what was scheduled long before.
+        The answer decides that: by its own clock Telegram may send at once what we wanted to
+        schedule, and a repeat close to its time finds what was scheduled long before.
         """
         peer = address.input_peer()
         try:

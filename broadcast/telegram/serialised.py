@@ -34,16 +34,15 @@ class SerialisedRequest:
 
     def __init__(self, message: Message, make: Callable[[Message, Any, int], TLRequest]) -> None:
         self.message, self._make = message, make
-        whole, marks = _whole(make(message, _NOBODY, _MARK - 1)), [_NUMBER.pack(_MARK - 1)]
+        # Values are no part of what stays: here the text has its placeholders in their place.
+        bare = replace(message, values=()) if message.values else message
+        whole = _whole(make(bare, _NOBODY, _MARK - 1))
+        marks = [bytes(_NOBODY), _NUMBER.pack(_MARK - 1)]
         self._has_entities = False
         if message.values:
-            # Values are no part of what stays: here the text has its placeholders in their place.
-            bare = replace(message, values=())
             text, entities = parse(bare)
-            whole = _whole(make(bare, _NOBODY, _MARK - 1))
             self._has_entities = bool(entities)
             marks += [_text(text), *([_vector(entities)] if entities else ())]
-        marks.insert(0, bytes(_NOBODY))
         places = sorted((whole.index(mark), index) for index, mark in enumerate(marks))
         self._order = [index for _, index in places]
         self._pieces: list[bytes] = []
@@ -59,17 +58,14 @@ class SerialisedRequest:
         if message.values:
             text, entities = parse(message)
             if bool(entities) != self._has_entities:  # a value that is empty was all there was
-                return self._filled_anew(peer, random_id, message)
+                whole = _whole(self._make(message, _NOBODY, random_id))
+                return whole.replace(bytes(_NOBODY), peer, 1)
             parts += (_text(text), _vector(entities)) if entities else (_text(text),)
         filled: list[bytes] = []
         for piece, index in zip(self._pieces, self._order, strict=True):
             filled += piece, parts[index]
         filled.append(self._tail)
         return b"".join(filled)
-
-    def _filled_anew(self, peer: bytes, random_id: int, message: Message) -> bytes:
-        whole = _whole(self._make(message, _NOBODY, random_id))
-        return whole.replace(bytes(_NOBODY), peer, 1)
 
 
 def _whole(request: TLRequest) -> bytes:

@@ -61,8 +61,12 @@ _ASYNC = ("_recv_loop", "_send_loop", "_process_message", "_handle_rpc_result", 
 def missing_in_telethon() -> Iterator[str]:
     """What the fast path needs and Telethon does not have: nothing as a rule."""
     for (path, name), (parameters, names) in _FUNCTIONS.items():
-        function = _found(path, name)
-        where = f"{path.partition(':')[2]}.{name}"
+        module, _, cls = path.partition(":")
+        where = f"{cls}.{name}"
+        try:
+            function: Any = getattr(getattr(import_module(f"telethon.{module}"), cls), name)
+        except (ImportError, AttributeError):
+            function = None
         if not inspect.isfunction(function):
             yield where
             continue
@@ -70,15 +74,6 @@ def missing_in_telethon() -> Iterator[str]:
         yield from _not_in(inspect.unwrap(function).__code__.co_names, names, where)
         if path == _SENDER and name in _ASYNC and not inspect.iscoroutinefunction(function):
             yield f"{where} is not async"
-
-
-def _found(path: str, name: str) -> Any:
-    """The function of a class, None when there is none."""
-    module, _, cls = path.partition(":")
-    try:
-        return getattr(getattr(import_module(f"telethon.{module}"), cls), name, None)
-    except (ImportError, AttributeError):
-        return None
 
 
 def _not_in(there: Iterable[str], wanted: str, where: str) -> Iterator[str]:

@@ -98,7 +98,7 @@ class Uploads:
         self._locks: dict[str, asyncio.Lock] = {}
 
     async def stored(self, file: Attachment) -> Stored:
-        """Where `file` is; it is uploaded first where it is nowhere. One upload serves everybody.
+        """Where Telegram has `file`, uploaded first if it is new. One upload serves everybody.
 
         Raises RefusedError, MessageError when the file is not what it was, and what `call` raises.
         """
@@ -112,7 +112,7 @@ class Uploads:
         return found
 
     def seen(self, file: Attachment, stored: Stored, address: Address, message: int) -> None:
-        """A message that carries `file` tells its reference anew, should that expire."""
+        """A message carries `file`: it tells a new reference when this one has expired."""
         content = _content(file)
         if stored.seen_kind is None and self._stored.get(content) is stored:
             told = replace(
@@ -132,7 +132,7 @@ class Uploads:
             if now is None or (now.id, now.reference) != (stored.id, stored.reference):
                 return  # somebody else has done it
             del self._stored[content]
-            self._keep(content, await self._told_anew(now))
+            self._keep(content, await self._with_new_reference(now))
 
     def _keep(self, content: str, stored: Stored | None) -> None:
         if stored is not None:
@@ -234,7 +234,7 @@ class Uploads:
             "`broadcast resume` goes on; nothing more was sent"
         )
 
-    async def _told_anew(self, stored: Stored) -> Stored | None:
+    async def _with_new_reference(self, stored: Stored) -> Stored | None:
         """`stored` with the reference that a message which carries it has now."""
         if stored.seen_kind is None:
             return None
