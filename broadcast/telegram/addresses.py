@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from telethon import errors, utils
@@ -153,11 +153,7 @@ class Addresses:
     async def _look_up(self, call: Call, peer: Peer) -> Address | Outcome:
         now = self._clock.monotonic()
         if self._lookups_held is not None and now < self._lookups_held_until:
-            return Deferred(
-                self._lookups_held.error,
-                self._lookups_held.reason,
-                self._lookups_held_until - now,
-            )
+            return replace(self._lookups_held, retry_after=self._lookups_held_until - now)
         try:
             found = await call(_QUESTIONS[peer.kind](peer.value))
         except errors.RPCError as error:
@@ -166,9 +162,8 @@ class Addresses:
                 raise
             if isinstance(outcome, Deferred) and outcome.retry_after is not None:
                 # A flood of look-ups says nothing about sending: only look-ups wait.
-                self._lookups_held = Deferred(
-                    outcome.error, "Telegram asks to look up names more slowly", outcome.retry_after
-                )
+                reason = "Telegram asks to look up names more slowly"
+                self._lookups_held = Deferred(outcome.error, reason, outcome.retry_after)
                 self._lookups_held_until = now + outcome.retry_after
                 return self._lookups_held
             return outcome
