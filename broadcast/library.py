@@ -156,5 +156,9 @@ async def rehearse(
         options or RunOptions(),
     )
     ledger = in_memory(known=known, clock=stage.clock)
-    plan = await Planning(ledger, stage.accounts, stage.clock).plan(request)
+    try:
+        plan = await Planning(ledger, stage.accounts, stage.clock).plan(request)
+    except BaseException:
+        stage.loop.close()
+        raise
     return await rehearse_on(stage, plan, reporter or Unseen())

@@ -92,7 +92,9 @@ class _StageAccounts:
         world = World(contacts=friends, limits=self._limits, only_names=True)
         loop = self._loop
         client = DirectClient(world, loop, is_bot=self._is_bot)
-        account = Account(client.me.id, self._is_bot, client.me.first_name or "")
+        # Whether a person has Premium is told when they sign in: the plan takes it so, too.
+        name, is_premium = client.me.first_name or "", not self._is_bot
+        account = Account(client.me.id, self._is_bot, name, is_premium)
         addresses = Addresses(account, None, loop)
         return world, TelethonTransport(client, account, addresses, clock=loop)
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from broadcast.checks import require_all_able
 
 from broadcast import FakeTransport, Format, Message, contact, send
 from broadcast.core.errors import ContactsError, InputError
@@ -51,13 +49,6 @@ def test_a_bot_s_message_with_a_time_is_not_sent_at_once() -> None:
 
 def test_nor_that_of_one_contact() -> None:
     refused(Message("x"), [ANA, replace(BEN, overrides={"when": LATER})], is_bot=True)
-
-
-def test_a_time_in_a_zone_that_is_not_known_is_an_input_error() -> None:
-    message = Message("x", when=replace(LATER, of_recipient=True))
-    person: Any = SimpleNamespace(id=1, is_bot=False, is_premium=False)
-    with pytest.raises(InputError, match="has no field tz"):
-        require_all_able(message, [ANA], person, datetime.now(UTC))
 
 
 def test_everybody_is_rendered_first() -> None:

@@ -6,9 +6,9 @@ import io
 from typing import TYPE_CHECKING
 
 import pytest
-from broadcast.cli.content import EDITABLE, option_names
 
 from broadcast.cli import cli
+from broadcast.cli.message import EDITABLE, option_names
 from broadcast.core.model import Contact
 from broadcast.message.front_matter import read_front_matter
 from broadcast.message.schema import SETTINGS, Kind, Setting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from broadcast.core.ids import random_id
-from broadcast.core.model import Outcome, Sent
+from broadcast.core.model import Deferred, Outcome, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.engine.ports import Transport
 from broadcast.message.placeholders import fill
@@ -50,7 +50,8 @@ class FakeTransport(Transport):
         outcome = next(self._script.get(peer.key, iter(())), None)
         if outcome is None:
             return Sent(self._deliver(delivery))
-        if isinstance(outcome, Sent) or not getattr(outcome, "reached", True):
+        has_arrived = isinstance(outcome, Deferred) and not outcome.reached
+        if isinstance(outcome, Sent) or has_arrived:
             self._deliver(delivery)
         return outcome
 

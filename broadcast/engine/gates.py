@@ -142,6 +142,11 @@ class ChatPace:
             self._sweep_at = max(64, 2 * len(self._free_at))
 
 
+LEAST_CHAT_WAIT = 0.001
+"""Seconds of a wait: ledgers keep moments in milliseconds, so less would be due again at once, and
+where time only passes while everybody waits, as in a rehearsal, again and again for ever."""
+
+
 class ChatGate(Gate):
     """Defers what comes too soon for its chat; `is_group` tells which peers are groups."""
 
@@ -153,6 +158,7 @@ class ChatGate(Gate):
         chat = delivery.contact.peer.chat  # all topics of a forum are one
         wait = self._pace.take(self._now(), chat.key, is_group=self._is_group(chat))
         if wait:
+            wait = max(wait, LEAST_CHAT_WAIT)
             return Deferred("CHAT_PACE", reason_of("CHAT_PACE"), wait, reached=False)
         return delivery
 

@@ -43,8 +43,11 @@ class Store(Protocol):
         once: str | None = None,
         parts: Callable[[Contact], int] | None = None,
         due: Callable[[Contact], datetime | None] | None = None,
+        made_at: datetime | None = None,
     ) -> Broadcast:
         """Freeze `message` and `audience` as a new broadcast, in one transaction.
+
+        It was made at `made_at`, or now: templates are filled in as of then.
 
         `parts` says how many deliveries a contact gets, one after the other. With `due` nothing is
         handed out to a contact before that moment; without it, a message that has a time (for one

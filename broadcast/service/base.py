@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import DeclinedError
 from broadcast.core.ids import broadcast_id
+from broadcast.core.lifecycle import require_same_account
+from broadcast.service.checks import require_payable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -15,7 +17,9 @@ if TYPE_CHECKING:
 
     from broadcast.core.asker import Asker, Question
     from broadcast.core.clock import Clock
+    from broadcast.core.model import Broadcast
     from broadcast.ledger.port import Ledger
+    from broadcast.service.options import RunOptions
     from broadcast.service.ports import Accounts
     from broadcast.service.stage import Stages
 
@@ -50,3 +54,15 @@ class UseCases:
         for question in questions:
             if not await self.asker.confirm(question):
                 raise DeclinedError("nothing was sent")
+
+    def require_account_of(self, broadcast: Broadcast, options: RunOptions) -> None:
+        """Raise InputError when the settings lead to another account than `broadcast` began as.
+
+        Or when that one cannot pay for it, and is to. A person's id is known only when signed in.
+        """
+        expected = self.accounts.expected(account=broadcast.account, paid=options.paid)
+        if options.paid:
+            require_payable(broadcast.action, is_bot=expected.is_bot)
+        account = expected.id or broadcast.account
+        if account is not None:
+            require_same_account(broadcast, account, self.accounts.server)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import InputError
 from broadcast.core.model import Action
 from broadcast.engine.breaker import Breaker
 from broadcast.engine.dispatch import JITTER, Engine
 from broadcast.engine.gates import ChatGate, PaidGate, PersonalGate, PunctualGate
 from broadcast.engine.ports import Terms
-from broadcast.service.checks import require_bot
+from broadcast.service.checks import require_payable
 from broadcast.service.options import seconds_held
 from broadcast.service.reports import Report
 
@@ -113,11 +112,8 @@ async def _budget(work: Work) -> PaidGate | None:
     broadcast, options = work.broadcast, work.options
     if not options.paid:
         return None
-    if broadcast.action is not Action.SEND:
-        raise InputError(
-            f"--paid is for sending: to {broadcast.action} costs nothing. Leave --paid out"
-        )
-    require_bot(work.transport.account)
+    account = work.transport.account
+    require_payable(broadcast.action, is_bot=None if account is None else account.is_bot)
     positions = {delivery.position for delivery in await work.ledger.in_doubt(broadcast)}
     return PaidGate(options.stars_budget or 0, broadcast.paid, work.clock, positions)
 

@@ -6,11 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
-from broadcast.core.errors import InputError
 from broadcast.core.lifecycle import require_changeable, require_whole
 from broadcast.core.model import Action, Format, Message
 from broadcast.service.carry_out import learn_what_arrived
-from broadcast.service.checks import require_able, require_editable
+from broadcast.service.checks import require_able, require_editable, require_payable
 from broadcast.service.sending import Sending
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ class Changing(Sending):
         action, options = request.action, request.options
         options.require_whole()
         if options.paid:
-            raise InputError(f"--paid is for sending: to {action} costs nothing. Leave it out")
+            require_payable(action, is_bot=None)
         now = self.clock.utc()
         target = await self.ledger.find(request.id)
         message = request.message or Message("", Format.PLAIN)
@@ -63,7 +62,7 @@ class Changing(Sending):
         require_whole(action, message)
         standing = await self.ledger.standing(target)
         require_changeable(standing, action, now)
-        self._require_account_of(target, options)
+        self.require_account_of(target, options)
         count = target.counts.sent + (standing.in_doubt if action is Action.RECALL else 0)
         question = Question(Ask(action.upper()), count, target.id)
         asked = () if request.confirmed else (question,)

@@ -10,7 +10,7 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from broadcast.core.errors import ContactsError, InputError, MessageError, Problem
-from broadcast.core.model import Contact, Status
+from broadcast.core.model import Action, Contact, Status
 from broadcast.message.personal import as_edited, personal, problems
 from broadcast.message.schema import ContentError, require_whole
 from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for, own_when
@@ -191,7 +191,14 @@ def require_able(message: Message, account: Account) -> None:
         require_allowed(file, is_premium=account.is_premium)
 
 
-def require_bot(account: Account | None) -> None:
-    """Raise InputError when `account` is a person, and so cannot pay for a faster broadcast."""
-    if account is not None and not account.is_bot:
+def require_payable(action: Action, *, is_bot: bool | None) -> None:
+    """Raise InputError where nobody can pay for it: only bots can, and only for sending.
+
+    `is_bot` is None where nobody knows yet who sends.
+    """
+    if action is not Action.SEND:
+        raise InputError(
+            f"--paid is for sending: to {action} costs nothing. Leave --paid out; nothing was sent"
+        )
+    if is_bot is False:
         raise InputError(ONLY_BOTS_PAY)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import HaltedError, InputError, LockedError
+from broadcast.core.errors import HaltedError, InputError, LockedError, LoginRequiredError
 from broadcast.service.reports import Refused, Report
 from broadcast.service.sending import Sending
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from broadcast.core.model import Broadcast
     from broadcast.service.options import RunOptions
-    from broadcast.service.ports import Reporter
+    from broadcast.service.ports import Expected, Reporter
     from broadcast.service.requests import DueRequest
 
 LOOK = 30.0
@@ -98,16 +98,25 @@ class _Rounds:
             return None
         except InputError as error:
             self._refused.add(broadcast.id)
-            return Refused(broadcast, error)
-        except HaltedError as error:
+            is_news = error.code == "OTHER_ACCOUNT" and self._expected(broadcast).id is None
+            return None if is_news else Refused(broadcast, error)
+        except (HaltedError, LoginRequiredError) as error:
             return Refused(broadcast, error)
         self._not_before[broadcast.id] = self._uses.clock.utc() + AGAIN_AFTER
         return report
 
     def _is_ours(self, broadcast: Broadcast) -> bool:
-        """Not of another account that uses this ledger: a process of its own sends that."""
+        """Not of another account that uses this ledger: a process of its own sends that.
+
+        Where the settings do not tell who it is, that is known only when it has signed in.
+        """
         if broadcast.account is None:
             return True
+        expected, server = self._expected(broadcast), self._uses.accounts.server
+        if expected.is_bot is None and broadcast.server == server:
+            return True
+        return (broadcast.account, broadcast.server) == (expected.id, server)
+
+    def _expected(self, broadcast: Broadcast) -> Expected:
         accounts = self._uses.accounts
-        expected = accounts.expected(account=broadcast.account, paid=self._options.paid)
-        return (broadcast.account, broadcast.server) == (expected.id, accounts.server)
+        return accounts.expected(account=broadcast.account, paid=self._options.paid)

@@ -27,9 +27,9 @@ from broadcast.people.audience import Audience
 from broadcast.people.lists import load_audience
 from broadcast.service.base import UseCases
 from broadcast.service.checks import (
-    ONLY_BOTS_PAY,
     count_messages,
     require_all_able,
+    require_payable,
     require_sendable,
 )
 from broadcast.service.options import seconds_held
@@ -106,6 +106,8 @@ class Planning(UseCases):
         now = self.clock.utc()
         expected, missing = self._expected(request.options)
         earlier = await self._earlier(request.message, request.once)
+        if earlier is not None and earlier.state is not State.DONE and missing is None:
+            self.require_account_of(earlier, request.options)
         audience, source = Audience(), ""
         if earlier is None:
             audience, source = self._choose(request.audience)
@@ -170,8 +172,8 @@ class Planning(UseCases):
             expected = self.accounts.expected(paid=options.paid)
         except SettingsError as missing:
             return Expected(is_bot=True if options.paid else None), missing
-        if options.paid and expected.is_bot is False:
-            raise InputError(ONLY_BOTS_PAY)
+        if options.paid:
+            require_payable(Action.SEND, is_bot=expected.is_bot)
         return expected, None
 
     async def _known(self, expected: Expected) -> Known:

@@ -7,6 +7,7 @@ all that makes it a rehearsal. What it cannot know: docs/rehearsal.md.
 from __future__ import annotations
 
 import asyncio
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,7 @@ from broadcast.service.reports import Rehearsal, Report
 from broadcast.service.sending import Sending
 
 if TYPE_CHECKING:
+    from broadcast.core.model import Broadcast, Contact
     from broadcast.service.plan import Plan
     from broadcast.service.ports import Reporter
     from broadcast.service.stage import Stage
@@ -38,19 +40,29 @@ class Rehearsing(Planning, Sending):
         if self.stages is None:
             raise InputError("there is no stage for a rehearsal here")
         if plan.earlier is not None:
-            left = self.ledger.records(plan.earlier, Status.PENDING, Status.SENDING)
-            plan = replace(plan, audience=Audience([each.delivery.contact async for each in left]))
+            left = await self._left_of(plan.earlier)
+            plan = replace(plan, message=plan.earlier.message, audience=left)
         stage = self.stages.build(is_bot=plan.is_bot, known=plan.known, starts_at=plan.made_at)
         return await rehearse_on(stage, plan, reporter)
+
+    async def _left_of(self, broadcast: Broadcast) -> Audience:
+        """Those who get something of it yet: each once, whatever the number of parts."""
+        left: dict[int, Contact] = {}
+        async for record in self.ledger.records(broadcast, Status.PENDING, Status.SENDING):
+            delivery = record.delivery
+            left[delivery.position - delivery.part] = delivery.contact
+        return Audience(left.values())
 
 
 async def rehearse_on(stage: Stage, plan: Plan, reporter: Reporter) -> Rehearsal:
     """Do all of `plan` on `stage`, in a thread of its own; it ends when the caller is cancelled."""
     tasks: list[asyncio.Task[Report]] = []
-    work = partial(_rehearse, stage, plan, reporter, tasks)
+    given_up = threading.Event()
+    work = partial(_rehearse, stage, plan, reporter, tasks, given_up)
     try:
         return await asyncio.get_running_loop().run_in_executor(None, work)
     except asyncio.CancelledError:
+        given_up.set()  # first: whoever is not among the tasks yet looks at it afterwards
         for task in tasks:
             with suppress(RuntimeError):  # its loop has just ended
                 stage.loop.call_soon_threadsafe(task.cancel)
@@ -58,7 +70,11 @@ async def rehearse_on(stage: Stage, plan: Plan, reporter: Reporter) -> Rehearsal
 
 
 def _rehearse(
-    stage: Stage, plan: Plan, reporter: Reporter, tasks: list[asyncio.Task[Report]]
+    stage: Stage,
+    plan: Plan,
+    reporter: Reporter,
+    tasks: list[asyncio.Task[Report]],
+    given_up: threading.Event,
 ) -> Rehearsal:
     """Do it in this thread. Its task is put into `tasks`, to be cancelled."""
 
@@ -66,6 +82,8 @@ def _rehearse(
         task = asyncio.current_task()
         if task is not None:
             tasks.append(task)
+        if given_up.is_set():
+            raise asyncio.CancelledError
         ledger = in_memory(known=plan.known, clock=stage.clock)
         uses = Sending(ledger, stage.accounts, stage.clock, chance=Random(0))
         report = await uses.send(_without_questions(plan), reporter)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from broadcast.core.model import Broadcast, Counts, Halted, Status
 
@@ -38,6 +38,20 @@ class Report:
     paid: int
     scheduled: int
     _ledger: Store
+
+    @classmethod
+    def of_nothing_left(cls, broadcast: Broadcast, ledger: Store) -> Self:
+        """That of a run over a broadcast that was done before."""
+        return cls(
+            broadcast,
+            before=broadcast.counts,
+            seconds=0.0,
+            halted=None,
+            stopped=False,
+            paid=broadcast.paid,
+            scheduled=0,
+            _ledger=ledger,
+        )
 
     @property
     def broadcast(self) -> str:

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
 from broadcast.core.lifecycle import require_resumable, require_same_account
+from broadcast.core.model import Action
 from broadcast.message.stored import once_identity
 from broadcast.service.base import UseCases
 from broadcast.service.carry_out import Work, carry_out
-from broadcast.service.checks import due_for, parts_for, require_all_able, require_bot
+from broadcast.service.checks import due_for, parts_for, require_all_able, require_payable
 from broadcast.service.reports import CANARY_FAILED, Report
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
+    from datetime import datetime
 
     from broadcast.core.model import Account, Broadcast, Message
     from broadcast.engine.ports import Connection
@@ -51,16 +53,23 @@ class Sending(UseCases):
         that this account cannot send this. Nothing was sent then.
         """
         await self.require_confirmed(plan.questions, confirmed=plan.request.confirmed)
+        earlier = plan.earlier
+        if earlier is not None and plan.is_done:
+            return Report.of_nothing_left(earlier, self.ledger)
         if plan.missing is not None:
             raise plan.missing
-        if plan.earlier is not None:
-            return await self.go_on(plan.earlier, plan.options, reporter)
+        if earlier is not None:
+            return await self.go_on(earlier, plan.options, reporter)
         opening = self.accounts.open(self.asker, people=plan.audience, is_bot=plan.is_bot)
         async with opening as connection:
             if plan.options.paid:
-                require_bot(connection.account)
+                require_payable(Action.SEND, is_bot=connection.account.is_bot)
             broadcast = await self.make(
-                plan.message, plan.audience, connection.account, once=plan.request.once
+                plan.message,
+                plan.audience,
+                connection.account,
+                once=plan.request.once,
+                made_at=plan.made_at,
             )
             return await self._run(broadcast, connection, plan.options, reporter)
 
@@ -72,7 +81,7 @@ class Sending(UseCases):
         request.options.require_whole()
         broadcast = await self.ledger.find(request.id, unfinished=True)
         require_resumable(await self.ledger.standing(broadcast))
-        self._require_account_of(broadcast, request.options)
+        self.require_account_of(broadcast, request.options)
         if request.now:
             await self.ledger.bring_forward(broadcast)
             broadcast = await self.ledger.reload(broadcast)
@@ -86,7 +95,7 @@ class Sending(UseCases):
         """
         request.options.require_whole()
         broadcast = await self.ledger.find(request.id)
-        self._require_account_of(broadcast, request.options)
+        self.require_account_of(broadcast, request.options)
         count = await self.ledger.requeue_failed(broadcast, insist=request.insist)
         return TakeUp(await self.ledger.reload(broadcast), request.options, requeued=count)
 
@@ -95,13 +104,22 @@ class Sending(UseCases):
         return await self.go_on(plan.broadcast, plan.options, reporter)
 
     async def make(
-        self, message: Message, audience: Audience, account: Account, *, once: str | None = None
+        self,
+        message: Message,
+        audience: Audience,
+        account: Account,
+        *,
+        once: str | None = None,
+        made_at: datetime | None = None,
     ) -> Broadcast:
         """A new broadcast by `account`, of which nothing is sent yet.
 
+        It was made at `made_at`, or now: what was shown then is what goes out, however long
+        somebody has thought about it.
+
         Raises InputError when that account cannot send such a message.
         """
-        now = self.clock.utc()
+        now = made_at or self.clock.utc()
         has_time = require_all_able(message, audience, account, now)
         return await self.ledger.create(
             self.new_id() if once is None else once_identity(once, message),
@@ -110,13 +128,8 @@ class Sending(UseCases):
             once=once,
             parts=parts_for(message, audience, now),
             due=partial(due_for, message, now) if has_time and account.is_bot else None,
+            made_at=now,
         )
-
-    def _require_account_of(self, broadcast: Broadcast, options: RunOptions) -> None:
-        """Raise InputError when the settings lead to another account than `broadcast` began as."""
-        expected = self.accounts.expected(account=broadcast.account, paid=options.paid)
-        if expected.id is not None:
-            require_same_account(broadcast, expected.id, self.accounts.server)
 
     async def go_on(self, broadcast: Broadcast, options: RunOptions, reporter: Reporter) -> Report:
         """Do what is left of `broadcast`, as the account that began it."""

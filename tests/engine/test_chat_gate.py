@@ -93,3 +93,10 @@ def test_the_topics_of_a_forum_are_one_group() -> None:
     )
     waits = [outcome.retry_after for outcome in outcomes[1:] if isinstance(outcome, Deferred)]
     assert waits == [3.0, 30.0, 20.0]
+
+
+def test_no_wait_is_shorter_than_what_a_ledger_can_keep() -> None:
+    """It would be due again at once, and in a rehearsal for ever."""
+    outcomes = chats(FakeTransport(), SetClock(1000.0), (0.0, "@ana"), (0.999_999_7, "@ana"))
+    assert isinstance(outcomes[1], Deferred)
+    assert outcomes[1].retry_after == 0.001

@@ -57,6 +57,7 @@ class SqliteStore(Lookup):
         once: str | None = None,
         parts: Callable[[Contact], int] | None = None,
         due: Callable[[Contact], datetime | None] | None = None,
+        made_at: datetime | None = None,
     ) -> Broadcast:
         contacts = audience if isinstance(audience, Audience) else Audience(audience)
         at_telegram, now = due is None, self._clock.utc()
@@ -72,7 +73,7 @@ class SqliteStore(Lookup):
                 found = self._broadcast(sql, earlier)
                 require_same_message(found, message)
                 return found
-            number = self._insert(sql, identity, Action.SEND, message, once=once)
+            number = self._insert(sql, identity, Action.SEND, message, once=once, made_at=made_at)
             freeze(sql, number, contacts, shares, at_telegram=at_telegram)
             return self._reloaded(sql, number)
 
@@ -110,6 +111,7 @@ class SqliteStore(Lookup):
         message: Message,
         *,
         once: str | None = None,
+        made_at: datetime | None = None,
         target: int | None = None,
         total: int = 0,
         end_position: int = 0,
@@ -123,7 +125,7 @@ class SqliteStore(Lookup):
             format=message.format,
             content=content_of(message),
             once_key=once,
-            created_at=milliseconds(self._clock.utc()),
+            created_at=milliseconds(made_at or self._clock.utc()),
             total=total,
             end_position=end_position,
         ).lastrowid
