@@ -11,7 +11,7 @@ import pytest
 
 from broadcast.cli.running import STOPPING, awaited, exit_code, stop_on_signals
 from broadcast.core.model import Action, Broadcast, Counts, Halted, Message, State
-from broadcast.ledger.memory import MemoryLedger
+from broadcast.ledger.memory import in_memory
 from broadcast.service.reports import Report
 from broadcast.service.stop import Stop
 
@@ -150,7 +150,7 @@ def report(
 ) -> Report:
     now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
     broadcast = Broadcast(1, "a", Action.SEND, Message("x"), now, state, counts)
-    return Report(broadcast, Counts(), 0.0, halted, stopped, 0, scheduled, MemoryLedger())
+    return Report(broadcast, Counts(), 0.0, halted, stopped, 0, scheduled, in_memory())
 
 
 @pytest.mark.parametrize(
