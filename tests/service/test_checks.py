@@ -67,7 +67,7 @@ def test_everybody_whose_time_is_past_is_named() -> None:
         require_sendable(message, audience, "list", START)
     (problem,) = caught.value.problems
     assert (problem.source, problem.line) == ("list", 2)
-    assert "is past already in Asia/Tokyo" in problem.message
+    assert "has passed in Asia/Tokyo" in problem.message
 
 
 ZONES = ("UTC", "Asia/Tokyo", "America/New_York")

@@ -306,6 +306,8 @@ _touched: list[tuple[str, object]] | None = None  # an audit hook cannot be take
 def _note(event: str, arguments: tuple[Any, ...]) -> None:
     if _touched is None:
         return
+    if event == "sqlite3.connect" and arguments[0] == "":
+        return  # it has no name, and is gone when it is closed
     is_writing = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
     if is_writing or event in {"sqlite3.connect", "os.mkdir", "socket.connect", "socket.bind"}:
         _touched.append((event, arguments[0]))
