@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from broadcast.service.ports import Reporter
     from broadcast.service.reports import Report
     from broadcast.service.requests import AudienceRequest, SendRequest
-    from broadcast.service.sending import TakeUp
     from broadcast.service.service import Service
 
 audience_options = options(
@@ -202,7 +201,7 @@ async def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A0
         if not given["quiet"]:  # before Telethon is loaded and connected, which takes a moment
             counts = plan.broadcast.counts
             say(f"resuming {plan.broadcast.id}: {counts.sent} of {counts.total} have it")
-        return await _go_on(service, plan, given)
+        return await run(given, lambda reporter: service.resume(plan, reporter))
 
 
 @cli.command()
@@ -221,16 +220,10 @@ async def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: 
     require_reader()
     async with open_service(given) as service:
         plan = await service.plan_retry(RetryRequest(id, options_of(given), insist))
-        if not plan.requeued:
+        if not plan.retries:
             show_nothing_to_retry(plan.broadcast, place(), insisted=insist)
             return SOME_FAILED if plan.broadcast.counts.failed else DONE
-        return await _go_on(service, plan, given, retried=True)
-
-
-async def _go_on(
-    service: Service, plan: TakeUp, given: dict[str, Any], *, retried: bool = False
-) -> int:
-    return await run(given, lambda reporter: service.resume(plan, reporter), retried=retried)
+        return await run(given, lambda reporter: service.retry(plan, reporter), retried=True)
 
 
 @cli.command()

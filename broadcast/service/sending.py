@@ -8,8 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
-from broadcast.core.lifecycle import require_resumable, require_same_account
-from broadcast.core.model import Action
+from broadcast.core.lifecycle import (
+    require_resumable,
+    require_retryable,
+    require_same_account,
+    to_retry,
+)
+from broadcast.core.model import Action, Failed, Status
 from broadcast.message.stored import once_identity
 from broadcast.service.base import UseCases
 from broadcast.service.carry_out import Work, carry_out
@@ -31,15 +36,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TakeUp:
-    """What goes on with an earlier broadcast will do.
+    """What a resume or a retry of an earlier broadcast will do.
 
-    `not_yet`: nothing of it is due before its time. `requeued` failures are tried again.
+    `not_yet`: nothing of it is due before its time; with `now` it does not wait for that. `retries`
+    failures are tried again, with `insist` also those where it can hardly help.
     """
 
     broadcast: Broadcast
     options: RunOptions
     not_yet: bool = False
-    requeued: int = 0
+    now: bool = False
+    retries: int = 0
+    insist: bool = False
 
 
 class Sending(UseCases):
@@ -82,26 +90,42 @@ class Sending(UseCases):
         broadcast = await self.ledger.find(request.id, unfinished=True)
         require_resumable(await self.ledger.standing(broadcast))
         self.require_account_of(broadcast, request.options)
-        if request.now:
-            await self.ledger.bring_forward(broadcast)
-            broadcast = await self.ledger.reload(broadcast)
         waiting = 0 if request.now else await self.ledger.count_scheduled(broadcast)
-        return TakeUp(broadcast, request.options, not_yet=0 < broadcast.counts.pending == waiting)
+        not_yet = 0 < broadcast.counts.pending == waiting
+        return TakeUp(broadcast, request.options, not_yet, request.now)
 
     async def plan_retry(self, request: RetryRequest) -> TakeUp:
-        """The failed that are to be tried again, which are pending from here on.
+        """The failed that will be tried again.
 
         Raises InputError or LockedError where that is not allowed.
         """
         request.options.require_whole()
         broadcast = await self.ledger.find(request.id)
         self.require_account_of(broadcast, request.options)
-        count = await self.ledger.requeue_failed(broadcast, insist=request.insist)
-        return TakeUp(await self.ledger.reload(broadcast), request.options, requeued=count)
+        require_retryable(await self.ledger.standing(broadcast))
+        failed = [
+            (record.delivery.position, record.outcome.error)
+            async for record in self.ledger.records(broadcast, Status.FAILED)
+            if isinstance(record.outcome, Failed)
+        ]
+        count = sum(map(len, to_retry(failed, insist=request.insist)))
+        return TakeUp(broadcast, request.options, retries=count, insist=request.insist)
 
     async def resume(self, plan: TakeUp, reporter: Reporter) -> Report:
-        """Do what is left: nobody gets it twice, nobody is missed. Raises what `send` raises."""
-        return await self.go_on(plan.broadcast, plan.options, reporter)
+        """Do what is left, or what is retried: nobody gets it twice, nobody is missed.
+
+        Raises what `send` raises.
+        """
+        async with self._as_before(plan.broadcast, plan.options) as connection:
+            if plan.now:
+                await self.ledger.bring_forward(plan.broadcast)
+            if plan.retries:
+                await self.ledger.requeue_failed(plan.broadcast, insist=plan.insist)
+            return await self._run(plan.broadcast, connection, plan.options, reporter)
+
+    async def retry(self, plan: TakeUp, reporter: Reporter) -> Report:
+        """The same for what `plan_retry` has planned."""
+        return await self.resume(plan, reporter)
 
     async def make(
         self,
@@ -133,8 +157,7 @@ class Sending(UseCases):
 
     async def go_on(self, broadcast: Broadcast, options: RunOptions, reporter: Reporter) -> Report:
         """Do what is left of `broadcast`, as the account that began it."""
-        async with self._as_before(broadcast, options) as connection:
-            return await self._run(broadcast, connection, options, reporter)
+        return await self.resume(TakeUp(broadcast, options), reporter)
 
     @asynccontextmanager
     async def _as_before(

@@ -135,7 +135,7 @@ class Harness:
 
     async def retry(self, identity: str | None = None, *, insist: bool = False) -> Report:
         plan = await self.service.plan_retry(RetryRequest(identity, RunOptions(), insist))
-        return await self.service.resume(plan, self.reporter)
+        return await self.service.retry(plan, self.reporter)
 
     async def change(
         self, identity: str, action: Action, message: Message | None = None, **given: Any

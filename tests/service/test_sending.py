@@ -473,8 +473,9 @@ async def test_a_retry_reaches_those_whom_it_can_help(bot: Harness) -> None:
     bot.become(script={"@friend0": helped, "@friend1": deleted})
     first = await bot.send()
     plan = await bot.service.plan_retry(RetryRequest(first.broadcast))
-    count = plan.requeued
-    report = await bot.service.resume(plan, bot.reporter)
+    count = plan.retries
+    assert (await bot.service.find()).counts.failed == 2  # a plan changes nothing
+    report = await bot.service.retry(plan, bot.reporter)
     assert report.counts.failed == 2 - count
     insisted = await bot.retry(insist=True)
     assert insisted.counts.failed == 0
@@ -485,7 +486,7 @@ async def test_a_retry_reaches_those_whom_it_can_help(bot: Harness) -> None:
 async def test_nobody_to_retry_is_told_by_the_plan(bot: Harness) -> None:
     report = await bot.send()
     plan = await bot.service.plan_retry(RetryRequest(report.broadcast))
-    assert (plan.requeued, bot.accounts.opened) == (0, 1)
+    assert (plan.retries, bot.accounts.opened) == (0, 1)
 
 
 # --- another account
