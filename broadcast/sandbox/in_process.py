@@ -11,7 +11,7 @@ exception comes out. Connections do not exist here, and so nothing goes wrong wi
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from telethon.errors import rpc_message_to_error
 from telethon.tl import functions, types
@@ -48,8 +48,12 @@ class DirectClient:
         finally:
             self._world.discard()
 
-    def post_serialised(self, data: bytes, random_id: int) -> None:
-        """There is no faster way here than `call`."""
+    takes_serialised = False
+    """There is no faster way here than `call`."""
+
+    def post_serialised(self, data: bytes, random_id: int) -> NoReturn:
+        """See `takes_serialised`."""
+        raise NotImplementedError
 
     async def close(self) -> None:
         """Nothing is open."""

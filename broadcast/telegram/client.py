@@ -43,8 +43,13 @@ class Client(Protocol):
         """
         ...
 
-    def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome] | None:
-        """The outcome of a serialised request that sends one message; None: use `call` instead."""
+    @property
+    def takes_serialised(self) -> bool:
+        """Whether `post_serialised` is there just now; else `call` is the way."""
+        ...
+
+    def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome]:
+        """The outcome of a serialised request that sends one message."""
         ...
 
     async def close(self) -> None:
@@ -93,9 +98,13 @@ class TelethonClient:
         except UNREADABLE:
             raise UnreadableAnswerError from None
 
-    def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome] | None:
-        if self._fast is None or not self._fast.is_connected():
-            return None
+    @property
+    def takes_serialised(self) -> bool:
+        return self._fast is not None and self._fast.is_connected()
+
+    def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome]:
+        if self._fast is None:
+            raise RuntimeError("this Telethon takes no serialised requests")
         return self._fast.post(data, random_id)
 
     async def close(self) -> None:
@@ -132,8 +141,12 @@ class Reconnecting:
     async def call(self, request: TLRequest) -> Any:
         return await (await self._connected()).call(request)
 
-    def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome] | None:
-        return None if self._client.is_lost else self._client.post_serialised(data, random_id)
+    @property
+    def takes_serialised(self) -> bool:
+        return not self._client.is_lost and self._client.takes_serialised
+
+    def post_serialised(self, data: bytes, random_id: int) -> Future[Outcome]:
+        return self._client.post_serialised(data, random_id)
 
     async def close(self) -> None:
         await self._client.close()

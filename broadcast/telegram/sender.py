@@ -91,7 +91,7 @@ class TelethonTransport:
         return self._send_at_once(delivery) or self._send_in_steps(delivery)
 
     def _send_at_once(self, delivery: Delivery) -> Future[Outcome] | None:
-        if delivery.action is not Action.SEND:
+        if delivery.action is not Action.SEND or not self._client.takes_serialised:
             return None
         address = self._addresses.at_hand(delivery.contact.peer)
         serialised = self._prepared.serialised(delivery, pays=self._terms.pays)

@@ -49,6 +49,8 @@ class Telegram:
             return types.MessageMediaDocument(document=file)
         return types.UpdateShortSentMessage(id=77, pts=5, pts_count=1, date=None)
 
+    takes_serialised = True
+
     def post_serialised(self, data: bytes, random_id: int) -> asyncio.Future[Outcome]:
         self.serialised.append(data)
         outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
