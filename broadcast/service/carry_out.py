@@ -14,6 +14,7 @@ from broadcast.engine.ports import Terms
 from broadcast.service.checks import require_payable
 from broadcast.service.options import seconds_held
 from broadcast.service.reports import Report
+from broadcast.service.stop import Stop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from broadcast.engine.ports import Gate, Recovery, Transport, Watcher
     from broadcast.ledger.port import Ledger
     from broadcast.service.options import RunOptions
-    from broadcast.service.stop import Stop
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ async def carry_out(work: Work) -> Report:
     account = work.transport.account
     account_id = 0 if account is None else account.id
     budget = await _budget(work)
+    asked = Stop()  # this run alone, as by another process that pauses this broadcast and no other
     work.transport.begin(
         Terms(options.paid, lambda: pacer.held(clock.monotonic()), work.watcher.uploaded)
     )
@@ -68,7 +69,7 @@ async def carry_out(work: Work) -> Report:
         account=account_id,
         server=work.server,
         first=work.first,
-        on_stop=work.stop.ask,
+        on_stop=asked.ask,
         learned=pacer.learned if budget is None else lambda: None,  # the free limit is another
     ) as run:
         engine = Engine(
@@ -87,7 +88,7 @@ async def carry_out(work: Work) -> Report:
         await _keep_update_state(work)
         await _sit_out_hold(work, account_id)
         started = clock.monotonic()
-        with work.stop.calling(engine.stop):
+        with work.stop.calling(asked.ask), asked.calling(engine.stop):
             await engine.run()
         seconds = clock.monotonic() - started
         await _learn_ids(work)
@@ -100,7 +101,7 @@ async def carry_out(work: Work) -> Report:
         before=work.broadcast.counts,
         seconds=seconds,
         halted=halted,
-        stopped=work.stop.is_asked,
+        stopped=asked.is_asked or work.stop.is_asked,
         paid=after.paid + (0 if budget is None else budget.perhaps_paid),
         scheduled=await ledger.count_scheduled(after),
         _ledger=ledger,

@@ -27,7 +27,7 @@ from tests.service.harness import HELLO, SIX, Harness, at, on_virtual_time, peop
 from tests.service.patient_loop import PatientClock
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from datetime import datetime
     from pathlib import Path
 
@@ -195,6 +195,35 @@ async def test_of_another_account_nothing_is_sent(bot: Harness) -> None:
     await until(bot, SIX)
     assert sent_by(await bot.send_due(wait=True)) == [mine.id]
     assert (bot.accounts.opened, bot.clock.utc() - SIX < AGAIN_AFTER) == (1, True)
+
+
+@on_virtual_time
+async def test_who_pauses_one_from_elsewhere_does_not_end_the_others(bot: Harness) -> None:
+    paused, other = [await bot.schedule(to=people(name)) for name in ("ana", "ben")]
+    await until(bot, SIX)
+    bot.accounts.connection = pausing = Pausing(bot.accounts.connection.account)
+    pausing.pause = lambda: bot.service.pause(paused.id, RecordingReporter())
+    pausing.only = paused.id
+    results = await bot.send_due(wait=True)
+    assert set(sent_by(results)) == {paused.id, other.id}
+    stopped = {each.broadcast: each.stopped for each in results if isinstance(each, Report)}
+    assert stopped == {paused.id: True, other.id: False}
+    assert pausing.texts == [("@ben", HELLO.text)]
+    assert await bot.state(paused) is State.PAUSED
+    assert not bot.reporter.stop.is_asked
+
+
+class Pausing(FakeConnection):
+    """Before its first answer to one broadcast somebody pauses that one."""
+
+    pause: Callable[[], Awaitable[object]]
+    only = ""
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        if delivery.broadcast != self.only:
+            return await super().send(delivery)
+        await self.pause()
+        return Deferred("SLOWMODE_WAIT", "the chat is slow", 60.0)
 
 
 @pytest.mark.parametrize("wait", [False, True])
