@@ -87,7 +87,7 @@ def _rehearse(
         ledger = in_memory(known=plan.known, clock=stage.clock)
         uses = Sending(ledger, stage.accounts, stage.clock, chance=Random(0))
         report = await uses.send(_without_questions(plan), reporter)
-        while report.scheduled and not report.halted:
+        while report.scheduled and not (report.halted or report.stopped):
             until = await ledger.next_moment(stage.clock.utc())
             if until is None:
                 break

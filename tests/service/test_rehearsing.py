@@ -472,6 +472,18 @@ def test_a_halt_before_the_last_time_ends_it() -> None:
     assert rehearsal.report.counts.pending == 4
 
 
+def test_a_stop_before_the_last_time_ends_it() -> None:
+    zones = ("Europe/Madrid", "UTC", "America/New_York")
+    audience = [
+        replace(each, fields={"tz": zone}) for each, zone in zip(people(3), zones, strict=True)
+    ]
+    reporter = RecordingReporter(lambda _: reporter.stop.ask())
+    rehearsal = by_bot(audience, message=scheduled(of_recipient=True), reporter=reporter)
+    assert rehearsal.report.stopped
+    assert (rehearsal.report.counts.sent, rehearsal.report.counts.pending) == (1, 2)
+    assert reporter.totals == [3, 3]  # before the first time, and at it
+
+
 # -- of what was begun before --
 
 
