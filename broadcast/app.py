@@ -107,18 +107,18 @@ class TelegramAccounts:
         with loading():
             from broadcast.telegram.sender import open_transport
 
-        return open_transport(access, asker)
+        return open_transport(access, asker, self._clock)
 
     async def whoami(self) -> Account | None:
         """See `Accounts.whoami`."""
         from broadcast.telegram.account import open_account
 
-        async with open_account(self._settings.access()) as opener:
+        async with open_account(self._settings.access(), self._clock) as opener:
             return await opener.signed_in()
 
     async def logout(self) -> bool:
         """See `Accounts.logout`."""
         from broadcast.telegram.account import open_account
 
-        async with open_account(self._settings.access()) as opener:
+        async with open_account(self._settings.access(), self._clock) as opener:
             return await opener.logout()

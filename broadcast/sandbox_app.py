@@ -101,7 +101,8 @@ class SandboxAccounts:
                 addresses=home / "addresses.db",
                 server=Server("127.0.0.1", server.port, key=server.key.public_pem()),
             )
-            yield await stack.enter_async_context(open_transport(access, _SandboxAsker()))
+            transport = open_transport(access, _SandboxAsker(), self._clock)
+            yield await stack.enter_async_context(transport)
 
     async def whoami(self) -> Account | None:
         """See `Accounts.whoami`: each run signs in anew."""

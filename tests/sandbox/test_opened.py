@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +10,8 @@ from telethon.crypto import rsa
 
 from broadcast.core.clock import SystemClock
 from broadcast.core.errors import LockedError, SettingsError
+from broadcast.core.model import Action, Delivery, Failed, Message, When
+from broadcast.people.lists import contact
 from broadcast.sandbox.inbox import clear_inbox, read_inbox
 from broadcast.sandbox.journal import Journal, journal_in
 from broadcast.sandbox.virtual_time import VirtualLoop
@@ -16,6 +19,7 @@ from broadcast.sandbox_app import SandboxAccounts, open_sandbox
 from tests.sandbox.asking import ME, NOW, at, user
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
 
@@ -67,3 +71,28 @@ def test_an_inbox_that_cannot_be_read_says_in_which_line(tmp_path: Path):
         journal.append([{"t": "stars", "account": 1, "spent": "1"}])
     with pytest.raises(SettingsError, match=r"journal\.jsonl:1: this record .* cannot be replayed"):
         list(read_inbox(tmp_path, SystemClock()))
+
+
+class AheadClock(SystemClock):
+    """Goes before the one of the system."""
+
+    def utc(self) -> datetime:
+        return super().utc() + timedelta(seconds=20)
+
+
+async def test_what_sends_there_has_the_clock_of_the_sandbox():
+    clock = AheadClock()
+    when = When((clock.utc() - timedelta(seconds=10)).replace(tzinfo=None), "UTC")  # it is past
+    recall = Delivery(
+        "b1",
+        0,
+        contact("@ana"),
+        Message("later", when=when),
+        action=Action.RECALL,
+        message_id=1,
+        is_scheduled=True,
+    )
+    async with SandboxAccounts(None, clock).open(people=[recall.contact]) as transport:
+        outcome = await transport.send(recall)
+    assert isinstance(outcome, Failed)
+    assert outcome.error == "SCHEDULE_PAST"
