@@ -98,8 +98,8 @@ class _Rounds:
             return None
         except InputError as error:
             self._refused.add(broadcast.id)
-            is_news = error.code == "OTHER_ACCOUNT" and self._expected(broadcast).id is None
-            return None if is_news else Refused(broadcast, error)
+            is_another_s = error.code == "OTHER_ACCOUNT" and self._expected(broadcast).id is None
+            return None if is_another_s else Refused(broadcast, error)
         except (HaltedError, LoginRequiredError) as error:
             return Refused(broadcast, error)
         self._not_before[broadcast.id] = self._uses.clock.utc() + AGAIN_AFTER
