@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from broadcast.core.model import Broadcast, Record, Status
     from broadcast.service.ports import Reporter
+    from broadcast.service.stop import Stop
 
 WATCH_INTERVAL = 0.5  # seconds between two looks at a broadcast that runs elsewhere
 ASK_PATIENCE = 10.0  # seconds to wait for another process to stop
@@ -81,7 +82,7 @@ class History(UseCases):
         was_asked = await self.ledger.ask(broadcast, state)
         if was_asked:
             reporter.asking_to_stop(broadcast)
-        broadcast = await self._await_end(broadcast) if was_asked else broadcast
+        broadcast = await self._await_end(broadcast, reporter.stop) if was_asked else broadcast
         broadcast = await self.ledger.reload(broadcast)
         is_there = broadcast.owner is None and await self._is_at_telegram(broadcast)
         return Stopped(
@@ -91,11 +92,12 @@ class History(UseCases):
             nothing_to_stop=not was_asked and broadcast.state is not state,
         )
 
-    async def _await_end(self, broadcast: Broadcast) -> Broadcast:
+    async def _await_end(self, broadcast: Broadcast, stop: Stop) -> Broadcast:
         """Wait until the other process has recorded what was under way, but not for ever."""
-        deadline = self.clock.monotonic() + ASK_PATIENCE
-        while broadcast.owner is not None and self.clock.monotonic() < deadline:
-            await asyncio.sleep(WATCH_INTERVAL / 5)
+        now = self.clock.monotonic
+        deadline = now() + ASK_PATIENCE
+        while broadcast.owner is not None and not stop.is_asked and now() < deadline:
+            await stop.sleep(WATCH_INTERVAL / 5)
             broadcast = await self.ledger.reload(broadcast)
         return broadcast
 

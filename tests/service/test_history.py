@@ -180,6 +180,17 @@ async def test_what_does_not_end_is_not_waited_for_for_ever(bot: Harness) -> Non
 
 
 @on_virtual_time
+async def test_whoever_waits_for_the_end_of_a_run_may_stop_to(bot: Harness) -> None:
+    broadcast = await bot.schedule(HELLO)
+    async with bot.ledger.start(broadcast, account=ME):
+        before = bot.clock.monotonic()
+        asyncio.get_running_loop().call_later(2.0, bot.reporter.stop.ask)
+        stopped = await bot.service.pause(None, bot.reporter)
+        assert 2.0 <= bot.clock.monotonic() - before < 2.5
+        assert stopped.was_running  # and is asked to stop nevertheless
+
+
+@on_virtual_time
 async def test_a_service_pauses_what_another_one_sends(bot: Harness) -> None:
     """As from another terminal: the run finishes what is under way, and can be resumed."""
     bot.reporter.on_settled = lambda delivery: paused.set()
