@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from broadcast.cli import cli
-from broadcast.cli.message import EDITABLE, option_names
+from broadcast.cli.message import option_names
 from broadcast.core.model import Contact
 from broadcast.message.front_matter import read_front_matter
 from broadcast.message.schema import SETTINGS, Kind, Setting
@@ -31,6 +31,7 @@ IN_YAML = {
     Kind.LIST: "[one, two]",
     Kind.ROWS: "[[one, two], three]",
 }
+EDITABLE = {"text", "format", "template", "buttons", "link_preview"}
 ALL = pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 
 
@@ -49,7 +50,7 @@ def test_an_option_says_it(setting: Setting, command: str) -> None:
 @ALL
 def test_an_edit_takes_what_can_be_edited(setting: Setting) -> None:
     is_there = set(option_names(setting)) <= options_of("edit")
-    assert is_there is (setting.name in EDITABLE or setting.is_argument)
+    assert is_there is (setting.name in EDITABLE)
 
 
 @ALL

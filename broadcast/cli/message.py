@@ -34,11 +34,10 @@ MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram take
 TEMPLATE_SUFFIX = ".j2"  # of message files: Jinja's own
 PATHS = ("files", "thumbnail")
 _BETWEEN = re.compile(r" \| (?![^{]*[%}]\})")  # two buttons of a row, and not a template's filter
-EDITABLE = frozenset({"format", "template", "buttons", "link_preview"})  # besides the text
 
 
-def content_options(only: frozenset[str] | None = None) -> Callable[..., Any]:
-    """`--message-file`, and an option for each setting, or for those that are named."""
+def content_options(*, of_edit: bool = False) -> Callable[..., Any]:
+    """`--message-file`, and an option for each setting, or for those that an edit has, too."""
     return options(
         click.option(
             "--message-file",
@@ -49,7 +48,7 @@ def content_options(only: frozenset[str] | None = None) -> Callable[..., Any]:
         *(
             option
             for setting in SETTINGS
-            if not setting.is_argument and (only is None or setting.name in only)
+            if not setting.is_argument and (setting.in_edit or not of_edit)
             for option in _options_of(setting)
         ),
         title="The message",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from broadcast.cli.message import EDITABLE, content_options, message_of
+from broadcast.cli.message import content_options, message_of
 from broadcast.cli.parsing import DONE, SOME_FAILED, cli, options, place, refuse_idle
 from broadcast.cli.run_options import NOT_PLANNED, options_of, run_options
 from broadcast.cli.running import (
@@ -229,7 +229,7 @@ async def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: 
 @cli.command()
 @click.argument("id")
 @click.argument("message", nargs=-1)
-@content_options(EDITABLE)
+@content_options(of_edit=True)
 @_yes_option
 @run_options
 @awaited

@@ -50,10 +50,9 @@ class PersonalGate(Gate):
         self._now = now
 
     def before(self, delivery: Delivery) -> Delivery | Outcome:
-        contact = delivery.contact
-        is_personal = delivery.message.template or contact.overrides
-        if not is_personal or delivery.action is Action.RECALL:
+        if delivery.action is Action.RECALL:
             return delivery
+        contact = delivery.contact
         if delivery.action is Action.EDIT:
             contact = as_edited(contact)
         try:

@@ -49,7 +49,7 @@ class Setting:
 
     `choices` are all its values, if they are few. `shown` stands for the value in the help, and
     `option` is the name of the option when each value has an option of its own. MESSAGE is an
-    argument and not an option.
+    argument and not an option. What is `in_edit` can still be changed when it was sent.
     """
 
     name: str
@@ -59,16 +59,23 @@ class Setting:
     shown: str = ""
     option: str = ""
     is_argument: bool = False
+    in_edit: bool = False
 
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("text", "The text.", is_argument=True),
+    Setting("text", "The text.", is_argument=True, in_edit=True),
     Setting(
         "format",
         f"How the text is marked up. [default: {Format.MARKDOWN}]",
         choices=tuple(map(str, Format)),
+        in_edit=True,
     ),
-    Setting("template", "Fill in {{ name }} and other fields of each contact.", Kind.FLAG),
+    Setting(
+        "template",
+        "Fill in {{ name }} and other fields of each contact.",
+        Kind.FLAG,
+        in_edit=True,
+    ),
     Setting("split", "Send a text that is too long in several messages.", Kind.FLAG),
     Setting(
         "files",
@@ -86,11 +93,13 @@ SETTINGS: tuple[Setting, ...] = (
         Kind.ROWS,
         shown="TEXT=LINK",
         option="button",
+        in_edit=True,
     ),
     Setting(
         "link_preview",
         f"What is shown of a link in the text. [default: {LinkPreview.BELOW}]",
         choices=tuple(map(str, LinkPreview)),
+        in_edit=True,
     ),
     Setting("silent", "No sound where it arrives.", Kind.FLAG),
     Setting("protect", "Bots only: it can be neither forwarded nor saved.", Kind.FLAG),
