@@ -75,7 +75,7 @@ def request_of(
             top_msg_id=context.topic,
             **flags,
         )
-    text, found = parts(message)[part] if message.text else ("", ())
+    text, found = parts(message)[part]
     entities: list[Any] | None = list(found) or None
     flags["peer"] = peer
     flags["reply_to"] = _reply_to(message, context.topic)
