@@ -6,9 +6,10 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import DeclinedError
+from broadcast.core.errors import DeclinedError, InputError, LockedError, NextStep
 from broadcast.core.ids import broadcast_id
 from broadcast.core.lifecycle import require_same_account
+from broadcast.core.model import Action
 from broadcast.service.checks import require_payable
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from broadcast.core.asker import Asker, Question
     from broadcast.core.clock import Clock
-    from broadcast.core.model import Broadcast
+    from broadcast.core.model import Broadcast, Message
     from broadcast.ledger.port import Ledger
     from broadcast.service.options import RunOptions
     from broadcast.service.ports import Accounts
@@ -66,3 +67,30 @@ class UseCases:
         account = expected.id or broadcast.account
         if account is not None:
             require_same_account(broadcast, account, self.accounts.server)
+
+    async def require_none_unfinished(self, message: Message) -> None:
+        """Raise when an unfinished broadcast has the very same `message`: to send it anew would
+        reach some people twice. LockedError when a process is sending that one just now.
+        """
+        for other in await self.ledger.unfinished():
+            if other.action is Action.SEND and other.message == message:
+                raise _unfinished(other)
+
+
+def _unfinished(other: Broadcast) -> InputError | LockedError:
+    """Why the message of `other` cannot be sent anew."""
+    sent, total = other.counts.sent, other.counts.total
+    if other.owner is not None:
+        return LockedError(
+            f"broadcast {other.id} with this very text is being sent by {other.owner}, {sent} of "
+            f"{total} have it",
+            NextStep("status", other.id, ("--watch",), "shows it"),
+            code="SAME_RUNNING",
+        )
+    return InputError(
+        f"broadcast {other.id} with this very text is unfinished, {sent} of {total} have it; "
+        "nothing was sent",
+        NextStep("resume", other.id, purpose="goes on with it"),
+        NextStep("cancel", other.id, purpose="gives it up, and then it can be sent anew"),
+        code="SAME_UNFINISHED",
+    )

@@ -13,8 +13,6 @@ from broadcast.core.asker import Ask, Question
 from broadcast.core.errors import (
     ContactsError,
     InputError,
-    LockedError,
-    NextStep,
     SettingsError,
 )
 from broadcast.core.lifecycle import require_resumable, require_same_message
@@ -213,9 +211,7 @@ class Planning(UseCases):
         some people twice. LockedError when a process is sending that one just now.
         """
         if once is None:
-            for other in await self.ledger.unfinished():
-                if other.action is Action.SEND and other.message == message:
-                    raise _unfinished(other)
+            await self.require_none_unfinished(message)
             return None
         found = await self.ledger.by_once(once)
         if found is not None:
@@ -228,22 +224,3 @@ class Planning(UseCases):
 def _require_key(once: str | None) -> None:
     if once is not None and not (once and once.isprintable()):
         raise InputError("the key of --once is empty, or no text; nothing was sent")
-
-
-def _unfinished(other: Broadcast) -> InputError | LockedError:
-    """Why the message of `other` cannot be sent anew."""
-    sent, total = other.counts.sent, other.counts.total
-    if other.owner is not None:
-        return LockedError(
-            f"broadcast {other.id} with this very text is being sent by {other.owner}, {sent} of "
-            f"{total} have it",
-            NextStep("status", other.id, ("--watch",), "shows it"),
-            code="SAME_RUNNING",
-        )
-    return InputError(
-        f"broadcast {other.id} with this very text is unfinished, {sent} of {total} have it; "
-        "nothing was sent",
-        NextStep("resume", other.id, purpose="goes on with it"),
-        NextStep("cancel", other.id, purpose="gives it up, and then it can be sent anew"),
-        code="SAME_UNFINISHED",
-    )

@@ -72,6 +72,8 @@ class Sending(UseCases):
         async with opening as connection:
             if plan.options.paid:
                 require_payable(Action.SEND, is_bot=connection.account.is_bot)
+            if plan.request.once is None:  # again: somebody may have thought for long
+                await self.require_none_unfinished(plan.message)
             broadcast = await self.make(
                 plan.message,
                 plan.audience,

@@ -397,6 +397,19 @@ async def test_nor_beside_one_that_runs(bot: Harness) -> None:
         assert caught.value.code == "SAME_RUNNING"
 
 
+@on_virtual_time
+async def test_nor_when_that_one_was_begun_while_somebody_thought(bot: Harness) -> None:
+    plan = await bot.service.plan(bot.request())
+    bot.become(script={"@friend1": OFFLINE})
+    first = await bot.send(concurrency=1)
+    bot.become()
+    with pytest.raises(InputError, match="is unfinished") as caught:
+        await bot.service.send(plan, bot.reporter)
+    assert {step.id for step in caught.value.steps} == {first.broadcast}
+    assert bot.texts == []
+    assert len(await bot.ledger.newest()) == 1
+
+
 # --- a test
 
 
