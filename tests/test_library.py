@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import builtins
+import contextlib
+import inspect
+import pathlib
+import re
+from collections import abc
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
+import broadcast
 from broadcast import FakeTransport, Format, Message, contact, send
 from broadcast.core.errors import ContactsError, InputError
 from broadcast.core.model import Account, Button, When
@@ -80,3 +87,16 @@ def test_the_library_keeps_to_the_limit_of_a_chat_like_the_command() -> None:
     report = asyncio.run(send("Hi", [contact("5"), contact("5"), contact("6")], transport))
     assert report.counts.sent == 3
     assert transport.attempts == ["5", "6", "5"]  # the second a second later
+
+
+FUNCTIONS = [name for name in dir(broadcast) if name.islower() and not name.startswith("_")]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_a_function_takes_gives_and_raises_can_be_imported_beside_it(name: str) -> None:
+    function = getattr(broadcast, name)
+    named = set(re.findall(r"\b[A-Z]\w+", str(inspect.signature(function))))
+    raised = set(re.findall(r"\b\w+Error\b", inspect.getdoc(function) or ""))
+    others = {name for module in (builtins, abc, contextlib, pathlib) for name in dir(module)}
+    internal = {"ReadMessage"}  # of what reads a contact's own message, which is for plans
+    assert (named | raised) - {*dir(broadcast), *others} - internal == set()
