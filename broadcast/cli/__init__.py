@@ -11,14 +11,9 @@ from typing import TYPE_CHECKING, NoReturn
 import click
 
 from broadcast.cli import account, history, preview, sandbox, scheduling, sending
-from broadcast.cli.parsing import BUG, DONE, HALTED, INTERRUPTED, LOCKED, USAGE, cli, place_of
-from broadcast.core.errors import (
-    BroadcastError,
-    ContactsError,
-    DeclinedError,
-    HaltedError,
-    LockedError,
-)
+from broadcast.cli.parsing import BUG, DONE, INTERRUPTED, cli, place_of
+from broadcast.cli.running import exit_code_of
+from broadcast.core.errors import BroadcastError, ContactsError, DeclinedError
 from broadcast.terminal.steps import worded_error
 
 if TYPE_CHECKING:
@@ -88,10 +83,4 @@ def _tell(error: BroadcastError, place: str) -> int:
         click.echo(error, err=True)
     else:
         click.echo(f"Error: {worded_error(error, place)}", err=True)
-    match error:
-        case LockedError():
-            return LOCKED
-        case HaltedError():
-            return HALTED
-        case _:
-            return USAGE
+    return exit_code_of(error)

@@ -13,15 +13,18 @@ from broadcast.cli.parsing import (
     DONE,
     HALTED,
     INTERRUPTED,
+    LOCKED,
     SOME_FAILED,
     USAGE,
     settings_of,
 )
+from broadcast.core.errors import HaltedError, LockedError
 from broadcast.core.model import State
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 
+    from broadcast.core.errors import BroadcastError
     from broadcast.service.ports import Accounts
     from broadcast.service.reports import Report
     from broadcast.service.service import Service
@@ -127,3 +130,14 @@ def exit_code(report: Report) -> int:
     if report.is_unfinished or report.state is State.CANCELLED:
         return INTERRUPTED
     return SOME_FAILED if report.counts.failed else DONE
+
+
+def exit_code_of(error: BroadcastError) -> int:
+    """The exit code for what a person can fix, or time."""
+    match error:
+        case LockedError():
+            return LOCKED
+        case HaltedError():
+            return HALTED
+        case _:
+            return USAGE

@@ -11,10 +11,10 @@ from broadcast.cli.run_options import options_of, run_options
 from broadcast.cli.running import (
     awaited,
     exit_code,
+    exit_code_of,
     open_service,
     stop_on_signals,
 )
-from broadcast.core.errors import HaltedError
 
 WORSE = (DONE, SOME_FAILED, LOCKED, HALTED, USAGE, INTERRUPTED)
 """The exit codes, the worst last: what a person must fix is worse than what passes by itself."""
@@ -52,6 +52,6 @@ async def run_due(*, wait: bool, **given: Any) -> int:
                 else:
                     whose = f"{result.broadcast.id}: " if result.broadcast else ""
                     say(f"{whose}{worded_error(result.error, place())}")
-                    code = HALTED if isinstance(result.error, HaltedError) else USAGE
+                    code = exit_code_of(result.error)
                 worst = max(worst, code, key=WORSE.index)
     return worst
