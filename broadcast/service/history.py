@@ -90,6 +90,7 @@ class History(UseCases):
             is_at_telegram=is_there,
             was_running=was_asked,
             nothing_to_stop=not was_asked and broadcast.state is not state,
+            recall=await self.recall_of(broadcast),
         )
 
     async def _await_end(self, broadcast: Broadcast, stop: Stop) -> Broadcast:

@@ -51,10 +51,11 @@ def show_broadcasts(
 
 def show_stopped(stopped: Stopped) -> None:
     """Show a broadcast after it was asked to stop."""
-    broadcast = stopped.broadcast
+    broadcast, recall = stopped.broadcast, stopped.recall
     if stopped.nothing_to_stop:
-        say(f"nothing to stop: {broadcast.id} is {broadcast.state} already")
-    show_broadcast(broadcast, recall=None, as_json=False)
+        how = f"is {broadcast.state}" if recall is None else f"was recalled by {recall.id}"
+        say(f"nothing to stop: {broadcast.id} {how} already")
+    show_broadcast(broadcast, recall=recall, as_json=False)
 
 
 def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: bool) -> None:

@@ -203,4 +203,6 @@ def test_what_is_scheduled_at_telegram_is_deleted_there_by_a_recall(
     recall, again = shell.rows("list")
     assert (again["broadcast"], recall["action"], recall["sent"]) == (identity, "recall", 2)
     assert shell.rows("list", "--scheduled") == []
-    assert "nothing to stop" in shell.shown("cancel", identity)
+    again = shell.shown("cancel", identity)
+    assert f"nothing to stop: {identity} was recalled by {recall['broadcast']} already" in again
+    assert "scheduled at Telegram" not in again
