@@ -36,7 +36,7 @@ No Telegram credentials: {missing} not set. Once, and free of charge:
        TELEGRAM_API_HASH=0123456789abcdef0123456789abcdef
      and, to send as yourself,  TELEGRAM_PHONE=+34600000001
      or, to send as a bot,      TELEGRAM_BOT_TOKEN=123456:the-token-of-@BotFather
-To try everything without an account, add --sandbox: it needs none of this."""
+To try it without an account, with nothing of this:  broadcast "I bought a car!" --sandbox"""
 
 
 @dataclass(frozen=True, slots=True)

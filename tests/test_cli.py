@@ -677,6 +677,14 @@ def test_a_stdin_that_is_no_text_is_refused(shell: Shell) -> None:
 # --- options
 
 
+@pytest.mark.parametrize("command", ["send", "preview", "edit", "whoami", "resume"])
+def test_only_where_a_message_is_taken_is_told_how_one_may_begin_with_a_dash(
+    shell: Shell, command: str
+) -> None:
+    told = shell.refuses(command, "-5 degrees", told=("No such option",))
+    assert ("begins with a dash" in told) is (command in {"send", "preview", "edit"})
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -53,7 +53,8 @@ def run(arguments: Sequence[str]) -> int:
         )
     except click.NoSuchOption as error:
         error.show()
-        if not error.possibilities:
+        takes_text = error.ctx is None or _takes_message(error.ctx.command)
+        if takes_text and not error.possibilities:
             click.echo('A message that begins with a dash: broadcast -- "-5 degrees"', err=True)
         return error.exit_code
     except click.ClickException as error:
@@ -72,6 +73,10 @@ def run(arguments: Sequence[str]) -> int:
             err=True,
         )
         return BUG
+
+
+def _takes_message(command: click.Command) -> bool:
+    return any(each.name == "message" for each in command.params)
 
 
 def _tell(error: BroadcastError, place: str) -> int:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from broadcast.cli.parsing import DONE, USAGE, account_options, cli
+from broadcast.cli.parsing import DONE, USAGE, account_options, cli, place
 from broadcast.cli.running import awaited, open_accounts, settings_for
 
 if TYPE_CHECKING:
@@ -37,7 +37,8 @@ async def whoami(**given: Any) -> int:
     if isinstance(session, str):
         session = "TELEGRAM_SESSION"
     if account is None:
-        click.echo(f"nobody is signed in at {where} (session: {session}). Run `broadcast login`")
+        again = f"`broadcast login{place()}`"
+        click.echo(f"nobody is signed in at {where} (session: {session}). Run {again}")
         return USAGE
     click.echo(f"{_named(account)}, at {where} (session: {session})")
     return DONE

@@ -66,6 +66,8 @@ def test_login_asks_for_phone_code_and_password_and_the_session_stays(
     who = cli.run("whoami")
     assert who.code == 2
     assert "nobody is signed in" in who.out + who.err
+    who = cli.run("whoami", "--session", "work")
+    assert "Run `broadcast login --session work`" in who.out
     assert "broadcast login" in who.out + who.err
 
 
