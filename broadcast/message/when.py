@@ -56,14 +56,14 @@ def read_when(
     """
     if at is None:
         if after is None:
-            raise WhenError("there is a time zone but no time: give one, such as 2026-12-24 18:00")
+            raise WhenError("gives a time zone but no time: add one, such as 2026-12-24 18:00")
         if zone is not None or of_recipient:
             raise WhenError(
-                "a time from now is the same in every zone: leave the zone out, or give at"
+                "is a time from now, the same in every zone: leave the zone out, or give at"
             )
         return _after(after, now)
     if after is not None:
-        raise WhenError("two times are given: give at or in, not both")
+        raise WhenError("cannot go with in, since those are two times: leave one of them out")
     found = _AT.match(at.strip())
     if found is None:
         raise WhenError(f"{at!r} is not a time: write 2026-12-24 18:00, or 18:00 for the next one")
@@ -187,7 +187,7 @@ def misses(
         if own is None:
             continue
         try:
-            zone = zone_for(own, contact)
+            zone = _zone_for(own, contact, "this contact")  # the one who asks names them
         except WhenError as error:
             yield contact, str(error)
             continue
@@ -198,9 +198,13 @@ def misses(
 
 def zone_for(when: When, contact: Contact) -> ZoneInfo:
     """The zone of the time of `when` for this contact. Raises WhenError."""
+    return _zone_for(when, contact, contact.name or contact.peer.text)
+
+
+def _zone_for(when: When, contact: Contact, who: str) -> ZoneInfo:
     if not when.of_recipient:
         return zone_named(when.zone)
-    who, name = contact.name or contact.peer.text, contact.fields.get(FIELD, "")
+    name = contact.fields.get(FIELD, "")
     if not name:
         raise WhenError(
             f"{who} has no field {FIELD}, which is needed for a time in their own zone: add it, "

@@ -10,6 +10,7 @@ decides what goes wrong on purpose; it is done here, in `_answer`.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 from contextlib import suppress
@@ -98,9 +99,9 @@ class SandboxServer:
                 self._accept, self.host, self.port, start_serving=False
             )
         except OSError as error:
-            raise SettingsError(
-                f"the sandbox cannot listen on {self.address}: {error.strerror}"
-            ) from error
+            taken = "another program does. Take another port, or 0 for any that is free"
+            why = taken if error.errno == errno.EADDRINUSE else error.strerror
+            raise SettingsError(f"the sandbox cannot listen on {self.address}: {why}") from error
         self.port = self._listener.sockets[0].getsockname()[1]
         self.world.address = (self.host, self.port)
         await self._tasks.__aenter__()
