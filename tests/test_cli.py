@@ -300,6 +300,12 @@ def test_a_word_far_from_every_command_is_a_message(shell: Shell, text: str) -> 
     assert f"  {text}\n" in dry(shell, text)
 
 
+def test_options_after_the_two_dashes_are_no_words_of_the_message(shell: Shell) -> None:
+    told = ("put the options before it", 'broadcast --dry-run -- "-5 degrees"')
+    shell.refuses("--", "-5 degrees", "--sandbox", told=told)
+    assert "  -5 degrees\n" in shell.run("--dry-run", "--", "-5 degrees").stdout
+
+
 def test_words_without_quotes_are_refused_and_put_in_quotes(shell: Shell) -> None:
     shell.refuses("I", "bought", "a", "car", "--sandbox", told=('broadcast "I bought a car"',))
 
@@ -1028,6 +1034,7 @@ def test_a_token_alone_makes_a_bot_of_the_sandbox(shell: Shell) -> None:
 def test_a_rehearsal_is_the_real_run(shell: Shell) -> None:
     shell.write("list.csv", "peer\n" + blocked(1, 2) + friends(*range(8)))
     result = shell.run(HELLO, "--contacts", "list.csv", "--rehearse", "--canary", "2")
+    assert "Telegram would never ask to wait\n" in result.stdout
     assert result.returncode == 3, result.stderr
     assert "It would stop: too many of the first failed" in result.stdout
     assert "8 pending" in result.stdout

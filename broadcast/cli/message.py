@@ -172,13 +172,23 @@ def _one_text(text: str, said: Raw | None, file: str | None) -> str:
     return said
 
 
+def _how_to_make_one(arguments: Sequence[str]) -> str:
+    """What to write in place of several arguments that were taken for the message."""
+    if any(each.startswith("--") for each in arguments[1:]):
+        return (
+            "what follows -- is the message: put the options before it, "
+            f'such as broadcast --dry-run -- "{arguments[0]}"'
+        )
+    return (
+        f"the message is one argument, and there are {len(arguments)}: put it in quotes, "
+        f'such as broadcast "{" ".join(arguments)}"'
+    )
+
+
 def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bool) -> str:
     """The text: the one argument, stdin for `-`, or the file."""
     if len(arguments) > 1:
-        raise click.UsageError(
-            f"the message is one argument, and there are {len(arguments)}: put it in quotes, "
-            f'such as broadcast "{" ".join(arguments)}"'
-        )
+        raise click.UsageError(_how_to_make_one(arguments))
     if file is not None and arguments:
         raise click.UsageError("give the message or --message-file, not both")
     if file is None and not arguments:

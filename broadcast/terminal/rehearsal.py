@@ -98,10 +98,11 @@ async def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
     await show_failures(report)
     if quiet:
         return
-    floods = "once" if rehearsal.floods == 1 else f"{rehearsal.floods} times"
+    times = "once" if rehearsal.floods == 1 else f"{rehearsal.floods} times"
+    asks = f"would ask to wait {times}" if rehearsal.floods else "would never ask to wait"
     lines = [
         f"It would take {duration(report.seconds)}: {counted(report.counts, report.action)}",
-        f"Telegram would ask to wait {floods if rehearsal.floods else 'never'}",
+        f"Telegram {asks}",
     ]
     if report.paid:
         lines.append(f"It would cost {float(stars(report.paid)):,.1f} Stars")
