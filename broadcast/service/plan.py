@@ -16,7 +16,7 @@ from broadcast.core.errors import (
     SettingsError,
 )
 from broadcast.core.lifecycle import require_resumable, require_same_message
-from broadcast.core.model import Account, Action, State
+from broadcast.core.model import Account, Action, PeerKind, State
 from broadcast.core.peers import PeerError, parse_peer
 from broadcast.message.files import look_from
 from broadcast.message.personal import personal
@@ -135,6 +135,11 @@ class Planning(UseCases):
             tester = replace(first, peer=parse_peer(request.peer))
         except PeerError as error:
             raise InputError(f"--test-peer: {error}; nothing was sent") from None
+        if plan.is_bot and tester.peer.kind is PeerKind.ME:
+            raise InputError(
+                "a bot cannot write to itself: say who gets the test, "
+                "such as --test-peer @somebody; nothing was sent"
+            )
         own = {name: it for name, it in tester.overrides.items() if name not in ("when", "late")}
         one = replace(
             plan,

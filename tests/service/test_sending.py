@@ -429,6 +429,8 @@ async def test_a_test_goes_to_one_tester_as_the_first_would_get_it(person: Harne
 async def test_a_tester_has_a_peer(bot: Harness) -> None:
     with pytest.raises(InputError, match="--test-peer"):
         await bot.service.plan_test(requests.TestRequest(bot.request(), "not a peer!"))
+    with pytest.raises(InputError, match=r"a bot cannot write to itself: .*--test-peer @somebody"):
+        await bot.service.plan_test(requests.TestRequest(bot.request()))
     await bot.send(once="k")
     with pytest.raises(InputError, match="was used already"):
         await bot.service.plan_test(requests.TestRequest(bot.request(once="k")))
