@@ -10,10 +10,11 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
@@ -44,6 +45,7 @@ from broadcast.core.model import (
 )
 from broadcast.core.peers import parse_peer
 from broadcast.ledger.process import LEASE, this_process
+from broadcast.ledger.sqlite.ledger import SqliteLedger
 from broadcast.ledger.sqlite.rows import milliseconds
 from tests.ledger.opened import (
     ACCOUNT,
@@ -344,6 +346,35 @@ def test_a_second_start_of_a_live_run_names_the_process(ledger: Opened) -> None:
     assert caught.value.code == "RUNNING"
     assert caught.value.steps[1] == NextStep("pause", broadcast.id, purpose="stops it")
     assert ledger.reload(broadcast).owner is None
+
+
+class SlowToTake(SqliteLedger):
+    """Has taken over, and does not say so yet."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.has_taken, self.may_go_on = threading.Event(), threading.Event()
+
+    def _take_over(self, *about: Any) -> Any:
+        taken = super()._take_over(*about)
+        self.has_taken.set()
+        assert self.may_go_on.wait(30)
+        return taken
+
+
+async def test_who_gives_up_while_the_lease_is_taken_does_not_keep_it(tmp_path: Path) -> None:
+    with SlowToTake(tmp_path / "ledger.db") as ledger:
+        broadcast = await ledger.create("abc", HELLO, audience(1))
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(ledger.take_over(broadcast, account=ACCOUNT))
+            while not ledger.has_taken.is_set():  # noqa: ASYNC110 - set by a thread
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.sleep(0)
+            ledger.may_go_on.set()
+        assert task.cancelled()
+        async with ledger.start(broadcast, account=ACCOUNT):
+            pass
 
 
 def test_a_run_that_has_ended_gives_the_lease_back(ledger: Opened) -> None:

@@ -116,13 +116,32 @@ class SqliteLedger(SqliteStore):
                 lambda sql: [self._row(sql, broadcast), *_busy(sql, broadcast, account, server)]
             )
 
+        taken: list[SqliteRun] = []
+
+        def take(sql: Statements) -> None:
+            now, row = self._take_over(sql, broadcast, account, server, silent)
+            taken.append(
+                SqliteRun(
+                    self._database,
+                    self._clock,
+                    self._leases,
+                    now,
+                    row,
+                    first=first,
+                    learned=learned,
+                )
+            )
+
         silent = await self._leases.silent(held)
-        taken, row = await self._database.write(
-            lambda sql: self._take_over(sql, broadcast, account, server, silent)
-        )
-        return SqliteRun(
-            self._database, self._clock, self._leases, taken, row, first=first, learned=learned
-        )
+        try:
+            await self._database.write(take)
+        except asyncio.CancelledError:  # the thread goes on, and may take the lease for nobody
+            with suppress(HaltedError):
+                await self._database.write(lambda _: None)  # after that
+                for run in taken:
+                    await run.finish()
+            raise
+        return taken[0]
 
     def _take_over(
         self,
