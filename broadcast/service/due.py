@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from broadcast.core.errors import HaltedError, InputError, LockedError, LoginRequiredError
+from broadcast.core.model import State
 from broadcast.service.reports import Refused, Report
 from broadcast.service.sending import Sending
 
@@ -90,7 +91,9 @@ class _Rounds:
         return min([*moments, *([later] if later else [])], default=None)
 
     async def send(self, broadcast: Broadcast, reporter: Reporter) -> Report | Refused | None:
-        """One of them; None when another process was faster."""
+        """One of them; None when another process was faster, or somebody has paused it."""
+        if (await self._uses.ledger.reload(broadcast)).state is not State.OPEN:
+            return None
         self._not_before[broadcast.id] = self._uses.clock.utc() + AGAIN_AFTER
         try:
             report = await self._uses.go_on(broadcast, self._options, reporter)

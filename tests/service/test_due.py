@@ -213,17 +213,30 @@ async def test_who_pauses_one_from_elsewhere_does_not_end_the_others(bot: Harnes
     assert not bot.reporter.stop.is_asked
 
 
+@on_virtual_time
+async def test_what_is_paused_before_its_turn_is_not_sent(bot: Harness) -> None:
+    first, paused = [await bot.schedule(to=people(name)) for name in ("ana", "ben")]
+    await until(bot, SIX)
+    bot.accounts.connection = pausing = Pausing(bot.accounts.connection.account)
+    pausing.pause = lambda: bot.service.pause(paused.id, RecordingReporter())
+    pausing.only, pausing.outcome = first.id, None
+    assert sent_by(await bot.send_due(wait=True)) == [first.id]
+    assert pausing.texts == [("@ana", HELLO.text)]
+    assert await bot.state(paused) is State.PAUSED
+
+
 class Pausing(FakeConnection):
-    """Before its first answer to one broadcast somebody pauses that one."""
+    """Before its first answer to one broadcast somebody pauses that one, or another."""
 
     pause: Callable[[], Awaitable[object]]
     only = ""
+    outcome: Outcome | None = Deferred("SLOWMODE_WAIT", "the chat is slow", 60.0)
 
     async def send(self, delivery: Delivery) -> Outcome:
         if delivery.broadcast != self.only:
             return await super().send(delivery)
         await self.pause()
-        return Deferred("SLOWMODE_WAIT", "the chat is slow", 60.0)
+        return self.outcome or await super().send(delivery)
 
 
 @pytest.mark.parametrize("wait", [False, True])
