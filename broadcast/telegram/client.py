@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request. Telethon has no limit of its own, and some requests wait for ever."""
 
+CLOSED = "the transport is closed: send inside of its `async with`"
+"""A bug of the program: whoever connected anew would use a session that is no longer theirs."""
+
 _LOG = logging.getLogger("broadcast.telegram")
 
 
@@ -137,6 +140,7 @@ class Reconnecting:
         self._client, self._connect = client, connect
         self._connecting = asyncio.Lock()
         self._tries = 0  # to connect anew, that have ended
+        self._is_closed = False
 
     async def call(self, request: TLRequest) -> Any:
         return await (await self._connected()).call(request)
@@ -149,6 +153,7 @@ class Reconnecting:
         return self._client.post_serialised(data, random_id)
 
     async def close(self) -> None:
+        self._is_closed = True
         await self._client.close()
 
     async def _connected(self) -> TelethonClient:
@@ -157,6 +162,8 @@ class Reconnecting:
             return self._client
         async with self._connecting:
             if self._client.is_lost:
+                if self._is_closed:
+                    raise RuntimeError(CLOSED)
                 if self._tries != tries:
                     raise ConnectionLostError("no connection")  # as another call has found
                 try:
@@ -164,6 +171,9 @@ class Reconnecting:
                     self._client = await self._connect()
                 finally:
                     self._tries += 1
+                if self._is_closed:  # meanwhile
+                    await self._client.close()
+                    raise RuntimeError(CLOSED)
             return self._client
 
 

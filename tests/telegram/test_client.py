@@ -201,6 +201,43 @@ def test_whoever_waited_for_a_connection_does_not_try_again_itself() -> None:
     virtual.run(main())
 
 
+def test_who_goes_on_after_the_end_is_not_connected_anew() -> None:
+    async def main() -> None:
+        async def connect() -> TelethonClient:
+            raise AssertionError("the session is perhaps somebody else's by now")
+
+        first = Connection("pong")
+        telegram = Reconnecting(client_of(first), connect)
+        assert await telegram.call(PING) == "pong"
+        await telegram.close()
+        assert not telegram.takes_serialised
+        with pytest.raises(RuntimeError, match="closed"):
+            await telegram.call(PING)
+
+    virtual.run(main())
+
+
+def test_a_connection_that_is_made_at_the_end_is_closed() -> None:
+    async def main() -> None:
+        late = Connection("pong")
+
+        async def connect() -> TelethonClient:
+            await asyncio.sleep(1)
+            return client_of(late)
+
+        client = client_of(Connection())
+        client.lose()
+        telegram = Reconnecting(client, connect)
+        asking = asyncio.ensure_future(telegram.call(PING))
+        await asyncio.sleep(0.5)
+        await telegram.close()
+        with pytest.raises(RuntimeError, match="closed"):
+            await asking
+        assert not late.is_there
+
+    virtual.run(main())
+
+
 class FullSession:
     """A client whose session file cannot be written any more."""
 
