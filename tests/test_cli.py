@@ -757,6 +757,31 @@ def test_a_home_below_a_file_is_named(shell: Shell, options: list[str]) -> None:
 # --- a stdout that nobody reads
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a disk that is always full")  # noqa: PTH110
+@pytest.mark.parametrize(("more", "code"), [((), 0), (("--contacts", "none.yaml"), 2)])
+def test_a_full_stderr_changes_nothing(shell: Shell, more: tuple[str, ...], code: int) -> None:
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        result = shell.run(HELLO, "--sandbox", *more, stderr=full)
+    assert result.returncode == code
+    assert shell.has_sent() == (code == 0)
+
+
+def test_with_a_closed_stderr_it_is_sent_all_the_same(shell: Shell) -> None:
+    command = ["sh", "-c", 'exec "$@" 2>&-', "sh", sys.executable, "-m", "broadcast"]
+    result = subprocess.run(
+        [*command, HELLO, "--sandbox", "--json"],
+        cwd=shell.here,
+        env=shell.clean_environment({}),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    assert result.returncode == 0
+    assert [json.loads(line)["type"] for line in result.stdout.splitlines()][-1] == "summary"
+    assert shell.has_sent()
+
+
 @pytest.mark.parametrize(
     "options", [["--json", "--dry-run"], ["--dry-run"], ["--sandbox"], ["--sandbox", "--json"]]
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 import traceback
 from typing import TYPE_CHECKING, NoReturn
@@ -15,6 +16,7 @@ from broadcast.cli.parsing import BUG, DONE, INTERRUPTED, cli, place_of
 from broadcast.cli.running import exit_code_of
 from broadcast.core.errors import BroadcastError, ContactsError, DeclinedError
 from broadcast.terminal.steps import worded_error
+from broadcast.terminal.streams import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,6 +39,8 @@ def main() -> NoReturn:
     # A message leaves no cycles. To search for some among all that was imported, again and again,
     # is a fifth of what a message costs; only a process of our own may decide so.
     gc.set_threshold(50_000, 20, 100)
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison] - it is after `2>&-`
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - to the end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a name must not end a run in a C locale
@@ -61,16 +65,15 @@ def run(arguments: Sequence[str]) -> int:
         error.show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         return INTERRUPTED
     except BroadcastError as error:
         return _tell(error, place)
     except Exception:  # noqa: BLE001 - the process edge
-        traceback.print_exc()
-        click.echo(
+        say(traceback.format_exc())
+        say(
             "This is a bug in broadcast; please report the lines above. Nothing is lost: "
-            "`broadcast list` shows what was recorded",
-            err=True,
+            "`broadcast list` shows what was recorded"
         )
         return BUG
 
@@ -85,7 +88,7 @@ def _tell(error: BroadcastError, place: str) -> int:
 
         show_problems(error.problems)
     if isinstance(error, DeclinedError):
-        click.echo(error, err=True)
+        say(str(error))
     else:
-        click.echo(f"Error: {worded_error(error, place)}", err=True)
+        say(f"Error: {worded_error(error, place)}")
     return exit_code_of(error)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 
 def say(text: str) -> None:
-    """Print a line for a person on stderr; nothing if stderr is closed."""
-    with suppress(BrokenPipeError):
+    """Print a line for a person on stderr; nothing where it cannot be written."""
+    with suppress(OSError):  # its reader is gone, or it is a file on a full disk
         print(text, file=sys.stderr)
 
 
