@@ -115,16 +115,16 @@ async def send(
     parts = parts_for(message, chosen, now)
     return await carry_out(
         Work(
-            await ledger.create(identity, message, chosen, parts=parts),
-            ledger,
-            transport,
-            None,
-            options,
-            pacer,
-            watcher or Unseen(),
-            clock,
-            Stop(),
-            chance,
+            broadcast=await ledger.create(identity, message, chosen, parts=parts),
+            ledger=ledger,
+            transport=transport,
+            recovery=None,
+            options=options,
+            pacer=pacer,
+            watcher=watcher or Unseen(),
+            clock=clock,
+            stop=Stop(),
+            chance=chance,
         )
     )
 

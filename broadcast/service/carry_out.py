@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from broadcast.service.options import RunOptions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Work:
     """One run of one broadcast, before it starts. `first`: only so many recipients.
 

@@ -14,7 +14,7 @@ from broadcast.core.lifecycle import (
     require_same_account,
     to_retry,
 )
-from broadcast.core.model import Action, Failed, Status
+from broadcast.core.model import Action, Failed, State, Status
 from broadcast.message.stored import once_identity
 from broadcast.service.base import UseCases
 from broadcast.service.carry_out import Work, carry_out
@@ -191,6 +191,9 @@ class Sending(UseCases):
         question = Question(Ask.CANARY_FAILED, first.counts.pending, broadcast.id)
         if not is_good and not await self._confirms(question):
             return replace(first, halted=CANARY_FAILED)
+        now = await self.ledger.reload(broadcast)
+        if now.state is not State.OPEN:  # somebody paused it while a person was asked
+            return replace(first, after=now, stopped=True)
         return (await go(None)).since(first)
 
     async def _confirms(self, question: Question) -> bool:
@@ -214,16 +217,16 @@ class Sending(UseCases):
         with reporter.watch(total, pacer) as watcher:
             return await carry_out(
                 Work(
-                    broadcast,
-                    self.ledger,
-                    connection,
-                    connection,
-                    options,
-                    pacer,
-                    watcher,
-                    self.clock,
-                    reporter.stop,
-                    self.chance,
+                    broadcast=broadcast,
+                    ledger=self.ledger,
+                    transport=connection,
+                    recovery=connection,
+                    options=options,
+                    pacer=pacer,
+                    watcher=watcher,
+                    clock=self.clock,
+                    stop=reporter.stop,
+                    chance=self.chance,
                     server=self.accounts.server,
                     first=first,
                 )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadcast.core.asker import Ask
+from broadcast.core.asker import Ask, Question
 from broadcast.core.errors import (
     DeclinedError,
     HaltedError,
@@ -282,6 +282,20 @@ async def test_a_person_decides_about_a_bad_canary(bot: Harness, answer: bool) -
     (asked,) = bot.asker.asked
     assert (asked.code, asked.count, asked.broadcast) == (Ask.CANARY_FAILED, 6, report.broadcast)
     assert report.counts.pending == (0 if answer else 6)
+
+
+@on_virtual_time
+async def test_what_is_paused_while_a_person_is_asked_is_not_sent(bot: Harness) -> None:
+    class Pausing(ScriptedAsker):
+        async def confirm(self, question: Question) -> bool:
+            await bot.service.pause(None, bot.reporter)
+            return await super().confirm(question)
+
+    bot.become(script={f"@friend{number}": BLOCKED for number in range(4)})
+    bot.asker = Pausing([True])
+    report = await bot.send(to=10, canary=4)
+    assert (report.state, report.stopped, report.counts.pending) == (State.PAUSED, True, 6)
+    assert bot.texts == []
 
 
 @on_virtual_time
