@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from broadcast.cli import account, history, preview, sandbox, scheduling, sending
+from broadcast.cli import (
+    account_commands,
+    due_command,
+    look_commands,
+    preview_command,
+    sandbox_commands,
+    send_commands,
+)
 from broadcast.cli.parsing import BUG, DONE, INTERRUPTED, cli, place_of
 from broadcast.cli.running import exit_code_of
 from broadcast.core.errors import BroadcastError, ContactsError, DeclinedError
@@ -22,15 +29,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "account",
+    "account_commands",
     "cli",
-    "history",
+    "due_command",
+    "look_commands",
     "main",
-    "preview",
+    "preview_command",
     "run",
-    "sandbox",
-    "scheduling",
-    "sending",
+    "sandbox_commands",
+    "send_commands",
 ]
 
 

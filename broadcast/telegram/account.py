@@ -23,7 +23,7 @@ from broadcast.core.errors import (
 from broadcast.core.model import Account
 from broadcast.disk.private import only_process
 from broadcast.telegram.client import disconnect, make_client
-from broadcast.telegram.errors import LOST, UNREADABLE, UnreadableAnswerError, refusal
+from broadcast.telegram.error_translation import LOST, UNREADABLE, UnreadableAnswerError, refusal
 from broadcast.telegram.session import is_held, open_session, trusted
 from broadcast.telegram.sign_in import GONE, get_me, in_time, sign_in
 

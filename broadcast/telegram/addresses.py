@@ -14,7 +14,7 @@ from broadcast.core.classify import finding
 from broadcast.core.clock import Clock, SystemClock
 from broadcast.core.model import Deferred, Outcome, Peer, PeerKind
 from broadcast.core.peers import CHANNEL_OFFSET
-from broadcast.telegram.errors import UnreadableAnswerError, outcome_of
+from broadcast.telegram.error_translation import UnreadableAnswerError, outcome_of
 from broadcast.telegram.kept import Kept
 
 if TYPE_CHECKING:

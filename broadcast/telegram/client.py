@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import telethon
 from telethon import TelegramClient
 
-from broadcast.telegram.errors import LOST, UNREADABLE, ConnectionLostError, UnreadableAnswerError
+from broadcast.telegram.error_translation import (
+    LOST,
+    UNREADABLE,
+    ConnectionLostError,
+    UnreadableAnswerError,
+)
 from broadcast.telegram.telethon_shape import missing_in_telethon
 
 if TYPE_CHECKING:

@@ -52,8 +52,8 @@ from broadcast.mtproto.encryption import (
     sealed_message,
 )
 from broadcast.mtproto.received import IgnoredError, ServerMessages
-from broadcast.telegram.errors import UNREADABLE, outcome_of
-from broadcast.telegram.requests import message_id_in
+from broadcast.telegram.error_translation import UNREADABLE, outcome_of
+from broadcast.telegram.message_requests import message_id_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from broadcast.core.model import Failed, Halted
 from broadcast.message.when import moment_for, own_when
 from broadcast.telegram.addresses import Address
-from broadcast.telegram.requests import PLAIN, RequestContext, request_of
+from broadcast.telegram.message_requests import PLAIN, RequestContext, request_of
 from broadcast.telegram.serialised import SerialisedRequest
 from broadcast.telegram.uploads import RefusedError
 

@@ -22,14 +22,13 @@ from broadcast.engine.ports import Terms
 from broadcast.telegram.account import open_account
 from broadcast.telegram.addresses import Address, AddressCache, Addresses
 from broadcast.telegram.client import Reconnecting, TelethonClient, disconnect
-from broadcast.telegram.errors import (
+from broadcast.telegram.error_translation import (
     ConnectionLostError,
     UnreadableAnswerError,
     outcome_of,
     telegram_error,
 )
-from broadcast.telegram.prepared import PreparedMessages
-from broadcast.telegram.requests import (
+from broadcast.telegram.message_requests import (
     RequestContext,
     edit_of,
     is_of_schedule,
@@ -37,6 +36,7 @@ from broadcast.telegram.requests import (
     numbers_needed,
     request_of,
 )
+from broadcast.telegram.prepared import PreparedMessages
 from broadcast.telegram.serialised import peer_bytes
 from broadcast.telegram.uploads import EXPIRED, RefusedError, UploadCache, Uploads
 

@@ -23,7 +23,7 @@ from broadcast.core.classify import classify
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Attachment, Failed, Halted, Media
 from broadcast.message.files import require_allowed, require_unchanged
-from broadcast.telegram.errors import UnreadableAnswerError, telegram_error
+from broadcast.telegram.error_translation import UnreadableAnswerError, telegram_error
 from broadcast.telegram.kept import Kept
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from broadcast.core.model import Action
-from broadcast.report.rows import broadcast_row
+from broadcast.report.json_rows import broadcast_row
 from broadcast.terminal.deliveries import counted
 from broadcast.terminal.preview import headline
 from broadcast.terminal.scheduled import state_in_words

@@ -13,7 +13,7 @@ from broadcast.core.duration import duration
 from broadcast.core.errors import InputError
 from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, State, Status
 from broadcast.engine.gates import stars
-from broadcast.report.rows import broadcast_summary_row, delivery_row, summary_row
+from broadcast.report.json_rows import broadcast_summary_row, delivery_row, summary_row
 from broadcast.terminal.scheduled import show_scheduled_rest
 from broadcast.terminal.steps import worded_step
 from broadcast.terminal.streams import Output, json_line, reader_may_leave, say

@@ -13,7 +13,7 @@ from broadcast.core.duration import duration
 from broadcast.core.model import Delivery, Record
 from broadcast.engine.gates import PER_STAR, stars
 from broadcast.message.text import parse
-from broadcast.report.rows import delivery_row
+from broadcast.report.json_rows import delivery_row
 from broadcast.terminal.preview import headline, show_around
 from broadcast.terminal.streams import json_line, reader_may_leave, say
 from broadcast.terminal.tables import new_table, stdout

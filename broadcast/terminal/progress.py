@@ -33,7 +33,7 @@ from broadcast.core.model import (
     Sent,
     Status,
 )
-from broadcast.report.rows import delivery_row
+from broadcast.report.json_rows import delivery_row
 from broadcast.service.stop import Stop
 from broadcast.terminal.deliveries import show_canary
 from broadcast.terminal.planned import show_cost

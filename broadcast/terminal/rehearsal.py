@@ -12,7 +12,7 @@ from rich.text import Text
 from broadcast.core.duration import duration
 from broadcast.core.model import Failed, Sent
 from broadcast.engine.gates import stars
-from broadcast.report.rows import delivery_row, summary_row
+from broadcast.report.json_rows import delivery_row, summary_row
 from broadcast.service.stop import Stop
 from broadcast.terminal.deliveries import counted, show_failures
 from broadcast.terminal.progress import Quiet

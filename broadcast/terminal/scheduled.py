@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.clock import SystemClock
 from broadcast.core.model import State
-from broadcast.report.rows import state_of
+from broadcast.report.json_rows import state_of
 from broadcast.terminal.streams import say
 
 if TYPE_CHECKING:

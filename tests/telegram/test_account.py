@@ -19,7 +19,7 @@ from broadcast.sandbox.world import World
 from broadcast.sandbox_app import _BOT
 from broadcast.telegram.account import open_account
 from broadcast.telegram.client import disconnect
-from broadcast.telegram.errors import UnreadableAnswerError
+from broadcast.telegram.error_translation import UnreadableAnswerError
 from broadcast.telegram.sender import open_transport
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from broadcast.core.errors import SettingsError
 from broadcast.core.model import Account, Deferred, Failed, Scope
 from broadcast.core.peers import parse_peer
 from broadcast.telegram.addresses import Address, AddressCache, Addresses
-from broadcast.telegram.errors import UnreadableAnswerError
+from broadcast.telegram.error_translation import UnreadableAnswerError
 from tests import virtual
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from telethon.tl import functions
 
 from broadcast.core.errors import HaltedError
 from broadcast.telegram.client import Reconnecting, TelethonClient, disconnect
-from broadcast.telegram.errors import ConnectionLostError, UnreadableAnswerError
+from broadcast.telegram.error_translation import ConnectionLostError, UnreadableAnswerError
 from tests import virtual
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from telethon.tl import functions
 from broadcast.core.classify import TelegramError, next_step
 from broadcast.core.errors import HaltedError, SettingsError
 from broadcast.core.model import Deferred, Failed, Halted, Scope
-from broadcast.telegram.errors import (
+from broadcast.telegram.error_translation import (
     UnreadableAnswerError,
     outcome_of,
     refusal,

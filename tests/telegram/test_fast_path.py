@@ -41,7 +41,7 @@ from broadcast.people.lists import contact
 from broadcast.sandbox_app import open_sandbox
 from broadcast.telegram import client
 from broadcast.telegram.addresses import Address
-from broadcast.telegram.errors import outcome_of
+from broadcast.telegram.error_translation import outcome_of
 from broadcast.telegram.fast_path import ACK_DELAY, FastSender, FastState
 from broadcast.telegram.serialised import SerialisedRequest, peer_bytes
 from broadcast.telegram.telethon_shape import missing_in_telethon

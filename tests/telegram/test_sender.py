@@ -14,7 +14,7 @@ from broadcast.engine.ports import Connection, Terms
 from broadcast.message.files import look_from
 from broadcast.people.lists import contact
 from broadcast.telegram.addresses import Address, AddressCache, Addresses
-from broadcast.telegram.errors import UnreadableAnswerError
+from broadcast.telegram.error_translation import UnreadableAnswerError
 from broadcast.telegram.sender import TelethonTransport
 
 if TYPE_CHECKING:

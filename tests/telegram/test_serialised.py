@@ -25,8 +25,8 @@ from broadcast.core.model import (
 from broadcast.message.personal import personal
 from broadcast.people.lists import contact
 from broadcast.telegram.addresses import Address
+from broadcast.telegram.message_requests import PLAIN, RequestContext, request_of
 from broadcast.telegram.prepared import PreparedMessages
-from broadcast.telegram.requests import PLAIN, RequestContext, request_of
 from broadcast.telegram.serialised import peer_bytes
 from tests import virtual
 

@@ -15,7 +15,7 @@ from telethon.tl import functions, types
 
 from broadcast.core.model import LinkPreview
 from broadcast.message.text import parts
-from broadcast.telegram.errors import UNREADABLE
+from broadcast.telegram.error_translation import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

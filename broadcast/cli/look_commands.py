@@ -16,7 +16,7 @@ from broadcast.cli.parsing import (
     sandbox_option,
 )
 from broadcast.cli.running import awaited, open_service
-from broadcast.cli.sending import change, recall
+from broadcast.cli.send_commands import change, recall
 from broadcast.core.model import Action, Status
 from broadcast.settings import user_path
 

@@ -10,7 +10,7 @@ from broadcast.cli.message import content_options, message_of
 from broadcast.cli.parsing import DONE, cli, refuse_idle
 from broadcast.cli.run_options import NOT_PLANNED, run_options
 from broadcast.cli.running import awaited, open_service
-from broadcast.cli.sending import audience_options, send_plan, send_request
+from broadcast.cli.send_commands import audience_options, send_plan, send_request
 
 
 @cli.command()
