@@ -125,12 +125,10 @@ class Planning(UseCases):
 
     async def plan_test(self, request: TestRequest) -> Plan:
         """The same for one tester alone, as the first recipient would get it, and at once."""
-        plan = await self.plan(request.request)
+        plan = await self.plan(replace(request.request, once=None))  # a test uses up no key
         first = next(iter(plan.audience), None)
         if first is None:
-            raise InputError(
-                f"the key {request.request.once} was used already: leave --once out to test"
-            )
+            raise InputError("nobody was chosen, so there is nothing to test; nothing was sent")
         try:
             tester = replace(first, peer=parse_peer(request.peer))
         except PeerError as error:
@@ -143,11 +141,11 @@ class Planning(UseCases):
         own = {name: it for name, it in tester.overrides.items() if name not in ("when", "late")}
         one = replace(
             plan,
-            request=replace(request.request, once=None),
             message=replace(plan.message, when=None, late=None),
             audience=Audience([replace(tester, overrides=own)]),
             questions=(),
         )
+        await self.require_none_unfinished(one.message)  # it has lost its time, so it is another
         return self._checked(one, "the audience")
 
     def _checked(self, plan: Plan, source: str) -> Plan:

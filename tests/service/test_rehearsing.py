@@ -350,10 +350,15 @@ def test_ctrl_c_ends_a_rehearsal_at_once_and_leaves_no_thread() -> None:
     before = threading.active_count()
     reporter = Interrupting()
     reporter.interrupt = lambda: os.kill(os.getpid(), signal.SIGINT)
-    with pytest.raises(KeyboardInterrupt):
-        asyncio.run(rehearse_many(reporter))
+    # Whoever starts the tests in the background of a shell has them ignore it.
+    at_first = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            asyncio.run(rehearse_many(reporter))
+    finally:
+        signal.signal(signal.SIGINT, at_first)
     assert len(reporter.settlements) < 100
-    assert threading.active_count() == before
+    assert threading.active_count() <= before  # those of earlier tests may end meanwhile
 
 
 def test_a_rehearsal_is_cancelled_with_its_caller() -> None:
@@ -369,7 +374,7 @@ def test_a_rehearsal_is_cancelled_with_its_caller() -> None:
     before = threading.active_count()
     asyncio.run(main())
     assert len(reporter.settlements) < 100
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 class LateStage:

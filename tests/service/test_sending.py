@@ -445,9 +445,13 @@ async def test_a_tester_has_a_peer(bot: Harness) -> None:
         await bot.service.plan_test(requests.TestRequest(bot.request(), "not a peer!"))
     with pytest.raises(InputError, match=r"a bot cannot write to itself: .*--test-peer @somebody"):
         await bot.service.plan_test(requests.TestRequest(bot.request()))
-    await bot.send(once="k")
-    with pytest.raises(InputError, match="was used already"):
-        await bot.service.plan_test(requests.TestRequest(bot.request(once="k")))
+
+
+@on_virtual_time
+async def test_a_test_uses_up_no_key_and_minds_none(person: Harness) -> None:
+    await person.send(once="k")
+    plan = await person.service.plan_test(requests.TestRequest(person.request(once="k")))
+    assert (plan.earlier, plan.request.once) == (None, None)
 
 
 @on_virtual_time
