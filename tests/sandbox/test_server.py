@@ -175,11 +175,10 @@ async def test_two_clients_have_keys_of_their_own():
         connected(server) as two,
     ):
         assert (await one(get_config)).this_dc == (await two(get_config)).this_dc == 2
-        assert set(keys) == {
-            one.session.auth_key.key_id,
-            two.session.auth_key.key_id,
-        }
-        assert len(keys) == 2
+        theirs = {one.session.auth_key.key_id, two.session.auth_key.key_id}
+        assert len(theirs) == 2
+        # Telethon gets about one exchange in 256 wrong and tries again, which leaves a key more.
+        assert theirs <= set(keys)
 
 
 async def test_a_key_is_good_for_a_second_connection_and_a_second_server():
