@@ -21,7 +21,7 @@ from broadcast.cli import (
 )
 from broadcast.cli.parsing import BUG, DONE, INTERRUPTED, cli, place_of
 from broadcast.cli.running import exit_code_of
-from broadcast.core.errors import BroadcastError, ContactsError, DeclinedError
+from broadcast.core.errors import BroadcastError, ContactsError, DeclinedError, UnconfirmedError
 from broadcast.terminal.steps import worded_error
 from broadcast.terminal.streams import say
 
@@ -98,4 +98,6 @@ def _tell(error: BroadcastError, place: str) -> int:
         say(str(error))
     else:
         say(f"Error: {worded_error(error, place)}")
+    if isinstance(error, UnconfirmedError):
+        say("If it is meant: the same command with --yes sends it")
     return exit_code_of(error)

@@ -135,18 +135,20 @@ async def _was_sent(plan: Plan, given: dict[str, Any]) -> int:
 
 
 async def _dry_run(plan: Plan, given: dict[str, Any]) -> int:
-    from broadcast.terminal.planned import show_dry_run, show_problems
+    from broadcast.terminal.planned import show_doubts, show_dry_run, show_problems
 
     show_problems(plan.audience.warnings)
+    show_doubts(plan)
     show_dry_run(plan, as_json=given["json"])
     return DONE
 
 
 async def _rehearse(service: Service, plan: Plan, given: dict[str, Any]) -> int:
-    from broadcast.terminal.planned import show_problems
+    from broadcast.terminal.planned import show_doubts, show_problems
     from broadcast.terminal.rehearsal import RehearsalReporter, show_rehearsal
 
     show_problems(plan.audience.warnings)
+    show_doubts(plan)
     with RehearsalReporter(plan.messages) as reporter:
         rehearsal = await service.rehearse(plan, reporter)
     await show_rehearsal(rehearsal, as_json=given["json"], quiet=given["quiet"])

@@ -8,21 +8,40 @@ from typing import Protocol
 
 
 class Ask(StrEnum):
-    """What is asked before something is done that cannot be undone. Front ends word it."""
+    """What is asked before something is done that cannot be undone."""
 
     SEND = "SEND"  # to so many people
     CANARY_FAILED = "CANARY_FAILED"  # too many of the first failed: to the others all the same?
     EDIT = "EDIT"
     RECALL = "RECALL"
+    SAME_AGAIN = "SAME_AGAIN"  # some of them have just got the very same
+    OTHER_MARKUP = "OTHER_MARKUP"  # the text has the marks of another format than its own
+    BARE_NUMBERS = "BARE_NUMBERS"  # peers that are ids as written, and perhaps phone numbers
+    SPREADSHEET_WORDS = "SPREADSHEET_WORDS"  # values such as #N/A that a table left behind
+
+
+DOUBTS = frozenset({Ask.OTHER_MARKUP, Ask.BARE_NUMBERS, Ask.SPREADSHEET_WORDS})
+"""What is most likely a mistake: where nobody can be asked it is refused, unless it was confirmed
+beforehand. All other questions count as answered with yes there, since a timer cannot answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question. `count` is how many people it is about, `broadcast` the id it is about."""
+    """One question. `count` is how many people it is about, `broadcast` the id it is about.
+
+    `told` says what makes it one, in a sentence without an end: "2 peers are bare numbers of 11
+    digits: 34600000001 (line 4), …". Where it is empty, front ends word the question by its code.
+    """
 
     code: Ask
     count: int
     broadcast: str | None = None
+    told: str = ""
+
+    @property
+    def is_doubt(self) -> bool:
+        """Whether it has to be confirmed, also where nobody can be asked."""
+        return self.code in DOUBTS
 
 
 class Asker(Protocol):

@@ -5,7 +5,8 @@
     │   ├── SettingsError      options, environment, .env, files of the account
     │   ├── ContactsError      the contact list, with every complaint at once
     │   ├── SelectorError      --to or --exclude matches nobody
-    │   └── MessageError       the text cannot be sent as it is
+    │   ├── MessageError       the text cannot be sent as it is
+    │   └── UnconfirmedError   it looks like a slip, and there is nobody to ask
     ├── DeclinedError          somebody was asked, and does not want it
     ├── LoginRequiredError     nobody is signed in, and there is no terminal to ask on
     ├── LockedError            another process uses this session
@@ -22,6 +23,8 @@ from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from broadcast.core.asker import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,17 @@ class MessageError(InputError):
     """The message cannot be sent as it is: empty, too long, or badly formatted."""
 
     default_code = "MESSAGE"
+
+
+class UnconfirmedError(InputError):
+    """It looks like a slip, and there is nobody who can be asked. `questions` say what does."""
+
+    default_code = "UNCONFIRMED"
+
+    def __init__(self, questions: Sequence[Question]) -> None:
+        told = "; ".join(question.told for question in questions)
+        super().__init__(f"{told}: nobody can be asked whether that is meant; nothing was sent")
+        self.questions = tuple(questions)
 
 
 class DeclinedError(BroadcastError):

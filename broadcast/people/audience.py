@@ -23,6 +23,7 @@ from broadcast.core.peers import parse_peer
 from broadcast.message.stored import pack_overrides, unpack_overrides
 
 if TYPE_CHECKING:
+    from broadcast.core.asker import Question
     from broadcast.core.errors import Problem
 
 CHUNK = 5_000  # contacts that are held in memory at once
@@ -35,12 +36,17 @@ Rows = tuple[list[int | str], list[str | None], list[int]]
 class Audience(Collection[Contact]):
     """Contacts in their order, kept in a file that nobody else can open.
 
-    The file is gone when the process ends, or when nobody holds this any more. `warnings` are
-    looked at when the last contact was read. Raises SettingsError when the file cannot be written.
+    The file is gone when the process ends, or when nobody holds this any more. `warnings` and
+    `doubts` are looked at when the last contact was read. Raises SettingsError when the file cannot
+    be written.
     """
 
     def __init__(
-        self, contacts: Iterable[Contact] = (), *, warnings: Iterable[Problem] = ()
+        self,
+        contacts: Iterable[Contact] = (),
+        *,
+        warnings: Iterable[Problem] = (),
+        doubts: Iterable[Question] = (),
     ) -> None:
         self.any_overrides = False
         """Whether some of them get another message than the rest."""
@@ -53,6 +59,8 @@ class Audience(Collection[Contact]):
             pass
         self.warnings = tuple(warnings)
         """What is unusual in the list, but no mistake."""
+        self.doubts = tuple(doubts)
+        """What is most likely a mistake in the list, and has to be confirmed."""
 
     def _add(self, contacts: Iterable[Contact]) -> int:
         """Write some more, none of which is kept in memory, and say how many they were."""

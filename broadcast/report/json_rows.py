@@ -9,7 +9,18 @@ from broadcast.core.model import Broadcast, Record, Sent, State, Status
 from broadcast.engine.gates import stars
 
 if TYPE_CHECKING:
+    from broadcast.core.asker import Question
     from broadcast.service.reports import Report
+
+
+def question_row(question: Question) -> dict[str, object]:
+    """A question of a plan as a row of `--json`; `told` is empty where the code says it all."""
+    return {
+        "type": "question",
+        "code": question.code,
+        "count": question.count,
+        "told": question.told,
+    }
 
 
 def delivery_row(record: Record) -> dict[str, object]:

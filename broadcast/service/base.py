@@ -6,7 +6,13 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import DeclinedError, InputError, LockedError, NextStep
+from broadcast.core.errors import (
+    DeclinedError,
+    InputError,
+    LockedError,
+    NextStep,
+    UnconfirmedError,
+)
 from broadcast.core.ids import broadcast_id
 from broadcast.core.lifecycle import require_same_account
 from broadcast.core.model import Action
@@ -48,9 +54,14 @@ class UseCases:
     async def require_confirmed(self, questions: Iterable[Question], *, confirmed: bool) -> None:
         """Ask each question, where somebody can be asked.
 
-        Raises DeclinedError when the answer is no; nothing was sent.
+        Raises DeclinedError when the answer is no, and UnconfirmedError when there is a doubt and
+        nobody to ask; nothing was sent.
         """
-        if self.asker is None or confirmed:
+        if confirmed:
+            return
+        if self.asker is None:
+            if doubts := [question for question in questions if question.is_doubt]:
+                raise UnconfirmedError(doubts)
             return
         for question in questions:
             if not await self.asker.confirm(question):

@@ -7,16 +7,19 @@ another does not do, and what a plan accepts is not refused later for a reason t
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
+from broadcast.core.counted import people
+from broadcast.core.duration import duration
 from broadcast.core.errors import (
     ContactsError,
     InputError,
     SettingsError,
 )
 from broadcast.core.lifecycle import require_resumable, require_same_message
-from broadcast.core.model import Account, Action, PeerKind, State
+from broadcast.core.model import Account, Action, PeerKind, State, Status
 from broadcast.core.peers import PeerError, parse_peer
 from broadcast.message.files import look_from
 from broadcast.message.personal import personal
@@ -45,6 +48,10 @@ if TYPE_CHECKING:
     from broadcast.service.requests import AudienceRequest, SendRequest, TestRequest
 
 ASK_ABOVE = 20  # recipients
+
+LOOK_BACK, AGAIN_WITHIN = 50, timedelta(hours=20)
+"""Among so many broadcasts, made within that time, the very same message is a slip that is asked
+about. A reminder that goes out every morning is none."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,10 @@ class Planning(UseCases):
             made_at=now,
             earlier=earlier,
         )
-        return plan if earlier is not None else self._checked(plan, source)
+        if earlier is not None:
+            return plan
+        plan = self._checked(plan, source)
+        return replace(plan, questions=await self._questions(plan))
 
     async def plan_test(self, request: TestRequest) -> Plan:
         """The same for one tester alone, as the first recipient would get it, and at once."""
@@ -160,13 +170,39 @@ class Planning(UseCases):
         pacer = plan.options.pacer(plan.known, now, is_bot=plan.is_bot)
         if (held := seconds_held(plan.known, now)) > 0:
             pacer.hold(held)
-        asked = (Question(Ask.SEND, len(audience)),) if len(audience) > ASK_ABOVE else ()
-        return replace(
-            plan,
-            messages=messages,
-            seconds=pacer.seconds_for(messages, 0.0),
-            questions=asked,
-        )
+        return replace(plan, messages=messages, seconds=pacer.seconds_for(messages, 0.0))
+
+    async def _questions(self, plan: Plan) -> tuple[Question, ...]:
+        """All that is asked before `plan` is done: doubts first, and last whether to send it."""
+        asked = [*plan.audience.doubts]
+        if (again := await self._same_before(plan)) is not None:
+            asked.append(again)
+        if len(plan.audience) > ASK_ABOVE:
+            asked.append(Question(Ask.SEND, len(plan.audience)))
+        return tuple(asked)
+
+    async def _same_before(self, plan: Plan) -> Question | None:
+        """Whether some of them have just got the very same message."""
+        for other in await self.ledger.newest(LOOK_BACK):
+            is_same = other.action is Action.SEND and other.message == plan.message
+            if not is_same or other.created_at < plan.made_at - AGAIN_WITHIN:
+                continue
+            if (await self.ledger.standing(other)).recall is not None:
+                continue
+            chosen = {contact.peer.key for contact in plan.audience}
+            count = 0
+            async for record in self.ledger.records(other, Status.SENT):
+                count += record.delivery.part == 0 and record.delivery.contact.peer.key in chosen
+            if count:
+                return Question(
+                    Ask.SAME_AGAIN,
+                    count,
+                    other.id,
+                    f"{people(count)} got this very message "
+                    f"{duration((plan.made_at - other.created_at).total_seconds())} ago, as "
+                    f"broadcast {other.id}",
+                )
+        return None
 
     def _expected(self, options: RunOptions) -> tuple[Expected, SettingsError | None]:
         try:

@@ -13,7 +13,7 @@ from broadcast.core.duration import duration
 from broadcast.core.model import Delivery, Record
 from broadcast.engine.gates import PER_STAR, stars
 from broadcast.message.text import parse
-from broadcast.report.json_rows import delivery_row
+from broadcast.report.json_rows import delivery_row, question_row
 from broadcast.terminal.preview import headline, show_around
 from broadcast.terminal.streams import json_line, reader_may_leave, say
 from broadcast.terminal.tables import new_table, stdout
@@ -76,6 +76,13 @@ def show_problems(problems: Sequence[Problem]) -> None:
         say(f"... and {len(problems) - PROBLEMS_LIMIT} more")
 
 
+def show_doubts(plan: Plan) -> None:
+    """Show what is going to be asked, where nothing is sent yet."""
+    for question in plan.questions:
+        if question.told:
+            say(f"to be confirmed: {question.told}")
+
+
 def show_dry_run(plan: Plan, *, as_json: bool) -> None:
     """Show who would get the message, how long it takes, what it costs; nothing is sent."""
     with reader_may_leave():
@@ -88,9 +95,9 @@ def show_dry_run(plan: Plan, *, as_json: bool) -> None:
                 stdout().print(f"... and {left} more; --json lists them all")
             if plan.seconds >= 1:
                 stdout().print(f"It would take {duration(plan.seconds)}; --rehearse says more")
-            count, people = plan.messages, len(plan.audience)
-            told = "" if count == people else f", in {count} messages"
-            stdout().print(f"{people} would get it{told}; nothing was sent (dry run)")
+            count, chosen = plan.messages, len(plan.audience)
+            told = "" if count == chosen else f", in {count} messages"
+            stdout().print(f"{chosen} would get it{told}; nothing was sent (dry run)")
     if plan.options.stars_budget is not None:
         show_cost(plan.messages, plan.options.stars_budget, 0)
 
@@ -109,6 +116,8 @@ def _print_dry_run(plan: Plan) -> None:
     for position, contact in enumerate(plan.audience):
         row = delivery_row(Record(Delivery("", position, contact, plan.message)))
         print(json_line(row | {"broadcast": None}))
+    for question in plan.questions:
+        print(json_line(question_row(question)))
     counts = {"sent": 0, "failed": 0, "skipped": 0, "pending": len(plan.audience)}
     print(json_line({"type": "summary", "broadcast": None, **counts, "seconds": 0.0}))
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from broadcast.core.asker import Ask
-from broadcast.terminal.streams import can_ask
+from broadcast.core.counted import people
+from broadcast.terminal.streams import can_ask, say
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
     from broadcast.core.asker import Question
 
 WORDS = {
-    Ask.SEND: "Send it to {} people?",
-    Ask.CANARY_FAILED: "Send to the other {}?",
-    Ask.EDIT: "Replace its text for {} people?",
-    Ask.RECALL: "Delete it for {} people?",
+    Ask.SEND: "Send it to {}?",
+    Ask.CANARY_FAILED: "Send it to {} more?",
+    Ask.EDIT: "Replace its text for {}?",
+    Ask.RECALL: "Delete it for {}?",
 }
 
 
@@ -29,8 +30,13 @@ class TerminalAsker:
 
     async def confirm(self, question: Question) -> bool:
         """See `Asker.confirm`."""
+        if question.told:
+            say(f"{question.told}.")
+            words = "Send it all the same?"
+        else:
+            words = WORDS[question.code].format(people(question.count))
         with _ctrl_c():
-            return click.confirm(WORDS[question.code].format(question.count), err=True)
+            return click.confirm(words, err=True)
 
     async def phone(self) -> str:
         """See `Asker.phone`."""

@@ -1,0 +1,99 @@
+"""What looks like a slip is asked about: each question, with somebody to ask and without."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from broadcast.core.asker import DOUBTS, Ask, Question
+from broadcast.core.errors import DeclinedError, UnconfirmedError
+from broadcast.core.model import Message
+from broadcast.people.audience import Audience
+from broadcast.service.plan import AGAIN_WITHIN
+from tests.service.fakes import ScriptedAsker
+from tests.service.harness import HELLO, on_virtual_time, people
+
+if TYPE_CHECKING:
+    from broadcast.service.plan import Plan
+    from broadcast.service.requests import SendRequest
+    from tests.service.harness import Harness
+
+
+def doubtful(bot: Harness, code: Ask, *, confirmed: bool = False) -> SendRequest:
+    """A request for three people, whose list is in doubt."""
+    doubt = Question(code, 2, told="2 peers look odd")
+    request = bot.request(confirmed=confirmed)
+    chosen = Audience(people(3), doubts=[doubt])
+    return replace(request, audience=replace(request.audience, chosen=chosen))
+
+
+def asked(plan: Plan) -> list[Ask]:
+    return [question.code for question in plan.questions]
+
+
+@pytest.mark.parametrize("code", sorted(DOUBTS))
+@on_virtual_time
+async def test_a_doubt_that_nobody_can_answer_sends_nothing(bot: Harness, code: Ask) -> None:
+    plan = await bot.service.plan(doubtful(bot, code))
+    with pytest.raises(UnconfirmedError, match=r"2 peers look odd.*nothing was sent") as refused:
+        await bot.service.send(plan, bot.reporter)
+    assert [question.code for question in refused.value.questions] == [code]
+    assert (bot.texts, bot.accounts.opened, list(await bot.service.list())) == ([], 0, [])
+
+
+@pytest.mark.parametrize("code", sorted(DOUBTS))
+@on_virtual_time
+async def test_a_doubt_is_asked_about_or_confirmed_beforehand(bot: Harness, code: Ask) -> None:
+    bot.asker = ScriptedAsker([False, True])
+    plan = await bot.service.plan(doubtful(bot, code))
+    with pytest.raises(DeclinedError):
+        await bot.service.send(plan, bot.reporter)
+    assert bot.texts == []
+    assert (await bot.service.send(plan, bot.reporter)).counts.sent == 3
+    confirmed = doubtful(bot, code, confirmed=True)
+    plan = await bot.service.plan(replace(confirmed, message=Message("another")))
+    assert asked(plan) == [code]
+    assert (await bot.service.send(plan, bot.reporter)).counts.sent == 3
+
+
+@on_virtual_time
+async def test_the_very_same_again_is_asked_about(bot: Harness) -> None:
+    first = await bot.send(to=3)
+    await asyncio.sleep((timedelta(minutes=1)).total_seconds())
+    again = await bot.service.plan(bot.request(to=people("friend2", "friend3")))
+    (question,) = again.questions
+    assert (question.code, question.count, question.broadcast) == (
+        Ask.SAME_AGAIN,
+        1,
+        first.broadcast,
+    )
+    assert question.told.startswith("1 person got this very message 1 min 00 s ago")
+    bot.asker = ScriptedAsker([False])
+    with pytest.raises(DeclinedError):
+        await bot.service.send(again, bot.reporter)
+    bot.asker = None  # a timer that sends the same each hour is no slip
+    assert (await bot.service.send(again, bot.reporter)).counts.sent == 2
+
+
+@on_virtual_time
+async def test_the_same_is_no_slip_for_others_or_later_or_once_recalled(bot: Harness) -> None:
+    first = await bot.send(to=3)
+    assert asked(await bot.service.plan(bot.request(to=people("somebody")))) == []
+    assert asked(await bot.service.plan(bot.request(Message(HELLO.text, silent=True)))) == []
+    await asyncio.sleep((AGAIN_WITHIN + timedelta(seconds=1)).total_seconds())
+    assert asked(await bot.service.plan(bot.request())) == []
+    second = await bot.send(to=3)
+    assert asked(await bot.service.plan(bot.request())) == [Ask.SAME_AGAIN]
+    await bot.recall(first.broadcast, confirmed=True)
+    await bot.recall(second.broadcast, confirmed=True)
+    assert asked(await bot.service.plan(bot.request())) == []
+
+
+@on_virtual_time
+async def test_whether_to_send_is_asked_last(bot: Harness) -> None:
+    await bot.send(to=30)
+    assert asked(await bot.service.plan(bot.request(to=30))) == [Ask.SAME_AGAIN, Ask.SEND]
