@@ -11,15 +11,15 @@ from broadcast.core.loading import loading
 from broadcast.service.ports import Expected
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
 
     from broadcast.core.asker import Asker
     from broadcast.core.clock import Clock
-    from broadcast.core.model import Account, Contact
+    from broadcast.core.model import Account
     from broadcast.engine.ports import Connection
     from broadcast.ledger.port import Ledger
-    from broadcast.service.ports import Accounts
+    from broadcast.service.ports import Accounts, People
     from broadcast.service.service import Service
     from broadcast.settings import Settings
 
@@ -100,7 +100,7 @@ class TelegramAccounts:
         return Expected(is_bot=False if credentials.phone else None)
 
     def open(
-        self, asker: Asker | None, *, people: Iterable[Contact] = (), is_bot: bool = False
+        self, asker: Asker | None, *, people: People = (), is_bot: bool = False
     ) -> AbstractAsyncContextManager[Connection]:
         """See `Accounts.open`."""
         access = self._settings.access()

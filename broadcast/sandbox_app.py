@@ -11,7 +11,7 @@ from broadcast.core.access import Access, Credentials, Server
 from broadcast.core.clock import Clock, SystemClock
 from broadcast.core.loading import loading
 from broadcast.sandbox.people.logins import API_HASH, API_ID, BOT_TOKEN, CODE, PASSWORD, PHONE
-from broadcast.service.ports import Expected
+from broadcast.service.ports import Expected, peers_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterable
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from broadcast.core.model import Account, Contact
     from broadcast.engine.ports import Connection
     from broadcast.sandbox.limits import Limits
+    from broadcast.service.ports import People
     from broadcast.settings import Settings
 
 _PERSON = Credentials(API_ID, API_HASH, phone=PHONE)
@@ -73,7 +74,7 @@ class SandboxAccounts:
 
     @asynccontextmanager
     async def open(
-        self, asker: Asker | None = None, *, people: Iterable[Contact] = (), is_bot: bool = False
+        self, asker: Asker | None = None, *, people: People = (), is_bot: bool = False
     ) -> AsyncGenerator[Connection]:
         """Sign in, without a question to anybody. `people` are known there.
 
@@ -91,7 +92,7 @@ class SandboxAccounts:
                 home = Path(stack.enter_context(TemporaryDirectory(prefix="broadcast-")))
             else:
                 journal = stack.enter_context(Journal(journal_in(home)))
-            world = World(contacts=[person.peer for person in people], limits=self._limits)
+            world = World(contacts=await peers_of(people), limits=self._limits)
             server = await stack.enter_async_context(
                 SandboxServer(world, journal=journal, clock=self._clock)
             )

@@ -10,19 +10,20 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from broadcast.core.model import Account
-from broadcast.service.ports import Expected
+from broadcast.service.ports import Expected, peers_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator
     from datetime import datetime
 
     from broadcast.core.asker import Asker
-    from broadcast.core.model import Contact
+    from broadcast.core.model import Peer
     from broadcast.engine.pacer import Known
     from broadcast.engine.ports import Connection
     from broadcast.sandbox.limits import Limits
     from broadcast.sandbox.virtual_time import VirtualLoop
     from broadcast.sandbox.world import World
+    from broadcast.service.ports import People
 
 
 class RehearsalStages:
@@ -75,20 +76,20 @@ class _StageAccounts:
 
     @asynccontextmanager
     async def open(
-        self, asker: Asker | None, *, people: Iterable[Contact] = (), is_bot: bool = False
+        self, asker: Asker | None, *, people: People = (), is_bot: bool = False
     ) -> AsyncGenerator[Connection]:
         """See `Accounts.open`: the same account each time."""
         if self._connection is None:
-            self.world, self._connection = self._sign_in(people)
+            self.world, self._connection = self._sign_in(await peers_of(people))
         yield self._connection
 
-    def _sign_in(self, people: Iterable[Contact]) -> tuple[World, Connection]:
+    def _sign_in(self, people: list[Peer]) -> tuple[World, Connection]:
         from broadcast.sandbox.in_process import DirectClient
         from broadcast.sandbox.world import World
         from broadcast.telegram.addresses import Addresses
         from broadcast.telegram.sender import TelethonTransport
 
-        friends = () if self._is_bot else [contact.peer for contact in people]
+        friends = () if self._is_bot else people
         world = World(contacts=friends, limits=self._limits, only_names=True)
         loop = self._loop
         client = DirectClient(world, loop, is_bot=self._is_bot)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from broadcast.core.asker import Asker
-    from broadcast.core.model import Account, Broadcast, Contact
+    from broadcast.core.model import Account, Broadcast, Contact, Peer
     from broadcast.engine.pacer import Pacer
     from broadcast.engine.ports import Connection, Watcher
     from broadcast.service.reports import Report
@@ -23,6 +23,17 @@ class Expected:
 
     is_bot: bool | None = None
     id: int | None = None
+
+
+People = Iterable["Contact"] | AsyncIterable["Contact"]
+"""Some contacts, in memory or in a ledger."""
+
+
+async def peers_of(people: People) -> list[Peer]:
+    """How the list names them."""
+    if isinstance(people, AsyncIterable):
+        return [contact.peer async for contact in people]
+    return [contact.peer for contact in people]
 
 
 class Accounts(Protocol):
@@ -41,11 +52,12 @@ class Accounts(Protocol):
         ...
 
     def open(
-        self, asker: Asker | None, *, people: Iterable[Contact] = (), is_bot: bool = False
+        self, asker: Asker | None, *, people: People = (), is_bot: bool = False
     ) -> AbstractAsyncContextManager[Connection]:
         """Sign in, asking `asker` what is needed; without one nothing can be asked.
 
-        A sandbox makes `people` known there, and signs in a bot or a person; Telegram has both.
+        A sandbox makes `people` known there, and signs in a bot or a person; Telegram has both, and
+        they are not even looked at.
         Raises SettingsError, LoginRequiredError, LockedError or HaltedError; nothing was sent.
         """
         ...

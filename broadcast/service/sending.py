@@ -22,10 +22,10 @@ from broadcast.service.checks import due_for, parts_for, require_all_able, requi
 from broadcast.service.reports import CANARY_FAILED, Report
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
+    from collections.abc import AsyncGenerator, AsyncIterator
     from datetime import datetime
 
-    from broadcast.core.model import Account, Broadcast, Message
+    from broadcast.core.model import Account, Broadcast, Contact, Message
     from broadcast.engine.ports import Connection
     from broadcast.people.audience import Audience
     from broadcast.service.options import RunOptions
@@ -167,10 +167,16 @@ class Sending(UseCases):
     ) -> AsyncGenerator[Connection]:
         """Signed in as the account that `broadcast` was started with."""
         expected = self.accounts.expected(account=broadcast.account, paid=options.paid)
-        opening = self.accounts.open(self.asker, is_bot=bool(expected.is_bot))
+        opening = self.accounts.open(
+            self.asker, people=self._people_of(broadcast), is_bot=bool(expected.is_bot)
+        )
         async with opening as connection:
             require_same_account(broadcast, connection.account.id, self.accounts.server)
             yield connection
+
+    async def _people_of(self, broadcast: Broadcast) -> AsyncIterator[Contact]:
+        async for record in self.ledger.records(broadcast):
+            yield record.delivery.contact
 
     async def _run(
         self,

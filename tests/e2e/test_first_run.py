@@ -1,12 +1,17 @@
 """What somebody without an account does first: everything with `--sandbox`."""
 
 import re
+import shlex
+import signal
+import sqlite3
 import subprocess
 from collections import Counter
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 
+import broadcast
 from tests.e2e.child import Child, Cli
 from tests.e2e.telegram import BOT_TOKEN, id_of, in_journal
 
@@ -89,6 +94,55 @@ def test_the_json_rows_are_as_documented(cli: Cli) -> None:
             "reason": "this person has blocked you",
         },
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("peers", [[], [str(7_000_000_000 + number) for number in range(8)]])
+def test_the_first_command_is_stopped_and_goes_on_as_it_says_itself(
+    cli: Cli, peers: list[str]
+) -> None:
+    """Also to people who are known by their id alone, of whom a sandbox of its own knows nobody."""
+    example = Path(broadcast.__file__).parent.parent / "contacts.example.yaml"
+    cli.write("contacts.example.yaml", example.read_bytes())
+    if peers:
+        cli.write("contacts.example.yaml", "contacts:\n" + "".join(f"  - {p}\n" for p in peers))
+    first = ("--sandbox", "--contacts", "contacts.example.yaml")
+    child = cli.start(TEXT, *first, "--rate", "5", "--concurrency", "1", "--json")
+    assert child.out is not None
+    child.out.until(r'"status": "sent"(.|\n)*"status": "sent"')
+    child.signal(signal.SIGINT)
+    stopped = child.wait()
+    assert stopped.code == 130
+    before = len(in_journal(cli.home))
+    assert 0 < before < 7
+    advice = stopped.err.splitlines()[-1].removeprefix("next: broadcast ")
+    went_on = cli.run(*shlex.split(advice), "--json")
+    assert {peer: row["error"] for peer, row in went_on.deliveries.items() if row["error"]} == (
+        {} if peers else {"@blocked_bruno": "USER_IS_BLOCKED"}
+    )
+    received = Counter(message.peer for message in in_journal(cli.home))
+    assert len(received) == (8 if peers else 7)
+    assert set(received.values()) == {1}
+    identity = went_on.summary["broadcast"]
+    edited = cli.run("edit", identity, "A bike!", "--sandbox", "--yes", "--json")
+    assert (edited.code, edited.summary["sent"]) == (0, len(received))
+    recalled = cli.run("recall", identity, "--sandbox", "--yes", "--json")
+    assert (recalled.code, recalled.summary["sent"]) == (0, len(received))
+    assert not in_journal(cli.home)
+
+
+def test_a_retry_in_the_sandbox_knows_everybody(cli: Cli) -> None:
+    """Nobody has an address of theirs, as the first run never got that far."""
+    cli.write_contacts("7000000000", "+34600000001", "@blocked_bruno")
+    first = cli.run(TEXT, "--sandbox", "--json")
+    identity = first.summary["broadcast"]
+    (cli.home / "sandbox" / "journal.jsonl").unlink()
+    (cli.home / "sandbox" / "addresses.db").unlink()
+    with sqlite3.connect(cli.home / "sandbox" / "ledger.db") as ledger:
+        ledger.execute("UPDATE outcome SET sent = 0, error = 'PEER_UNKNOWN', message_id = NULL")
+        ledger.execute("UPDATE broadcast SET sent = 0, failed = 3")
+    ledger.close()
+    retried = cli.run("retry", identity, "--all", "--sandbox", "--json")
+    assert retried.summary["sent"] == 2
 
 
 @pytest.mark.parametrize("arguments", [["-"], ["--message-file", "message.txt"]])

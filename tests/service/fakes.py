@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from broadcast.core.asker import Asker, Question
     from broadcast.core.errors import BroadcastError
-    from broadcast.core.model import Attachment, Broadcast, Contact, Peer
+    from broadcast.core.model import Attachment, Broadcast, Peer
     from broadcast.engine.pacer import Known, Pacer
     from broadcast.engine.ports import Terms
+    from broadcast.service.ports import People
     from broadcast.service.reports import Report
 
 ME = 4711
@@ -133,7 +134,7 @@ class FakeAccounts:
 
     @asynccontextmanager
     async def open(
-        self, asker: Asker | None, *, people: Iterable[Contact] = (), is_bot: bool = False
+        self, asker: Asker | None, *, people: People = (), is_bot: bool = False
     ) -> AsyncGenerator[FakeConnection]:
         if self.refuses is not None:
             raise self.refuses
