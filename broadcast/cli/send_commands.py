@@ -151,7 +151,7 @@ async def _rehearse(service: Service, plan: Plan, given: dict[str, Any]) -> int:
     show_doubts(plan)
     with RehearsalReporter(plan.messages) as reporter:
         rehearsal = await service.rehearse(plan, reporter)
-    await show_rehearsal(rehearsal, as_json=given["json"], quiet=given["quiet"])
+    await show_rehearsal(rehearsal, is_bot=plan.is_bot, as_json=given["json"], quiet=given["quiet"])
     return exit_code(rehearsal.report)
 
 

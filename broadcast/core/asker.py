@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from broadcast.core.model import Account, When
 
 
 class Ask(StrEnum):
@@ -26,17 +29,36 @@ beforehand. All other questions count as answered with yes there, since a timer 
 
 
 @dataclass(frozen=True, slots=True)
+class SendFacts:
+    """What somebody must know who is asked whether to send.
+
+    It goes out as `account`, in so many `messages`, in about `seconds`, for `stars` Telegram Stars
+    at most, at the time `when`, if it has one. So many as are `strangers` to the account neither
+    are its contacts nor have a chat with it; None: of a bot, or not known.
+    """
+
+    account: Account
+    messages: int
+    seconds: float
+    stars: float = 0.0
+    when: When | None = None
+    strangers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One question. `count` is how many people it is about, `broadcast` the id it is about.
 
     `told` says what makes it one, in a sentence without an end: "2 peers are bare numbers of 11
     digits: 34600000001 (line 4), …". Where it is empty, front ends word the question by its code.
+    SEND has `sending` once somebody is signed in.
     """
 
     code: Ask
     count: int
     broadcast: str | None = None
     told: str = ""
+    sending: SendFacts | None = None
 
     @property
     def is_doubt(self) -> bool:

@@ -79,6 +79,13 @@ class Connection(Transport, Recovery, Protocol):
         """Who is signed in."""
         ...
 
+    async def strangers(self, peers: Iterable[Peer]) -> int | None:
+        """How many of `peers` neither are contacts of this person nor have a chat with them.
+
+        None: a bot is signed in, whom nobody can be a stranger to, or Telegram does not tell.
+        """
+        ...
+
 
 class Gate(Protocol):
     """What a delivery passes on its way to the transport, and its outcome on the way back."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from broadcast.core.asker import Ask, Question
+from broadcast.core.asker import Ask, Question, SendFacts
 from broadcast.core.lifecycle import (
     require_resumable,
     require_retryable,
@@ -15,6 +15,7 @@ from broadcast.core.lifecycle import (
     to_retry,
 )
 from broadcast.core.model import Action, Failed, State, Status
+from broadcast.engine.gates import stars
 from broadcast.message.stored import once_identity
 from broadcast.service.base import UseCases
 from broadcast.service.carry_out import Work, carry_out
@@ -60,7 +61,9 @@ class Sending(UseCases):
         LockedError or HaltedError when nobody can sign in; InputError when only Telegram could tell
         that this account cannot send this. Nothing was sent then.
         """
-        await self.require_confirmed(plan.questions, confirmed=plan.request.confirmed)
+        confirmed = plan.request.confirmed
+        doubts = [question for question in plan.questions if question.code is not Ask.SEND]
+        await self.require_confirmed(doubts, confirmed=confirmed)
         earlier = plan.earlier
         if earlier is not None and plan.is_done:
             return Report.of_nothing_left(earlier, self.ledger)
@@ -72,6 +75,13 @@ class Sending(UseCases):
         async with opening as connection:
             if plan.options.paid:
                 require_payable(Action.SEND, is_bot=connection.account.is_bot)
+            if self.asker is not None and not confirmed:
+                last = [
+                    replace(question, sending=await self._to_send(plan, connection))
+                    for question in plan.questions
+                    if question.code is Ask.SEND
+                ]
+                await self.require_confirmed(last, confirmed=False)
             if plan.request.once is None:  # again: somebody may have thought for long
                 await self.require_none_unfinished(plan.message)
             broadcast = await self.make(
@@ -82,6 +92,18 @@ class Sending(UseCases):
                 made_at=plan.made_at,
             )
             return await self._run(broadcast, connection, plan.options, reporter)
+
+    async def _to_send(self, plan: Plan, connection: Connection) -> SendFacts:
+        """What is said in the question before a send: only now it is known who sends."""
+        peers = (contact.peer for contact in plan.audience)
+        return SendFacts(
+            connection.account,
+            plan.messages,
+            plan.seconds,
+            float(min(stars(plan.messages), plan.options.stars_budget or 0)),
+            plan.message.when,
+            await connection.strangers(peers),
+        )
 
     async def plan_resume(self, request: ResumeRequest) -> TakeUp:
         """What is left of a broadcast, when it may be sent.

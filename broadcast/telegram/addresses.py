@@ -58,6 +58,14 @@ class Address:
                 return types.InputPeerSelf()
 
 
+@dataclass(frozen=True, slots=True)
+class _Chats:
+    """Who is seen in the account's dialogs, by peer key, and with whom it has one itself."""
+
+    addresses: dict[str, Address]
+    talked_to: frozenset[str]
+
+
 class AddressCache(Kept[Address]):
     """Addresses on disk, by account and peer: look-ups flood soon."""
 
@@ -76,7 +84,7 @@ class Addresses:
         self._account, self._cache = account, cache
         self._clock = clock or SystemClock()
         self._contacts: dict[str, Address] | None = None  # a user's own, asked once when needed
-        self._chats: dict[str, Address] | None = None
+        self._chats: _Chats | None = None
         self._groups: set[str] = set()  # peers that turned out to be groups
         self._asking = asyncio.Lock()
         self._found: dict[str, Address] = {}  # by this run, so not stale
@@ -117,6 +125,21 @@ class Addresses:
             self._groups.add(peer.key)
         return found
 
+    async def strangers(self, call: Call, peers: Iterable[Peer]) -> int:
+        """How many of `peers` neither are contacts of this person nor have a chat with them.
+
+        Groups that were joined by an invitation are none. Raises what `call` raises.
+        """
+        async with self._asking:
+            contacts, chats = await self._contacts_of(call), await self._chats_of(call)
+        return sum(
+            peer.kind not in (PeerKind.ME, PeerKind.INVITE)
+            and self.at_hand(peer) is None
+            and peer.chat.key not in contacts
+            and peer.chat.key not in chats.talked_to
+            for peer in peers
+        )
+
     def is_group(self, peer: Peer) -> bool:
         """Whether `peer` is known by now to be no single person: a group, or a channel."""
         if peer.kind is PeerKind.ID:  # https://core.telegram.org/api/bots/ids
@@ -137,18 +160,30 @@ class Addresses:
     async def _ask(self, call: Call, peer: Peer) -> Address | Outcome:
         if not self._account.is_bot and peer.kind is not PeerKind.INVITE:
             async with self._asking:
-                if self._contacts is None:
-                    self._contacts = await _helping(_contacts(call))
-                if peer.key in self._contacts:
-                    return self._contacts[peer.key]
+                if address := (await self._contacts_of(call)).get(peer.key):
+                    return address
                 if peer.kind is PeerKind.ID:
-                    if self._chats is None:
-                        self._chats = await _helping(_dialogs(call))
-                    if peer.key in self._chats:
-                        return self._chats[peer.key]
+                    chats = await self._chats_of(call)
+                    return chats.addresses.get(peer.key) or finding("PEER_UNKNOWN")
         if peer.kind is PeerKind.ID:
             return finding("PEER_UNKNOWN")
         return await self._look_up(call, peer)
+
+    async def _contacts_of(self, call: Call) -> dict[str, Address]:
+        if self._contacts is None:
+            try:
+                self._contacts = _by_keys(await _contacts(call))
+            except UnreadableAnswerError:  # it only spares look-ups, so it stops nobody
+                self._contacts = {}
+        return self._contacts
+
+    async def _chats_of(self, call: Call) -> _Chats:
+        if self._chats is None:
+            try:
+                self._chats = await _dialogs(call)
+            except UnreadableAnswerError:
+                self._chats = _Chats({}, frozenset())
+        return self._chats
 
     async def _look_up(self, call: Call, peer: Peer) -> Address | Outcome:
         now = self._clock.monotonic()
@@ -222,28 +257,18 @@ def _by_keys(entities: Iterable[Any]) -> dict[str, Address]:
     return found
 
 
-async def _helping(look_up: Awaitable[Iterable[Any]]) -> dict[str, Address]:
-    """What is found, by peer key: nothing where the answer is newer than Telethon can read.
-
-    Such a list only spares look-ups, so it stops nobody.
-    """
-    try:
-        return _by_keys(await look_up)
-    except UnreadableAnswerError:
-        return {}
-
-
 async def _contacts(call: Call) -> Iterable[Any]:
     """A person's own address book."""
     return (await call(functions.contacts.GetContactsRequest(hash=0))).users
 
 
-async def _dialogs(call: Call) -> Iterable[Any]:
-    """The users and chats of the account's dialogs, newest first.
+async def _dialogs(call: Call) -> _Chats:
+    """The users and chats of the account's dialogs.
 
     https://core.telegram.org/api/offsets: the next page starts at the last dialog's top message.
     """
     entities: list[Any] = []
+    talked_to: set[int] = set()
     offset_date, offset_id, offset_peer = None, 0, types.InputPeerEmpty()
     seen = 0
     while seen < DIALOGS_LIMIT:
@@ -257,6 +282,7 @@ async def _dialogs(call: Call) -> Iterable[Any]:
             )
         )
         entities += [*page.users, *page.chats]
+        talked_to.update(utils.get_peer_id(dialog.peer) for dialog in page.dialogs)
         seen += len(page.dialogs)
         if isinstance(page, types.messages.Dialogs) or len(page.dialogs) < DIALOGS_PAGE:
             break
@@ -267,4 +293,5 @@ async def _dialogs(call: Call) -> Iterable[Any]:
         offset_id = last.top_message
         dates = (m.date for m in page.messages if (m.peer_id, m.id) == (last.peer, offset_id))
         offset_date = next(dates, None)
-    return entities
+    met = [entity for entity in entities if utils.get_peer_id(entity) in talked_to]
+    return _Chats(_by_keys(entities), frozenset(_by_keys(met)))

@@ -84,6 +84,14 @@ class TelethonTransport:
         self._terms = terms
         self._prepared.forget()  # who pays is part of a request
 
+    async def strangers(self, peers: Iterable[Peer]) -> int | None:
+        if self.account.is_bot:
+            return None
+        try:
+            return await self._addresses.strangers(self._client.call, peers)
+        except (ConnectionLostError, HaltedError, errors.RPCError, TimeoutError):
+            return None
+
     def _told(self, file: Attachment, done: int) -> None:
         self._terms.uploaded(file, done)
 

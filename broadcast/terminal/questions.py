@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import click
 
 from broadcast.core.asker import Ask
-from broadcast.core.counted import people
+from broadcast.core.counted import counted, people
+from broadcast.core.duration import duration
 from broadcast.terminal.streams import can_ask, say
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
-    from broadcast.core.asker import Question
+    from broadcast.core.asker import Question, SendFacts
 
 WORDS = {
     Ask.SEND: "Send it to {}?",
@@ -23,6 +24,28 @@ WORDS = {
     Ask.EDIT: "Replace its text for {}?",
     Ask.RECALL: "Delete it for {}?",
 }
+
+
+def _about(sending: SendFacts) -> Iterator[str]:
+    account, when = sending.account, sending.when
+    kind = "bot" if account.is_bot else "user"
+    facts = [
+        f"as {account.name} ({kind} {account.id})",
+        counted(sending.messages, "message"),
+        f"about {duration(sending.seconds)}",
+    ]
+    if when is not None:
+        zone = "in the zone of each recipient" if when.of_recipient else when.zone
+        facts.append(f"at {when.at:%Y-%m-%d %H:%M} {zone}")
+    if sending.stars:
+        facts.append(f"{sending.stars:,.1f} Stars at most")
+    yield ", ".join(facts)
+    if sending.strangers:
+        yield (
+            f"{people(sending.strangers)} of them neither in your contacts nor in a chat with you. "
+            "Telegram limits accounts that write to people who do not know them: "
+            "after some dozens it may stop you for days (PEER_FLOOD)"
+        )
 
 
 class TerminalAsker:
@@ -34,6 +57,8 @@ class TerminalAsker:
             say(f"{question.told}.")
             words = "Send it all the same?"
         else:
+            if question.sending is not None:
+                say("\n".join(_about(question.sending)))
             words = WORDS[question.code].format(people(question.count))
         with _ctrl_c():
             return click.confirm(words, err=True)

@@ -14,7 +14,7 @@ from broadcast.core.model import Failed, Sent
 from broadcast.engine.gates import stars
 from broadcast.report.json_rows import delivery_row, summary_row
 from broadcast.service.stop import Stop
-from broadcast.terminal.deliveries import counted, show_failures
+from broadcast.terminal.deliveries import show_failures
 from broadcast.terminal.progress import Quiet
 from broadcast.terminal.streams import json_line, reader_may_leave, say, stderr_is_terminal
 from broadcast.terminal.tables import stdout
@@ -23,9 +23,15 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from broadcast.core.model import Broadcast, Delivery, Outcome
+    from broadcast.core.model import Broadcast, Counts, Delivery, Outcome
     from broadcast.engine.pacer import Pacer
     from broadcast.service.reports import Rehearsal, Report
+
+
+STRANGERS = (
+    "It takes all of them for contacts of yours. Telegram limits accounts that write to people who "
+    "do not know them; the question before a send says how many those are"
+)
 
 
 class RehearsalReporter(Quiet):
@@ -72,13 +78,13 @@ class RehearsalReporter(Quiet):
             self._progress.update(self._task, completed=self._done)
 
 
-async def show_rehearsal(rehearsal: Rehearsal, *, as_json: bool, quiet: bool) -> None:
+async def show_rehearsal(rehearsal: Rehearsal, *, is_bot: bool, as_json: bool, quiet: bool) -> None:
     """Show how long it would take, how many waits, who would fail, the price."""
     with reader_may_leave():
         if as_json:
             await _print(rehearsal, quiet=quiet)
         else:
-            await _show(rehearsal, quiet=quiet)
+            await _show(rehearsal, is_bot=is_bot, quiet=quiet)
     halted = rehearsal.report.halted
     if halted is not None and (as_json or quiet):
         say(f"it would stop: {halted.reason} ({halted.error})")
@@ -93,7 +99,7 @@ async def _print(rehearsal: Rehearsal, *, quiet: bool) -> None:
     print(json_line(row | {"floods": rehearsal.floods, "stars": float(stars(report.paid))}))
 
 
-async def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
+async def _show(rehearsal: Rehearsal, *, is_bot: bool, quiet: bool) -> None:
     report, out = rehearsal.report, stdout()
     await show_failures(report)
     if quiet:
@@ -101,9 +107,11 @@ async def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
     times = "once" if rehearsal.floods == 1 else f"{rehearsal.floods} times"
     asks = f"would ask to wait {times}" if rehearsal.floods else "would never ask to wait"
     lines = [
-        f"It would take {duration(report.seconds)}: {counted(report.counts, report.action)}",
+        f"It would take {duration(report.seconds)}: {_counted(report.counts)}",
         f"Telegram {asks}",
     ]
+    if not is_bot:
+        lines.append(STRANGERS)
     if report.paid:
         lines.append(f"It would cost {float(stars(report.paid)):,.1f} Stars")
     if report.halted is not None:
@@ -111,3 +119,9 @@ async def _show(rehearsal: Rehearsal, *, quiet: bool) -> None:
     lines.append("nothing was sent (rehearsal); what it cannot know: docs/rehearsal.md")
     for line in lines:
         out.print(Text(line))
+
+
+def _counted(counts: Counts) -> str:
+    """What would become of how many: nothing of it has happened."""
+    told = f"{counts.sent} would get it, {counts.failed} would fail"
+    return f"{told}, {counts.pending} would be left" if counts.pending else told

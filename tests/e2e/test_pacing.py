@@ -294,7 +294,7 @@ def test_a_rehearsal_tells_how_it_would_go_and_does_nothing(cli: Cli) -> None:
     ended = cli.run(TEXT, "--rehearse", "--paid", "--stars-budget", "100")
     assert ended.code == 1
     assert "this person has blocked you" in ended.out
-    assert "330 sent, 1 failed" in ended.out
+    assert "330 would get it, 1 would fail" in ended.out
     assert "nothing was sent (rehearsal)" in ended.out
     assert not cli.home.exists()
 

@@ -51,6 +51,7 @@ class FakeConnection(FakeTransport):
         self.accepted: list[tuple[str, str]] = []
         self.terms: list[Terms] = []
         self.state: str | None = None
+        self.known: set[str] = set()
         self.found: dict[int, Sequence[int]] = {}
         self.asked_for: list[list[int]] = []
 
@@ -76,6 +77,10 @@ class FakeConnection(FakeTransport):
         if is_later and not self.account.is_bot and isinstance(outcome, Sent):
             return replace(outcome, scheduled_until=moment_for(when, delivery.contact))
         return outcome
+
+    async def strangers(self, peers: Iterable[Peer]) -> int | None:
+        known = self.known
+        return None if self.account.is_bot else sum(peer.text not in known for peer in peers)
 
     async def update_state(self) -> str | None:
         return self.state

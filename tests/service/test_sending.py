@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from broadcast.core.asker import Ask, Question
+from broadcast.core.asker import Ask, Question, SendFacts
 from broadcast.core.errors import (
     DeclinedError,
     HaltedError,
@@ -19,6 +19,7 @@ from broadcast.core.errors import (
     SettingsError,
 )
 from broadcast.core.model import (
+    Account,
     Button,
     Deferred,
     Failed,
@@ -143,11 +144,32 @@ async def test_more_than_twenty_are_asked_about(bot: Harness) -> None:
 
 
 @on_virtual_time
+async def test_the_question_names_account_time_and_price(bot: Harness) -> None:
+    bot.asker, message = ScriptedAsker([True]), Message("x", when=at(SIX))
+    await bot.send(message, to=210, paid=True, stars_budget=500)
+    (asked,) = bot.asker.asked
+    assert asked.sending == SendFacts(
+        Account(ME, True, "Shop"), 210, pytest.approx(1, abs=1), 21.0, message.when, None
+    )
+
+
+@on_virtual_time
+async def test_the_question_names_a_person_s_strangers(person: Harness) -> None:
+    person.asker = ScriptedAsker([True])
+    person.accounts.connection.known = {f"@friend{number}" for number in range(10)}
+    await person.send(Message("y"), to=30)
+    (asked,) = person.asker.asked
+    assert asked.sending == SendFacts(
+        Account(ME, False, "Shop"), 30, pytest.approx(25, abs=5), 0.0, None, strangers=20
+    )
+
+
+@on_virtual_time
 async def test_no_sends_nothing_and_leaves_nothing(bot: Harness) -> None:
     bot.asker = ScriptedAsker([False])
     with pytest.raises(DeclinedError):
         await bot.send(to=30)
-    assert (bot.texts, bot.accounts.opened, list(await bot.service.list())) == ([], 0, [])
+    assert (bot.texts, list(await bot.service.list())) == ([], [])
 
 
 @on_virtual_time

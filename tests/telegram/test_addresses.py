@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from telethon import errors
+from telethon import errors, utils
 from telethon.tl import functions, types
 
 from broadcast.core.errors import SettingsError
@@ -36,8 +36,10 @@ class Telegram:
         *entities: Any,
         contacts: tuple[Any, ...] = (),
         dialogs: tuple[Any, ...] = (),
+        talked_to: tuple[Any, ...] = (),
         floods: int = 0,
     ) -> None:
+        self.talked_to = talked_to
         self.entities, self.contacts, self.dialogs, self.floods = (
             entities,
             contacts,
@@ -54,7 +56,9 @@ class Telegram:
                 return types.contacts.Contacts([], 0, list(self.contacts))
             case functions.messages.GetDialogsRequest():
                 self.listed.append("dialogs")
-                return types.messages.Dialogs([], [], [], list(self.dialogs))
+                users = [each for each in self.dialogs if isinstance(each, types.User)]
+                chats = [each for each in self.dialogs if not isinstance(each, types.User)]
+                return types.messages.Dialogs([*map(_dialog, self.talked_to)], [], chats, users)
             case functions.contacts.ResolveUsernameRequest(username=name):
                 return self._resolve(name, lambda entity: entity.username.lower() == name)
             case functions.contacts.ResolvePhoneRequest(phone=phone):
@@ -76,6 +80,11 @@ class Telegram:
         if isinstance(entity, types.User):
             return types.contacts.ResolvedPeer(types.PeerUser(entity.id), [], [entity])
         return types.contacts.ResolvedPeer(types.PeerChannel(entity.id), [entity], [])
+
+
+def _dialog(entity: Any) -> types.Dialog:
+    peer = utils.get_peer(entity)
+    return types.Dialog(peer, 1, 0, 0, 0, 0, 0, 0, types.PeerNotifySettings())
 
 
 @pytest.fixture
@@ -385,3 +394,26 @@ async def test_a_list_that_cannot_be_read_stops_nobody(cache: AddressCache) -> N
     unknown = await find(addresses, telegram, "7")
     assert isinstance(unknown, Failed)
     assert unknown.error == "PEER_UNKNOWN"
+
+
+# --- strangers
+
+
+async def test_who_is_no_contact_and_has_no_chat_is_a_stranger() -> None:
+    eva = types.User(11, access_hash=110, username="Eva", phone="34600000011")
+    seen = types.User(12, access_hash=120, username="Seen")  # only spoke in a group of ours
+    telegram = Telegram(contacts=(ANA,), dialogs=(eva, seen, NEWS, PARTY), talked_to=(eva, NEWS))
+    addresses = Addresses(PERSON, None)
+
+    async def strangers(*peers: str) -> int:
+        return await addresses.strangers(telegram.call, map(parse_peer, peers))
+
+    for known in ("@ana", "7", "+34600000007", "@EVA", "11", "+34600000011", "@news", "-8"):
+        assert await strangers(known) == 0, known
+    for known in ("me", "1000", "https://t.me/+AbCdEfGhIjKlMnOp"):
+        assert await strangers(known) == 0, known
+    for stranger in ("@nobody", "99", "+34600000099", "@seen", "12"):
+        assert await strangers(stranger) == 1, stranger
+    assert await strangers("@ana", "@nobody", "99") == 2
+    assert telegram.listed == ["contacts", "dialogs"]  # once
+    assert telegram.looked_up == []
