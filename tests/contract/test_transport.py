@@ -32,6 +32,7 @@ from broadcast.sandbox.inbox import read_inbox
 from broadcast.sandbox.limits import Limits
 from broadcast.sandbox_app import open_sandbox
 from broadcast.settings import Settings
+from broadcast.telegram.sender import TelethonTransport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
@@ -289,3 +290,15 @@ async def test_the_fake_remembers_who_was_tried_and_what_arrived() -> None:
         await transport.send(delivery(peer, text="Hi"))
     assert transport.attempts == ["@Ana", "@blocked", "@Ana"]
     assert [(message.peer, message.text) for message in transport.delivered] == [("@Ana", "Hi")]
+
+
+async def test_who_was_written_to_is_no_stranger_any_more(tmp_path: Path) -> None:
+    async with telethon(tmp_path) as stage:
+        assert isinstance(stage.transport, TelethonTransport)
+        friend, stranger = parse_peer("700000001"), parse_peer("@somebody_else")
+        assert await stage.transport.strangers([friend, parse_peer("me")]) == 0
+        assert await stage.transport.strangers([friend, stranger]) == 1
+        assert isinstance(await stage.transport.send(delivery("@somebody_else")), Sent)
+    async with telethon(tmp_path) as stage:  # it looks once in a run
+        assert isinstance(stage.transport, TelethonTransport)
+        assert await stage.transport.strangers([friend, stranger]) == 0
