@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
 TEMPLATE_SUFFIX = ".j2"  # of message files: Jinja's own
 PATHS = ("files", "thumbnail")
+_LINE_END = re.compile(r"\r+\n|\r")  # of Windows, also written twice, and of an old Mac
 _BETWEEN = re.compile(r" \| (?![^{]*[%}]\})")  # two buttons of a row, and not a template's filter
 
 
@@ -208,7 +209,7 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
     if len(data) > MESSAGE_BYTES_LIMIT:
         raise MessageError(f"{source}: more than a million bytes is no message; nothing was sent")
     try:
-        return data.decode("utf-8-sig").rstrip("\r\n")
+        return _LINE_END.sub("\n", data.decode("utf-8-sig")).rstrip("\n")
     except UnicodeDecodeError as error:
         raise MessageError(
             f"{source}: not UTF-8 at byte {error.start + 1}: save it as UTF-8; nothing was sent"

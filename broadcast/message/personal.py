@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from broadcast.core.errors import MessageError, Problem
 from broadcast.core.model import Button, Message
+from broadcast.message.cleaning import clean
 from broadcast.message.placeholders import fill
 from broadcast.message.schema import ContentError, require_button, require_whole
 
@@ -47,7 +48,7 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
     template, names_of = _jinja()
     names = names_of(contact, now)
     text, values = template(own.text).render(names)
-    made = _filled_in(own, text, values, origin)
+    made = _filled_in(own, text, tuple([clean(value) for value in values]), origin)
     return replace(made, buttons=_rendered(made.buttons, names)) if made.buttons else made
 
 
@@ -110,7 +111,7 @@ def _rendered(rows: Sequence[Sequence[Button]], names: Mapping[str, object]) -> 
     template, _ = _jinja()
 
     def made(written: str) -> str:
-        return fill(*template(written).render(names)).strip() if "{" in written else written
+        return clean(fill(*template(written).render(names))).strip() if "{" in written else written
 
     def button(written: Button) -> Button:
         with _about(written):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from broadcast.core.duration import seconds_of
 from broadcast.core.model import Attachment, Button, Format, Forward, LinkPreview, Media
 from broadcast.core.peers import parse_peer
+from broadcast.message.cleaning import clean, shows_nothing
 from broadcast.message.when import WhenError, read_when, zone_named
 
 if TYPE_CHECKING:
@@ -321,14 +322,15 @@ def _button(text: str) -> Button:
     found = _BUTTON.match(text) or _MADE.match(text)
     if found is None:
         raise ContentError("buttons", f"{text!r} is not a button: expected Text=https://...")
-    return Button(found[1], found[2])
+    return Button(clean(found[1]), found[2])
 
 
 def require_button(button: Button) -> None:
     """Raise ContentError when Telegram would refuse `button`: it has no text or no link."""
-    if not button.text.strip():
+    if shows_nothing(button.text):
         raise ContentError(
-            "buttons", f"need a text, and the one with the link {button.url} has none"
+            "buttons",
+            f"need a text that can be seen, and the one with the link {button.url} has none",
         )
     if not _LINK.match(button.url):
         raise ContentError(

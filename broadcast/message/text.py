@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Format
+from broadcast.message.cleaning import clean, shows_nothing
 from broadcast.message.placeholders import PLACEHOLDER, fill, number_of
 
 if TYPE_CHECKING:
@@ -52,7 +53,8 @@ def length(text: str) -> int:
 def parse(message: Message) -> Part:
     """The visible text and its entities; a text is parsed once, however many receive it.
 
-    Without markup it is the text as it was written; else white space at its ends is dropped.
+    It is cleaned (message/cleaning.py). Without markup it is else the text as it was written; with
+    markup white space at its ends is dropped.
     """
     return _parse(message.text, message.format, message.values)
 
@@ -60,12 +62,10 @@ def parse(message: Message) -> Part:
 def check(message: Message) -> None:
     """Raise MessageError when Telegram would refuse the text, or show less than was written."""
     text, entities = parse(message)
-    if not text.strip() and not message.files and message.forward is None:
-        raise MessageError("the message is empty; nothing was sent")
+    _require_seen(text, message)
     for entity in entities:
-        if not getattr(entity, "url", "-").strip():
-            shown = _cut_out(text, entity)
-            raise MessageError(f"the link {shown!r} has an empty address; nothing was sent")
+        if (url := getattr(entity, "url", None)) is not None:
+            _require_address(url, _cut_out(text, entity))
     if message.split:
         return
     limit, what = (CAPTION_LIMIT, "caption") if message.files else (TEXT_LIMIT, "message")
@@ -80,6 +80,44 @@ def check(message: Message) -> None:
             f"the {what} has {len(entities)} pieces of formatting, and Telegram would leave out "
             f"all after the first {ENTITIES_LIMIT}; nothing was sent. Format less of it, or send "
             "it in several parts with --split"
+        )
+
+
+def _require_seen(text: str, message: Message) -> None:
+    """Raise MessageError when nothing would be seen of the text, which only a caption need not."""
+    if not shows_nothing(text) or message.forward is not None:
+        return
+    if not text.strip():
+        if not message.files:
+            raise MessageError("the message is empty; nothing was sent")
+        return
+    what = "caption" if message.files else "message"
+    raise MessageError(
+        f"the {what} has {len(text)} characters of which nothing can be seen, such as "
+        f"U+{ord(text.strip()[0]):04X}; nothing was sent. Write a text"
+        + (", or leave it out" if message.files else "")
+    )
+
+
+_ADDRESS = re.compile(
+    r"(?:https?://(?:[^\s/?#@]+@)?)?"
+    r"(?:[^\s/?#:@\[\].]+(?:\.[^\s/?#:@\[\].]+)+\.?|\[[0-9a-f:.]+\])(?::\d{1,5})?(?:[/?#]\S*)?"
+    r"|(?:tg|ton|tonsite):(?://)?[^\s/]\S*",
+    re.IGNORECASE,
+)
+"""What Telegram makes a link of: the host has a dot in it, and the scheme may be left out. TDLib,
+`LinkManager::check_link`: of another address it sends the text and no link."""
+
+
+def _require_address(url: str, shown: str) -> None:
+    """Raise MessageError when Telegram would make no link of it; `shown` is its text."""
+    if not url.strip():
+        raise MessageError(f"the link {shown!r} has an empty address; nothing was sent")
+    if not _ADDRESS.fullmatch(url):
+        raise MessageError(
+            f"the link {shown!r} leads to {url!r}, of which Telegram makes no link; nothing was "
+            "sent. Write an address, such as https://example.org/page; if the brackets are meant "
+            "as they are, use --format plain"
         )
 
 
@@ -112,15 +150,25 @@ def _parse(text: str, markup: Format, values: tuple[str, ...]) -> Part:
 @lru_cache(maxsize=64)
 def _read(text: str, markup: Format) -> Part:
     """`text` without its markup. A template's placeholders are letters like all others here."""
+    text = clean(text)
     found = _MARKUP.get(markup)
     if found is None or not found.search(text):
         return text, ()  # and Telethon, which is slow to import, is not needed
     if markup is Format.HTML:
         return _read_html(text)
     from telethon.extensions import markdown  # noqa: PLC0415 - see above
+    from telethon.tl.types import MessageEntitySpoiler  # noqa: PLC0415
 
-    visible, entities = markdown.parse(text)
+    signs = {**markdown.DEFAULT_DELIMITERS, "||": MessageEntitySpoiler}
+    visible, entities = markdown.parse(text, signs, _MARKDOWN_LINK)
     return visible, tuple(entities)
+
+
+_MARKDOWN_LINK = re.compile(
+    r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]"
+    r"\(((?:[^()\s]|\([^()\s]*\))*(?=\))|[^)]*)\)"
+)
+"""`[text](address)`. There may be brackets in both, in pairs: `[[1]](https://e.org/X_(y))`."""
 
 
 def _read_html(text: str) -> Part:
@@ -146,9 +194,13 @@ _CHARACTER = re.compile(r"&(?:#[0-9]+;?|#[xX][0-9a-fA-F]+;?|[A-Za-z0-9]+;)")
 
 
 def _astral(match: re.Match[str]) -> str:
-    """A reference to a character of two units becomes that character; the parser reads others."""
+    """A reference to a character of two units becomes that character; the parser reads others.
+
+    One to a character that is cleaned away becomes what that does.
+    """
     character = html.unescape(match[0])
-    return character if character > "\uffff" else match[0]
+    cleaned = clean(character)
+    return cleaned if character > "\uffff" or cleaned != character else match[0]
 
 
 # The values of a template.

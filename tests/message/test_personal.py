@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Button, Contact, Format, Message
 from broadcast.core.peers import parse_peer
+from broadcast.message.cleaning import clean
 from broadcast.message.personal import personal, problems
 from broadcast.message.placeholders import fill
 from broadcast.message.text import check
@@ -61,11 +62,11 @@ def test_buttons_are_rendered_with_the_text() -> None:
 
 
 @given(st.text())
-def test_any_value_arrives_in_a_button_as_it_is(value: str) -> None:
+def test_any_value_arrives_in_a_button_cleaned(value: str) -> None:
     button = Button("<{{ value }}>", "https://e.org/?q={{ value|urlencode }}&r")
     contact = replace(ANA, fields={"value": value})
     ((made,),) = personal(replace(SHOP, buttons=((button,),)), contact, NOW).buttons
-    assert made.text == f"<{value}>"
+    assert made.text == f"<{clean(value)}>"
     assert unquote(made.url.removeprefix("https://e.org/?q=").removesuffix("&r")) == value
 
 

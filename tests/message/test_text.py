@@ -17,6 +17,7 @@ from telethon.tl import types
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Attachment, Contact, Format, Media, Message
 from broadcast.core.peers import parse_peer
+from broadcast.message.cleaning import clean
 from broadcast.message.personal import personal
 from broadcast.message.text import (
     CAPTION_LIMIT,
@@ -113,7 +114,7 @@ def test_what_html_would_drop_is_told(text: str, told: str) -> None:
 
 @given(st.text())
 def test_a_plain_text_is_what_it_is(text: str) -> None:
-    assert parse(Message(text, PLAIN)) == (text, ())
+    assert parse(Message(text, PLAIN)) == (clean(text), ())
 
 
 @pytest.mark.parametrize("markup", Format)
@@ -292,7 +293,7 @@ class Piece:
         return signs[markup].get(self.kind.rpartition(" ")[2], "%s").replace("%s", inner)
 
     def seen(self, value: str) -> str:
-        return value if self.kind.startswith("value") else self.text
+        return clean(value) if self.kind.startswith("value") else self.text
 
     def __repr__(self) -> str:
         return f"{self.kind}: {self.text!r}"
@@ -336,7 +337,7 @@ def inside(text: str, entity: Any) -> str:
 
 @given(ANY_TEXT)
 def test_a_plain_template_of_one_value_is_the_value(value: str) -> None:
-    assert parse(said("{{ value }}", PLAIN, value=value)) == (value, ())
+    assert parse(said("{{ value }}", PLAIN, value=value)) == (clean(value), ())
 
 
 # Captions, and too much formatting.
@@ -453,7 +454,7 @@ def test_splitting_loses_no_character(text: str, has_file: bool, is_bold: bool) 
     source = f"<b>{text}</b> end" if is_bold else text
     files = (PHOTO,) if has_file else ()
     made = parts(Message(source, HTML, split=True, files=files))
-    visible = f"{text} end" if is_bold else text
+    visible = clean(f"{text} end" if is_bold else text)
     rest = visible
     for part, _ in made:  # the parts, and between them nothing but white space
         rest = rest.lstrip()

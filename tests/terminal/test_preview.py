@@ -112,10 +112,10 @@ def test_formatting_is_that_of_the_terminal(source: str, code: str) -> None:
 
 
 def test_a_link_can_be_clicked() -> None:
-    text, entities = parse(Message("[shop](https://e.org/\x07)"))
+    text, entities = parse(Message("[shop](https://e.org/\x7f)"))
     out = io.StringIO()
     Console(file=out, force_terminal=True, color_system="standard").print(styled(text, entities))
-    assert ";https://e.org/\u2407\x1b\\" in out.getvalue()
+    assert ";https://e.org/\u2421\x1b\\" in out.getvalue()
 
 
 def test_a_text_cannot_command_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
