@@ -11,9 +11,13 @@ from dataclasses import replace
 from urllib.parse import parse_qs, urlsplit
 
 from broadcast.core.model import Peer, PeerKind
+from broadcast.core.spelling import without_format
 
 _USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,31}\Z")
-_PHONE = re.compile(r"\+[1-9][0-9 ().-]{5,24}\Z")  # no country's code starts with 0
+_PHONE = re.compile(r"\+[1-9][0-9]{6,14}\Z")  # E.164; no country's code starts with 0
+_BETWEEN_DIGITS = re.compile(r"[ ()\[\]./\u2010-\u2015\u2212-]")
+_SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+\Z")
+_FRACTION = re.compile(r"[0-9]{5,}[.,]0+\Z")
 _ID = re.compile(r"-?[1-9][0-9]{0,18}\Z")
 _TOPIC = re.compile(r"(@[A-Za-z0-9_]+|-[0-9]+)/([1-9][0-9]{0,9})\Z")  # of a forum, by its number
 _INVITE = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
@@ -37,32 +41,57 @@ class PeerError(ValueError):
 
 
 def parse_peer(text: str) -> Peer:
-    """Read `@username`, a phone with its `+`, a numeric id, a `t.me/` link, or `me`.
+    """Read `@username`, a phone with its `+` or `00`, a numeric id, a `t.me/` link, or `me`.
 
-    Digits without a `+` are an id, as in Telegram's API (a chat's id is negative, a channel's
+    Digits without either are an id, as in Telegram's API (a chat's id is negative, a channel's
     starts with -100). `@group/42` is a topic of a forum. Raises PeerError.
     """
     written = text.strip()
     if written.isdecimal() and _is_plain_id(written):  # most of a long list
         return Peer(written, PeerKind.ID, written)
     if not written.isprintable():
-        # Phone books put invisible marks around numbers; a terminal obeys some of them.
-        raise PeerError(f"{_shown(written)} has an invisible character: type it again by hand")
+        written = _without_marks(written)
     if written.lower() == "me":
         return Peer(written, PeerKind.ME, "me")
     if "/" in written and (topic := _TOPIC.match(written)):
         return replace(parse_peer(topic[1]), text=written, topic=int(topic[2]))
     if written.startswith("@"):
         return _username(written, written[1:])
-    if written.startswith("+"):
-        return _phone(written, written)
     if _ID.match(written):
         return _id(written, int(written))
-    if "/" in written or written.startswith("tg:"):
+    if written.startswith(("+", "(", "00")):
+        return _phone(written, written)
+    if "/" in written or written.lower().startswith("tg:") or written.lower().endswith(".t.me"):
         return _link(written)
+    raise PeerError(f"{_shown(written)} is not a recipient: {_expected(written)}")
+
+
+def _without_marks(written: str) -> str:
+    """Phone books and web pages put marks and spaces of their own around what is copied."""
+    cleaned = re.sub(r"[^\S\t\n\r\f\v]", " ", without_format(written)).strip()
+    if not cleaned.isprintable():  # a terminal would obey it
+        raise PeerError(f"{_shown(written)} has an invisible character: type it again by hand")
+    return cleaned
+
+
+def _expected(written: str) -> str:
+    """What to write in place of what is not a recipient."""
     if _USERNAME.match(written):
-        raise PeerError(f"{written!r} is not a recipient: write @{written} for a username")
-    raise PeerError(f"{_shown(written)} is not a recipient: expected {_FORMS}")
+        return f"write @{written} for a username"
+    if _SCIENTIFIC.match(written):
+        return (
+            "a spreadsheet has shortened a long number. Format its column as text, and enter the "
+            "number again, a phone number with its +"
+        )
+    if _FRACTION.match(written):
+        return (
+            "a spreadsheet or a program has made it a number with decimals. Write it without "
+            "them, a phone number with its +"
+        )
+    digits = _BETWEEN_DIGITS.sub("", written)
+    if digits.isdecimal() and 6 <= len(digits) <= 15:
+        return "a phone number starts with + and the country's code, such as +34600000001"
+    return f"expected {_FORMS}"
 
 
 def _is_plain_id(digits: str) -> bool:
@@ -88,13 +117,15 @@ def _phone(written: str, number: str) -> Peer:
         raise PeerError(
             f"{_shown(written)} has a (0), which is not dialled after a +: leave it out"
         )
-    digits = re.sub(r"[^0-9]", "", number)
-    if not _PHONE.match(number) or not 7 <= len(digits) <= 15:
+    digits = _BETWEEN_DIGITS.sub("", number)
+    if digits.startswith("00"):
+        digits = "+" + digits[2:]
+    if not _PHONE.match(digits):
         raise PeerError(
             f"{_shown(written)} is not a phone number: + and 7 to 15 digits "
             "with the country's code first"
         )
-    return Peer(written, PeerKind.PHONE, "+" + digits)
+    return Peer(written, PeerKind.PHONE, digits)
 
 
 def _id(written: str, number: int) -> Peer:
@@ -104,23 +135,36 @@ def _id(written: str, number: int) -> Peer:
 
 
 def _link(written: str) -> Peer:
+    whole = re.sub(r"^tg:(?://)?", "tg://", written, flags=re.IGNORECASE)
     try:
-        link = urlsplit(written if "://" in written else f"https://{written}")
+        link = urlsplit(whole if "://" in whole else f"https://{whole}")
         host = (link.hostname or "").lower()
     except ValueError:
         raise PeerError(f"{_shown(written)} is not a link") from None
-    if link.scheme == "tg" and host == "resolve":
-        query = parse_qs(link.query)
-        if "domain" in query:
-            return _username(written, query["domain"][0])
-        if "phone" in query:
-            return _phone(written, "+" + query["phone"][0].strip(" +"))
-    if link.scheme == "tg" and host == "join":
-        return _invite(written, parse_qs(link.query).get("invite", [""])[0])
+    if link.scheme == "tg":
+        return _app_link(written, host, parse_qs(link.query))
+    if host.endswith(".t.me") and host not in _LINK_HOSTS and link.scheme in ("http", "https"):
+        return _username(written, host.removesuffix(".t.me"))
     parts = [part for part in link.path.split("/") if part]
     if link.scheme not in ("http", "https") or host not in _LINK_HOSTS or not parts:
         raise PeerError(f"{_shown(written)} is not a link to a chat: expected https://t.me/name")
     return _path(written, parts)
+
+
+def _app_link(written: str, action: str, query: dict[str, list[str]]) -> Peer:
+    """A link that an app opens: `tg://resolve?domain=ana`."""
+    match action, {name: values[0] for name, values in query.items()}:
+        case "resolve", {"domain": name}:
+            return _username(written, name.removeprefix("@"))
+        case "resolve", {"phone": number}:
+            return _phone(written, "+" + number.strip(" +"))
+        case "user", {"id": number} if _ID.match(number):
+            return _id(written, int(number))
+        case "join", {"invite": invite}:
+            return _invite(written, invite)
+        case _:
+            told = "expected tg://resolve?domain=name or https://t.me/name"
+            raise PeerError(f"{_shown(written)} is not a link to a chat: {told}")
 
 
 def _path(written: str, parts: list[str]) -> Peer:
@@ -139,7 +183,7 @@ def _path(written: str, parts: list[str]) -> Peer:
                 f"{_shown(written)} is not a link to a chat: expected https://t.me/name"
             )
         case _:
-            return _username(written, parts[0])
+            return _username(written, parts[0].removeprefix("@"))
 
 
 def _invite(written: str, invite: str) -> Peer:
