@@ -6,8 +6,10 @@ import csv
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
+from broadcast.core.spelling import same
 from broadcast.forms.entries import (
     KEYS,
+    MESSAGE_COLUMN,
     Columns,
     Complaint,
     Row,
@@ -94,26 +96,28 @@ def _delimiter(header: str) -> str:
 
 
 def _column(cell: str) -> str:
-    name = cell.strip()
-    return name.lower() if name.lower() in KEYS else name
+    """A key, or a setting of the message, in the spelling that it has; else as it is written."""
+    name = same(cell)
+    return name if name in KEYS or name.startswith(MESSAGE_COLUMN) else cell.strip()
 
 
 def _wrong_columns(columns: list[str], line: int) -> list[Complaint]:
-    while columns and not columns[-1]:
+    while columns and not same(columns[-1]):
         columns.pop()  # spreadsheets write the empty columns at the right, too
     told: list[str] = []
     if "peer" not in columns:
         shown = ", ".join(quoted(name) for name in columns[:10])
         told.append(f"the first line names the columns, and none of them is peer: {shown}")
+    known = list(map(same, columns))
     for number, name in enumerate(columns, 1):
-        if not name:
+        if not same(name):
             told.append(f"column {number} has no name")
-        elif name in columns[: number - 1]:
+        elif same(name) in known[: number - 1]:
             told.append(f"two columns are called {quoted(name)}")
         elif character := control_character(name):
             told.append(f"the name of column {number} holds the control character {character}")
-        elif name == "fields":
+        elif same(name) == "fields":
             told.append("no column can be called fields: each further column is a field")
-        elif name == "message":
+        elif same(name) == "message":
             told.append("no column can be called message: expected message.text, message.silent")
     return [Complaint(line, message) for message in told]

@@ -114,9 +114,7 @@ class Columns:
         self.name = names.index("name") if "name" in names else None
         self.tags = names.index("tags") if "tags" in names else None
         self.fields = [(at, name) for at, name in enumerate(names) if name not in KEYS]
-        self.are_plain = not any(
-            name.startswith(MESSAGE_COLUMN) or name.casefold() in KEYS for _, name in self.fields
-        )
+        self.are_plain = not any(name.startswith(MESSAGE_COLUMN) for _, name in self.fields)
 
 
 class Other(NamedTuple):

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import yaml
 
+from broadcast.core.spelling import same
 from broadcast.forms.entries import (
     Complaint,
     List,
@@ -94,7 +95,7 @@ def _contacts_key(root: yaml.MappingStartEvent, events: _Events) -> Iterator[Val
     while not isinstance(event := next(events), yaml.MappingEndEvent):
         key = _node(event, events)
         value = next(events)
-        if not isinstance(key, Text) or key.text != "contacts":
+        if not isinstance(key, Text) or same(key.text) != "contacts":
             _node(value, events)
             yield Complaint(key.line, f"unknown key {in_words(key)}: {_FORM}")
             continue

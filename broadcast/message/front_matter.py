@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import MessageError
+from broadcast.core.spelling import same
 from broadcast.forms.entries import List, Map, Number, Text, Unreadable, in_words, quoted
 from broadcast.message.schema import SETTINGS
 
@@ -71,7 +72,7 @@ def written_settings(value: Value) -> tuple[dict[str, Raw], dict[str, int]]:
     given: dict[str, Raw] = {}
     lines: dict[str, int] = {}
     for key, item in value.pairs:
-        name = key.text.strip().replace("-", "_") if isinstance(key, Text) else in_words(key)
+        name = same(key.text).replace("-", "_") if isinstance(key, Text) else in_words(key)
         if name not in _NAMES:
             raise Unreadable(key.line, f"unknown key {quoted(name)}: {_hint(name)}")
         if name in given:

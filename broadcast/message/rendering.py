@@ -16,6 +16,7 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.utils import missing
 
+from broadcast.core.spelling import same_key
 from broadcast.message.filters import (
     FILTERS,
     Mistake,
@@ -141,6 +142,40 @@ def _weighed(context: Context, value: Any) -> Any:
 
 
 @pass_context
+def _among(context: Context, value: Any) -> Any:
+    """What stands after `in`: a text, or a list or fields whose texts match in any spelling.
+
+    So `"VIP" in tags` says what `--to VIP` does.
+    """
+    _run(context).pay(size_of(present(value)) // STEP)
+    return _Among(value) if isinstance(value, list | tuple | Mapping) else value
+
+
+class _Among:
+    """The texts of a list, or the names of fields, compared as core/spelling.py says."""
+
+    def __init__(self, held: Any) -> None:
+        self._held = held
+
+    def __contains__(self, item: object) -> bool:
+        if item in self._held or not isinstance(item, str):
+            return item in self._held
+        wanted = same_key(item)
+        return any(isinstance(each, str) and same_key(each) == wanted for each in self._held)
+
+
+def _named(mapping: Mapping[object, object], name: object) -> object:
+    """The value of the key `name`, in any spelling. Raises KeyError."""
+    if name in mapping:
+        return mapping[name]
+    if isinstance(name, str):
+        for key, value in mapping.items():
+            if isinstance(key, str) and same_key(key) == same_key(name):
+                return value
+    raise KeyError(name)
+
+
+@pass_context
 def _flat(context: Context, value: Any) -> Any:
     """A list or table that the author wrote; what it holds is single values."""
     held = cast("Iterable[object]", value.values() if isinstance(value, dict) else value)
@@ -207,7 +242,13 @@ class _Environment(ImmutableSandboxedEnvironment):
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
-        own = {" each": _each, " weighed": _weighed, " flat": _flat, " glued": _glued}
+        own = {
+            " each": _each,
+            " weighed": _weighed,
+            " among": _among,
+            " flat": _flat,
+            " glued": _glued,
+        }
         self.filters = own | {name: _paid(made) for name, made in FILTERS.items()}
         self.tests = {name: test for name, test in self.tests.items() if name in TESTS}
         self.globals = {}
@@ -226,6 +267,8 @@ class _Environment(ImmutableSandboxedEnvironment):
     def getitem(self, obj: Any, argument: Any) -> Any:
         present(obj)
         try:
+            if isinstance(obj, Mapping):
+                return _named(cast("Mapping[object, object]", obj), argument)
             return obj[argument]
         except (TypeError, LookupError):
             return _Absent(obj=cast("object", obj), name=str(argument)[:_SHOWN])

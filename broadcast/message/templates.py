@@ -27,6 +27,7 @@ from jinja2.runtime import Context
 from jinja2.utils import missing
 
 from broadcast.core.errors import MessageError
+from broadcast.core.spelling import same, same_key
 from broadcast.message.filters import FILTERS, MOST_CHARACTERS, Mistake, kind_of, shown
 from broadcast.message.placeholders import RESERVED, placeholder
 from broadcast.message.rendering import (
@@ -82,6 +83,8 @@ def _rewrite(node: nodes.Node) -> nodes.Node:
             made = [_rewrite(item) if isinstance(item, nodes.Node) else item for item in children]
             setattr(node, name, made)
     match node:
+        case nodes.Name():
+            node.name = same(node.name)  # as `names_of` has the names of a contact
         case nodes.For():
             node.iter = _own("each", cast("nodes.Expr", node.iter), nodes.Const(cost))
         case nodes.Concat():
@@ -100,6 +103,8 @@ def _weigh(node: nodes.Node) -> None:
     match node:
         case nodes.Compare():
             node.expr = _own("weighed", node.expr)
+        case nodes.Operand(op="in" | "notin"):
+            node.expr = _own("among", node.expr)
         case nodes.Operand() if not isinstance(node.expr, nodes.Const):
             node.expr = _own("weighed", node.expr)
         case nodes.Getitem(arg=nodes.Slice()):
@@ -289,11 +294,12 @@ def template(source: str) -> Template:
 def names_of(contact: Contact, now: datetime) -> dict[str, object]:
     """The names that a template may use. An empty value counts as missing, as in the list.
 
-    A field named `first_name` or `now` takes the place of ours.
+    A field named `first_name` or `now` takes the place of ours. They are in the spelling in which
+    names are compared (core/spelling.py), as are those in a template: {{ City }} is the field city.
     """
     names: dict[str, object] = {"peer": contact.peer.text, "tags": contact.tags, "now": now}
     if words := contact.name.split(maxsplit=1):
         names["name"], names["first_name"] = contact.name, words[0]
-    names.update(contact.fields)
+    names.update((same_key(name), value) for name, value in contact.fields.items())
     names["fields"] = contact.fields
     return names

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 from broadcast.core.errors import ContactsError, Problem
 from broadcast.core.model import NO_FIELDS, NO_OVERRIDES, Contact, Peer
 from broadcast.core.peers import PeerError, parse_peer
+from broadcast.core.spelling import same, same_key
 from broadcast.forms.csv_form import csv_entries
 from broadcast.forms.entries import (
     KEYS,
@@ -232,10 +233,10 @@ class _Reading:
         for key, value in pairs:
             if not isinstance(key, Text):
                 self.wrong(key, f"a key cannot be {in_words(key)}")
-            elif key.text in given:
-                self.wrong(key, f"the key {key.text} is given twice")
-            elif key.text in KEYS:
-                given[key.text] = value
+            elif (name := same_key(key.text)) in given:
+                self.wrong(key, f"the key {name} is given twice")
+            elif name in KEYS:
+                given[name] = value
             else:
                 self.wrong(key, _unknown(key.text))
         return given
@@ -260,7 +261,7 @@ class _Reading:
         if not isinstance(value, Text):
             self.wrong(value, f"{key} is a text, not {in_words(value)}")
             return ""
-        text = value.text.strip()
+        text = _stripped(value.text)
         if character := control_character(text):
             self.wrong(value, f"{key} holds the control character {character}")
             return ""
@@ -285,6 +286,7 @@ class _Reading:
     def fields(self, value: Value) -> dict[str, str]:
         """The fields that have a value: an empty one counts as missing, in every form."""
         fields: dict[str, str] = {}
+        known: set[str] = set()
         if isinstance(value, Text) and not value.text.strip():
             return fields
         if not isinstance(value, Map):
@@ -292,20 +294,21 @@ class _Reading:
             return fields
         for key, item in value.pairs:
             name = self.line("a field's name", key)
-            if isinstance(key, Text) and not key.text.strip():
+            if isinstance(key, Text) and not same_key(key.text):
                 self.wrong(key, "a field has no name")
-            elif name in fields:
+            elif same_key(name) in known:
                 self.wrong(key, f"the field {name} is given twice")
-            elif name.casefold() in KEYS:
+            elif same_key(name) in KEYS:
                 self.wrong(
                     key, f"a field cannot be called {name}: a contact has a key of that name"
                 )
             elif not isinstance(item, Text | Number):
                 self.wrong(item, f"the field {name} is a text, not {in_words(item)}")
-            elif character := control_character(item.text.strip(), may_have="\n\t"):
+            elif character := control_character(text := _stripped(item.text), may_have="\n\t"):
                 self.wrong(item, f"the field {name} holds the control character {character}")
             else:
-                fields[name] = item.text.strip()
+                fields[name] = text
+                known.add(same_key(name))
         return {name: text for name, text in fields.items() if text}
 
     def overrides(self, value: Value, read_message: ReadMessage) -> Mapping[str, object]:
@@ -323,9 +326,7 @@ class _Reading:
 
 
 def _unknown(key: str) -> str:
-    close = (
-        ["peer"] if key.casefold() in _ALSO_PEER else get_close_matches(key[:20].casefold(), KEYS)
-    )
+    close = ["peer"] if same(key) in _ALSO_PEER else get_close_matches(same(key)[:20], KEYS)
     if close:
         return f"unknown key {quoted(key)}: did you mean {close[0]}?"
     return (
@@ -334,6 +335,12 @@ def _unknown(key: str) -> str:
     )
 
 
+def _stripped(text: str) -> str:
+    """Empty also where there are nothing but invisible characters."""
+    text = text.strip()
+    return text if text.isprintable() or same(text) else ""
+
+
 def _unique(tags: list[str]) -> tuple[str, ...]:
     stripped = (tag.strip() for tag in tags)
-    return tuple({tag.casefold(): tag for tag in stripped if tag}.values())
+    return tuple({same_key(tag): tag for tag in stripped if same_key(tag)}.values())

@@ -2,8 +2,9 @@
 
 A selector is one or more terms with commas between, all of which must match. A term matches a
 contact by a tag, by the name, or by the peer in any spelling: `best`, `Ana Ruiz`,
-`https://t.me/ana`. Case does not matter. A text that is somebody's whole name matches that person
-even when it has commas (`Ruiz, Ana`), so that nothing needs to be escaped.
+`https://t.me/ana`. What is compared with what is core/spelling.py's: case does not matter. A text
+that is somebody's whole name matches that person even when it has commas (`Ruiz, Ana`), so that
+nothing needs to be escaped.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import SelectorError
 from broadcast.core.peers import PeerError, parse_peer
+from broadcast.core.spelling import same
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,31 +34,27 @@ class Selector:
 
     def __init__(self, text: str, option: str = "--to") -> None:
         terms = [term.strip() for term in text.split(",")]
-        if not all(terms):
+        if not all(map(same, terms)):
             where = "" if not text.strip() else f" around a comma in {text!r}"
             raise SelectorError(f"an empty selector{where}: write a tag, a name or a peer")
         self.has_matched = False
         self._text, self._option = text.strip(), option
-        self._keys = {term: _key(term) for term in terms}
+        self._whole = same(text)
+        self._wanted = {term: (same(term), _key(term)) for term in terms}
         self._idle = terms
 
     def matches(self, contact: Contact) -> bool:
         """Whether it chooses `contact`."""
-        self._idle = [term for term in self._idle if not self._term_matches(term, contact)]
-        matches = all(self._term_matches(term, contact) for term in self._keys) or (
-            "," in self._text and contact.name.casefold() == self._text.casefold()
+        called, key = {same(contact.name), *map(same, contact.tags)}, contact.peer.key
+        matching = {
+            term for term, (word, peer) in self._wanted.items() if word in called or peer == key
+        }
+        self._idle = [term for term in self._idle if term not in matching]
+        matches = len(matching) == len(self._wanted) or (
+            "," in self._text and same(contact.name) == self._whole
         )
         self.has_matched |= matches
         return matches
-
-    def _term_matches(self, term: str, contact: Contact) -> bool:
-        """Whether it is a tag, the name or the peer of `contact`."""
-        wanted, key = term.casefold(), self._keys[term]
-        return (
-            any(tag.casefold() == wanted for tag in contact.tags)
-            or contact.name.casefold() == wanted
-            or (key is not None and contact.peer.key == key)
-        )
 
     def complaint(self, tags: dict[str, str]) -> str:
         """Why it matches nobody, where `tags` are those there are, by what they are compared as."""
@@ -65,7 +63,7 @@ class Selector:
             return f"{option}: each part of it matches somebody, but nobody matches all of them"
         told = f"{option}: no tag, name or peer is {' or '.join(map(repr, self._idle))}"
         for term in self._idle:
-            if close := get_close_matches(term.casefold()[:100], tags, n=1):
+            if close := get_close_matches(same(term)[:100], tags, n=1):
                 told += f". Did you mean {tags[close[0]]!r}?"
         return f"{told} {_known(tags)}"
 
@@ -97,7 +95,7 @@ def _select(
             continue
         if len(tags) < _MOST_TAGS:
             for tag in contact.tags:
-                tags.setdefault(tag.casefold(), tag)
+                tags.setdefault(same(tag), tag)
         # Lists, not generators: each selector must see each contact, else it seems to match nobody.
         is_wanted = any([selector.matches(contact) for selector in wanted]) or not wanted  # noqa: C419
         is_unwanted = any([selector.matches(contact) for selector in unwanted])  # noqa: C419
