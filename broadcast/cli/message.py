@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from broadcast.message.schema import Look
 
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
-TEMPLATE_SUFFIX = ".j2"  # of message files: Jinja's own
 PATHS = ("files", "thumbnail")
 _LINE_END = re.compile(r"\r+\n|\r")  # of Windows, also written twice, and of an old Mac
 _BETWEEN = re.compile(r" \| (?![^{]*[%}]\})")  # two buttons of a row, and not a template's filter
@@ -90,24 +89,25 @@ def option_names(setting: Setting) -> list[str]:
 def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
     """The message: from the argument, stdin or a file, with its options and front matter.
 
-    An option wins over the front matter. Raises MessageError or click.UsageError; nothing was sent.
+    An option wins over the front matter, and that over the name of the file. Raises MessageError or
+    click.UsageError; nothing was sent.
     """
     from broadcast.message.files import look_from
 
     file = given["message_file"]
     text = _read_text(arguments, file, may_be_missing=_says_more(given))
+    named: Mapping[str, Raw] = {}
     front: Mapping[str, Raw] = {}
     lines: Mapping[str, int] = {}
     base = Path()
     if file is not None:
-        from broadcast.message.front_matter import read_front_matter
+        from broadcast.message.front_matter import read_front_matter, settings_in_name
 
+        named = settings_in_name(file)
         front, lines, text = read_front_matter(text, file)
         base = user_path(file).parent
-    said: dict[str, Raw] = {**front, **_said(given)}
+    said: dict[str, Raw] = {**named, **front, **_said(given)}
     text = _one_text(text, said.pop("text", None), file)
-    if file is not None and file.endswith(TEMPLATE_SUFFIX):
-        said.setdefault("template", "yes")
     try:
         values: dict[str, Any] = {"text": text} | _fields(said, look_from(base))
         message = Message(**values)

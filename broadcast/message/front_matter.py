@@ -1,7 +1,8 @@
 """Splits a message file into its front matter and its text; it opens no file.
 
 A file that starts with a line `---` and has a second such line has front matter: YAML between the
-two, and the text below (https://jekyllrb.com/docs/front-matter/). Any other file is all text.
+two, and the text below (https://jekyllrb.com/docs/front-matter/). Any other file is all text, but
+for one whose front matter begins at the wrong place or is of another kind: that is an error.
 """
 
 from __future__ import annotations
@@ -9,9 +10,11 @@ from __future__ import annotations
 import io
 import re
 from difflib import get_close_matches
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.errors import MessageError
+from broadcast.core.model import Format
 from broadcast.core.spelling import same
 from broadcast.forms.entries import List, Map, Number, Text, Unreadable, in_words, quoted
 from broadcast.message.schema import SETTINGS
@@ -23,7 +26,15 @@ if TYPE_CHECKING:
     from broadcast.message.schema import Raw
 
 _FRONT = re.compile(r"---[ \t]*\r?\n(.*?)^---[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
-_UNENDED = re.compile(r"---[ \t]*\r?\n[ \t]*([A-Za-z][A-Za-z_-]*)[ \t]*:")
+_BLANK = r"[\s\ufeff\u200b-\u200f\u2060]*"
+_RULE = r"(?:-{2,}|\+{3,}|[\u2010-\u2015\u2212-]+)"  # a Mac makes one dash of two
+_OPENED = re.compile(
+    rf"{_BLANK}(?P<rule>{_RULE})[ \t]*\r?\n"
+    r"(?:[ \t]*(?:\#.*)?\r?\n)*[ \t\"']*(?P<key>[A-Za-z][A-Za-z_-]*)[\"']?[ \t]*[:=]"
+)
+_CLOSED = re.compile(
+    rf"{_BLANK}(?P<rule>---|\+\+\+)[ \t]*\r?\n(?s:.*?)^[ \t]*(?P=rule)[ \t]*\r?$", re.MULTILINE
+)
 _HINTS = {
     "schedule": "use at, in and zone",
     "preview": "use link_preview",
@@ -34,6 +45,32 @@ _HINTS = {
     "caption": "the text is the caption of files",
 }
 _NAMES = frozenset(setting.name for setting in SETTINGS)
+_ANY_NAME = _NAMES | _HINTS.keys()
+
+
+TEMPLATE_SUFFIX = ".j2"
+"""Of message files that are templates: Jinja's own."""
+
+_FORMATS = {
+    ".html": Format.HTML,
+    ".htm": Format.HTML,
+    ".md": Format.MARKDOWN,
+    ".markdown": Format.MARKDOWN,
+    ".txt": Format.PLAIN,
+    ".text": Format.PLAIN,
+}
+
+
+def settings_in_name(name: str) -> Mapping[str, Raw]:
+    """What the name of a message file says: `news.html.j2` is HTML, and a template."""
+    said: dict[str, Raw] = {}
+    stem, suffix = PurePath(name).stem, PurePath(name).suffix.lower()
+    if suffix == TEMPLATE_SUFFIX:
+        said["template"] = "yes"
+        suffix = PurePath(stem).suffix.lower()
+    if suffix in _FORMATS:
+        said["format"] = _FORMATS[suffix]
+    return said
 
 
 def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mapping[str, int], str]:
@@ -43,12 +80,9 @@ def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mappin
     """
     front = _FRONT.match(text)
     if front is None:
-        begun = _UNENDED.match(text)
-        if begun and begun[1].replace("-", "_") in _NAMES:
-            raise MessageError(
-                f"{source}:1: this is front matter without an end: put a line --- above the "
-                "text; nothing was sent"
-            )
+        begun = _begun(text) or _CLOSED.match(text)
+        if begun is not None:
+            raise _misplaced(text, begun.start("rule"), begun["rule"], source)
         return {}, {}, text
     from broadcast.forms.yaml_form import yaml_value  # noqa: PLC0415 - PyYAML is slow to load
 
@@ -61,6 +95,40 @@ def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mappin
         told = error.complaint
         raise MessageError(f"{source}:{told.line}: {told.message}; nothing was sent") from None
     return given, lines, text[front.end() :]
+
+
+def require_no_front_matter(text: str) -> None:
+    """Raise MessageError when `text`, which goes out, begins with settings as a file has them.
+
+    So `cat message.md | broadcast -` does not send it, at once and to everybody.
+    """
+    if (begun := _begun(text)) is not None:
+        raise MessageError(
+            f"the text begins with front matter ({begun['key']}: …), as only a file has it; "
+            "nothing was sent. Give the file: broadcast --message-file FILE; if it is text, begin "
+            "it with another line"
+        )
+
+
+def _begun(text: str) -> re.Match[str] | None:
+    found = _OPENED.match(text)
+    return found if found and found["key"].lower().replace("-", "_") in _ANY_NAME else None
+
+
+def _misplaced(text: str, at: int, rule: str, source: str) -> MessageError:
+    """Why front matter that begins with `rule` at `at` is not read."""
+    line = text.count("\n", 0, at) + 1
+    if rule == "+++":
+        told = "front matter is written in YAML, between two lines ---, not in TOML between +++"
+    elif rule != "---":
+        told = "this looks like front matter, which begins and ends with a line ---: three hyphens"
+    elif at:
+        told = "front matter is read at the very start of a file: let --- begin its first line"
+    else:
+        told = "this is front matter without an end: put a line --- above the text"
+    return MessageError(
+        f"{source}:{line}: {told}; nothing was sent. If it is text, write two lines --- above it"
+    )
 
 
 def written_settings(value: Value) -> tuple[dict[str, Raw], dict[str, int]]:

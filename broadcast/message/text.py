@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Format
 from broadcast.message.cleaning import clean, shows_nothing
+from broadcast.message.front_matter import require_no_front_matter
 from broadcast.message.placeholders import PLACEHOLDER, fill, number_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,11 @@ def parse(message: Message) -> Part:
 
 
 def check(message: Message) -> None:
-    """Raise MessageError when Telegram would refuse the text, or show less than was written."""
+    """Raise MessageError when Telegram would refuse the text, or show less than was written.
+
+    And when it begins with settings that nobody has read.
+    """
+    require_no_front_matter(message.text)
     text, entities = parse(message)
     _require_seen(text, message)
     for entity in entities:

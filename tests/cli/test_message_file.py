@@ -35,3 +35,28 @@ def test_a_text_is_cleaned_wherever_it_comes_from(shell: Shell) -> None:
     assert sent(shell, "--message-file", name) == "One two"
     shell.write("contacts.yaml", own)
     assert sent(shell, "Else") == "One two"
+
+
+def test_a_message_file_through_a_pipe_is_not_sent_as_it_is(shell: Shell) -> None:
+    written = b"---\nat: 2030-01-01 18:00\n---\nHi"
+    told = ("begins with front matter (at: ", "--message-file FILE", "nothing was sent")
+    shell.refuses("-", "--sandbox", "--yes", told=told, stdin=written)
+    shell.refuses("--sandbox", "--yes", "--", written.decode(), told=told)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "options", "arrives"),
+    [
+        ("m.html", "<b>x</b>", (), "x"),
+        ("m.md", "**x**", (), "x"),
+        ("m.txt", "2 ** 3", (), "2 ** 3"),
+        ("m.html.j2", "<b>{{ name }}</b>", (), "Bo"),
+        ("m.html", "---\nformat: md\n---\n**x**", (), "x"),
+        ("m.html", "**x**", ("--format", "md"), "x"),
+        ("m.j2", "{{ name }}", ("--no-template",), "{{ name }}"),
+    ],
+)
+def test_the_name_of_a_file_is_the_first_to_say_and_an_option_the_last(
+    shell: Shell, name: str, text: str, options: tuple[str, ...], arrives: str
+) -> None:
+    assert sent(shell, "--message-file", shell.write(name, text), *options) == arrives

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from broadcast.core.errors import MessageError
-from broadcast.message.front_matter import read_front_matter
+from broadcast.core.model import Format, Message
+from broadcast.message.front_matter import read_front_matter, settings_in_name
+from broadcast.message.schema import SETTINGS
+from broadcast.message.text import check
 
 
 @pytest.mark.parametrize(
@@ -17,7 +22,11 @@ from broadcast.message.front_matter import read_front_matter
         "---\nDear all: hello",
         "---\nHello",  # nothing closes it: a text that starts with a rule
         "Hello\n---\nsilent: yes\n---\n",
-        " ---\nsilent: yes\n---\n",
+        "\n---\nHello",
+        "-----\nSALE\n-----",
+        "+ one\n+ two\n",
+        "-- \nAna",
+        "+++ news +++\nsilent: yes",
     ],
 )
 def test_any_other_file_is_all_text(text: str) -> None:
@@ -82,3 +91,87 @@ def test_what_is_wrong_is_told_with_its_line(front: str, line: int, words: str) 
         read_front_matter(f"---\n{front}\n---\nx", "m.md")
     assert str(error.value).startswith(f"m.md:{line}: ")
     assert str(error.value).endswith("; nothing was sent")
+
+
+BEFORE = st.text(st.sampled_from(" \t\n\r\ufeff\u200b\u2060\u00a0"), max_size=6)
+RULES = st.sampled_from(["---", "+++", "--", "----", "\u2014", "\u2014-", "--- \t"])
+KEYS = st.sampled_from([setting.name for setting in SETTINGS]).flatmap(
+    lambda name: st.sampled_from([name, name.replace("_", "-"), name.title(), f'"{name}"'])
+)
+ENDS = st.sampled_from(["\n", "\r\n"])
+
+
+@given(BEFORE, RULES, KEYS, st.tuples(st.sampled_from([":", ": ", " = "]), ENDS), st.booleans())
+def test_what_opens_front_matter_is_never_sent(
+    before: str, rule: str, key: str, signs: tuple[str, str], closes: bool
+) -> None:
+    """It is read, or refused: a message file is text only where it looks like nothing else."""
+    sign, end = signs
+    lines = [rule, f"{key}{sign}yes", *([rule] if closes else []), "Hello"]
+    text = before + end.join(lines)
+    try:
+        given, _, left = read_front_matter(text, "m.md")
+    except MessageError as error:
+        told = str(error)
+    else:
+        told = "m.md: nothing was sent"
+        assert (list(given), left) == ([key.strip('"').replace("-", "_")], "Hello")
+    assert told.startswith("m.md:")
+    assert "nothing was sent" in told
+    with pytest.raises(MessageError, match=r"begins with front matter .*--message-file FILE"):
+        check(Message(text, Format.PLAIN))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("\n---\nat: 18:00\n---\nHi", "m.md:2: front matter is read at the very start"),
+        (" ---\nsilent: yes\n---\nHi", "m.md:1: front matter is read at the very start"),
+        ("\n\n---\nunknown: yes\n---\nHi", "m.md:3: front matter is read at the very start"),
+        ("\n---\njust words\n---\nHi", "m.md:2: front matter is read at the very start"),
+        ("\ufeff---\nat: 18:00\n---\nHi", "m.md:1: front matter is read at the very start"),
+        ('+++\nat = "18:00"\n+++\nHi', "m.md:1: front matter is written in YAML"),
+        ("+++\nwords\n+++\nHi", "m.md:1: front matter is written in YAML"),
+        ("\u2014\nat: 18:00\n\u2014\nHi", "m.md:1: this looks like front matter"),
+        ("---\n# when\n\nat: 18:00\nHi", "m.md:1: this is front matter without an end"),
+        ("---\nat: 18:00\n ---\nHi", "m.md:1: this is front matter without an end"),
+    ],
+)
+def test_front_matter_at_the_wrong_place_is_refused(text: str, told: str) -> None:
+    with pytest.raises(MessageError, match="write two lines --- above it") as caught:
+        read_front_matter(text, "m.md")
+    assert str(caught.value).startswith(told)
+
+
+def test_a_text_that_looks_like_front_matter_can_be_sent() -> None:
+    text = "---\nDinner\n---\nat eight"
+    assert read_front_matter(f"---\n---\n{text}", "m.md") == ({}, {}, text)
+    check(Message(text))
+
+
+def test_a_second_front_matter_is_no_text() -> None:
+    """Two files put together, say."""
+    _, _, text = read_front_matter("---\nsilent: yes\n---\n---\nat: 18:00\n---\nHi", "m.md")
+    with pytest.raises(MessageError, match="begins with front matter"):
+        check(Message(text))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("news.html", {"format": "html"}),
+        ("NEWS.HTM", {"format": "html"}),
+        ("news.md", {"format": "md"}),
+        ("a.b/news.markdown", {"format": "md"}),
+        ("news.txt", {"format": "plain"}),
+        ("news.j2", {"template": "yes"}),
+        ("news.html.j2", {"format": "html", "template": "yes"}),
+        ("news.TXT.J2", {"format": "plain", "template": "yes"}),
+        ("news", {}),
+        ("news.html.bak", {}),
+        (".html", {}),
+        ("/dev/fd/63", {}),
+    ],
+)
+def test_the_name_of_a_file_says_what_is_in_it(name: str, said: dict[str, str]) -> None:
+    assert settings_in_name(name) == said
