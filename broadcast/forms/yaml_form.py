@@ -1,11 +1,12 @@
-"""Reads YAML: a list as entries, or one document as a value; it refuses aliases and tags."""
+"""Reads YAML: a list as entries, or one document as a value; it refuses what YAML would drop."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import yaml
 
@@ -34,10 +35,35 @@ _DEEPEST = 8  # a list needs four levels; libyaml gets very slow below a few tho
 # PyYAML's own composer is not used: the C one overflows the stack, and so kills the process, on
 # ten thousand nested brackets, and it hides the aliases. Events show both before any harm is done.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_Events = Iterator[yaml.Event]
 _NOT_YAML = re.compile(
     "[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]"
 )
+_COMMENT = re.compile(r"[ \t]+(#\S[^\r\n]*)")  # whoever writes a remark leaves a space after the #
+_LONGEST_MEANT = 60  # characters of what was meant, in a complaint
+_NO_SPACE = re.compile(r"([^\s:]+):(\S+)")
+
+
+class _Events(Iterator[yaml.Event]):
+    """The events of PyYAML's parser, and what it would silently leave out of `text`."""
+
+    def __init__(self, text: str, loader: Any = _LOADER) -> None:
+        # The stubs name a type of _typeshed that pyright does not know.
+        self._parsed: Iterator[yaml.Event] = yaml.parse(text, Loader=loader)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        self.text = text
+        self.dropped: list[Complaint] = []
+
+    def __next__(self) -> yaml.Event:
+        return next(self._parsed)
+
+    def complaints(self) -> list[Complaint]:
+        """What would have been dropped since this was last asked."""
+        self.dropped, found = [], self.dropped
+        return found
+
+    def is_bare(self, key: yaml.Event, value: yaml.Event) -> bool:
+        """Whether `key` stands alone, without even a colon."""
+        starts, ends = _span(value)
+        return starts == ends and ":" not in self.text[_span(key)[1] : starts]
 
 
 def yaml_entries(stream: BinaryIO) -> Iterator[Value | Complaint]:
@@ -52,7 +78,10 @@ def yaml_value(stream: BinaryIO) -> Value | None:
         next(events)  # the start of the stream
         if isinstance(next(events), yaml.StreamEndEvent):
             return None
-        return _node(next(events), events)
+        value = _node(next(events), events)
+        for complaint in events.complaints():
+            raise Unreadable(complaint.line, complaint.message)
+        return value
 
 
 @contextmanager
@@ -68,8 +97,7 @@ def _events(stream: BinaryIO) -> Generator[_Events]:
         line = text.count("\n", 0, strange.start()) + 1
         raise Unreadable(line, f"YAML cannot hold the character U+{ord(strange[0]):04X}")
     try:
-        # The stubs name a type of _typeshed that pyright does not know.
-        yield yaml.parse(text, Loader=_LOADER)  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        yield _Events(text)
     except yaml.YAMLError as error:
         raise _not_yaml(error, text) from None
 
@@ -97,6 +125,7 @@ def _contacts_key(root: yaml.MappingStartEvent, events: _Events) -> Iterator[Val
         value = next(events)
         if not isinstance(key, Text) or same(key.text) != "contacts":
             _node(value, events)
+            yield from events.complaints()
             yield Complaint(key.line, f"unknown key {in_words(key)}: {_FORM}")
             continue
         if is_given:
@@ -110,8 +139,11 @@ def _items(name: str, start: yaml.Event, events: _Events) -> Iterator[Value | Co
     if isinstance(start, yaml.SequenceStartEvent):
         yield from _marked(start)
         while not isinstance(event := next(events), yaml.SequenceEndEvent):
-            yield _node(event, events)
+            value = _node(event, events)
+            yield from events.complaints()
+            yield value
     elif (found := _node(start, events)) != Text(found.line, ""):
+        yield from events.complaints()
         yield Complaint(found.line, f"{name} is a list, not {in_words(found)}: {_FORM}")
 
 
@@ -132,16 +164,56 @@ def _node(event: yaml.Event, events: _Events, depth: int = 1) -> Value:
             while not isinstance(item := next(events), yaml.SequenceEndEvent):
                 value.items.append(_node(item, events, depth + 1))
         case yaml.MappingStartEvent():
-            value = Map(line, [])
-            while not isinstance(key := next(events), yaml.MappingEndEvent):
-                name = _node(key, events, depth + 1)
-                value.pairs.append((name, _node(next(events), events, depth + 1)))
+            value = Map(line, list(_pairs(events, depth)))
         case yaml.ScalarEvent():
             value = Text(line, event.value)
+            if not event.style and (lost := _COMMENT.match(events.text, _span(event)[1])):
+                told = (
+                    f"what follows {quoted(event.value)} would be left out: {quoted(lost[1])}. "
+                    "Put the whole text in quotes, or, if it is a remark, a space after the #"
+                )
+                events.dropped.append(Complaint(line, told))
         case _:
             value = Other(line, "")
     mark = _mark(event)
     return Other(line, mark) if mark else value
+
+
+def _pairs(events: _Events, depth: int) -> Iterator[tuple[Value, Value]]:
+    """The keys of a mapping with their values; a key without one is a complaint.
+
+    `{debt: 1,200.50, city: Madrid, Spain}` has two such keys: the rest of a text whose comma YAML
+    has taken for its end.
+    """
+    last: tuple[Value, yaml.Event] | None = None  # the last key that has a value, and the value
+    is_next = False
+    while not isinstance(event := next(events), yaml.MappingEndEvent):
+        name, start = _node(event, events, depth + 1), next(events)
+        item = _node(start, events, depth + 1)
+        if not events.is_bare(event, start):
+            yield name, item
+            last, is_next = (name, start), False
+            continue
+        if is_next:  # `name: Ruiz, Ana, Eva`: all of it is one text, and one complaint
+            events.dropped.pop()
+        told = f"the key {in_words(name)} has no value: {_meant(last, event, events.text)}"
+        events.dropped.append(Complaint(_line(event), told))
+        is_next = True
+
+
+def _meant(last: tuple[Value, yaml.Event] | None, bare: yaml.Event, text: str) -> str:
+    """What was most likely meant with the key `bare`, where `last` stands before it."""
+    if isinstance(bare, yaml.ScalarEvent) and (parts := _NO_SPACE.fullmatch(bare.value)):
+        return f"after the colon comes a space: {parts[1]}: {parts[2]}"
+    match last:
+        case Text(_, key), yaml.ScalarEvent(style=None | "") as begun:
+            whole = " ".join(text[_span(begun)[0] : _span(bare)[1]].split())
+            meant = f"{key}: {json.dumps(whole, ensure_ascii=False)}"
+            if "," in whole and len(meant) <= _LONGEST_MEANT:
+                return f"did you mean {meant}? A text with a comma needs quotes here"
+        case _:
+            pass
+    return "write one after a colon, or put the text that it is part of in quotes"
 
 
 def _mark(event: yaml.Event) -> str:
@@ -155,6 +227,12 @@ def _mark(event: yaml.Event) -> str:
             return f"something with the tag {quoted(tag)}: leave that out, or put it in quotes"
         case _:
             return ""
+
+
+def _span(event: yaml.Event) -> tuple[int, int]:
+    """Where it starts and ends in the text; the parser gives marks to all."""
+    start, end = event.start_mark, event.end_mark
+    return start.index if start else 0, end.index if end else 0
 
 
 def _line(event: yaml.Event) -> int:
@@ -192,6 +270,8 @@ def _marked_mistake(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
         hint = "wrong indentation, or a text with a colon that needs quotes"
     elif "']'" in problem or "'}'" in problem or "node content" in problem:
         hint = f"a bracket is not closed{since}"
+        if opened and " #" in "".join(text.splitlines()[opened.line : opened.line + 1]):
+            hint += ", or a text with # needs quotes"
     elif "expected key" in problem or "'-' indicator" in problem or "<block end>" in problem:
         hint = f"wrong indentation, or text after the end of a value{since}"
     elif "simple key" in (error.context or ""):

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from broadcast.core.errors import ContactsError, Problem
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 from broadcast.forms import yaml_form as list_yaml
-from broadcast.forms.entries import Columns, Row
+from broadcast.forms.entries import Columns, Row, Unreadable
 from broadcast.people.contacts import (
     MOST_MISTAKES,
     Kind,
@@ -346,6 +346,11 @@ def test_an_empty_list_is_a_mistake(text: str) -> None:
         ("- me\n- name: x\n\t  peer: y", 3, "spaces, not with tabs"),
         ("- me\n- name: 'x\n  peer: y", 2, "is not closed"),
         ("- me\n- {name: x\n- y", 4, "a bracket is not closed (it opens in line 2)"),
+        (
+            "- me\n- {name: Apt #5}\n",
+            3,
+            "(it opens in line 2), or a text with # needs",
+        ),
         ("- me\n- name: Ruiz: Ana", 2, "a text with a colon that needs quotes"),
         ("- me\n x: y", 2, "wrong indentation"),
         ('- me\n- "a" b', 2, "wrong indentation, or text after the end of a value"),
@@ -361,6 +366,65 @@ def test_what_is_no_list_in_yaml_is_named_with_its_line(text: str, line: int, sa
     assert any(problem.startswith(f"list:{line}: ") and says in problem for problem in problems), (
         problems
     )
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        ("fields: {debt: 1,200.50}", 'has no value: did you mean debt: "1,200.50"?'),
+        ("fields: {a: x, city: Madrid, Spain}", 'did you mean city: "Madrid, Spain"?'),
+        ("fields: {who: Ruiz, Ana, Eva, a: b}", 'did you mean who: "Ruiz, Ana, Eva"?'),
+        ("fields: {say: a, b 'c' \"d\"}", 'did you mean say: "a, b \'c\' \\"d\\""?'),
+        ("fields: {city:Madrid}", "after the colon comes a space: city: Madrid"),
+        ("fields: {x}", "the key 'x' has no value: write one after a colon, or put the text"),
+        ('fields: {a: "b", x}', "the key 'x' has no value: write one after a colon"),
+        ("fields: {[a]}", "the key a list has no value: write one"),
+        ("fields: {a: " + "b" * 100 + ", x}", "the key 'x' has no value: write one"),
+        ("? tags", "the key 'tags' has no value: write one"),
+        (
+            "name: Apt #5",
+            "what follows 'Apt' would be left out: '#5'. Put the whole text in quotes",
+        ),
+        ("tags: [a, b] \n  name: a #b # c", "'#b # c'"),
+    ],
+)
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_value_that_yaml_would_drop_is_a_mistake_that_shows_what_was_meant(
+    entry: str, says: str, end: str
+) -> None:
+    _, problems = read(f"- me # ñ\n- peer: '1'\n  {entry}\n".replace("\n", end))
+    assert len(problems) == 1, problems
+    assert says in problems[0]
+    assert problems[0].startswith(f"list:{3 + entry.count(chr(10))}: ")
+
+
+def test_what_is_lost_in_front_matter_and_in_other_files_of_values_is_a_mistake_too() -> None:
+    with pytest.raises(Unreadable, match="has no value"):
+        list_yaml.yaml_value(io.BytesIO(b"{text: Hi, Ana}"))
+    with pytest.raises(Unreadable, match="would be left out: '#1'"):
+        list_yaml.yaml_value(io.BytesIO(b"text: we are #1"))
+
+
+WORDS = "yes NO off 0123 0o17 1_000 1:30 12e03 .inf ~ null 2024-01-02 1,200.50 = << !x x:y - a:"
+PLAIN = st.sampled_from([*WORDS.split(), "a #b", "a: b", "Madrid, Spain", "? a"]) | st.text(
+    st.characters(codec="ascii", exclude_categories=["Cc"]) | st.sampled_from("ñé,:# {}[]'\""),
+    max_size=12,
+)
+
+
+@given(PLAIN, PLAIN)
+def test_a_value_that_is_written_without_quotes_arrives_as_it_is_written_or_is_a_mistake(
+    first: str, second: str
+) -> None:
+    assume("# " not in first + second)  # a remark
+    assume(not first.strip().startswith("#"))
+    assume(not second.strip().startswith("#"))
+    assume(not any(text.strip()[:1] in tuple("'\"[{|>") for text in (first, second)))
+    expected = [("a", first.strip()), ("b", second.strip())]
+    for fields in (f"{{a: {first}, b: {second}}}", f"\n    a: {first}\n    b: {second}"):
+        contacts, problems = read(f"- peer: me\n  fields: {fields}\n")
+        found = sorted(contacts[0].fields.items()) if contacts else []
+        assert problems or found == [pair for pair in expected if pair[1]]
 
 
 @pytest.mark.parametrize("text", ["[" * 1_000_000, "- " * 1_000_000, "{a: " * 500_000])
@@ -387,7 +451,7 @@ def test_a_billion_laughs_cost_nothing() -> None:
 
 def test_the_slow_parser_of_pyyaml_that_some_systems_have_gives_the_same() -> None:
     slow, fast = (
-        list(list_yaml._document(yaml.parse(AS_YAML, Loader=loader)))
+        list(list_yaml._document(list_yaml._Events(AS_YAML, loader)))
         for loader in (yaml.SafeLoader, yaml.CSafeLoader)
     )
     assert slow == fast
