@@ -62,6 +62,11 @@ _yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
 @click.option(
     "--once", metavar="KEY", help="Send it only once under this key, however often it is run."
 )
+@click.option(
+    "--include-new",
+    is_flag=True,
+    help="With --once: send it also to those who are new on the list since.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask, however many recipients there are.")
 @content_options()
 @run_options
@@ -99,6 +104,7 @@ def send_request(message: Message, given: dict[str, Any]) -> SendRequest:
         audience_request(given),
         options_of(given),
         once=given.get("once"),
+        include_new=given.get("include_new", False),
         confirmed=given.get("yes", False),
     )
 
@@ -113,10 +119,11 @@ def audience_request(given: dict[str, Any]) -> AudienceRequest:
 
 async def send_plan(service: Service, plan: Plan, given: dict[str, Any]) -> int:
     """Ask the questions of the plan, send, and show the result."""
-    from broadcast.terminal.planned import show_problems, show_question
+    from broadcast.terminal.planned import show_newcomers, show_problems, show_question
     from broadcast.terminal.streams import can_ask
 
     show_problems(plan.audience.warnings)
+    show_newcomers(plan)
     if plan.is_done:
         return await _was_sent(plan, given)
     if plan.questions and not given.get("yes") and can_ask():
@@ -130,28 +137,41 @@ async def _was_sent(plan: Plan, given: dict[str, Any]) -> int:
 
     earlier = plan.earlier
     assert earlier is not None  # noqa: S101 - `is_done` says so
-    await show_was_sent(earlier, as_json=given["json"])
+    await show_was_sent(earlier, plan.newcomers, as_json=given["json"])
     return SOME_FAILED if earlier.counts.failed else DONE
 
 
 async def _dry_run(plan: Plan, given: dict[str, Any]) -> int:
-    from broadcast.terminal.planned import show_doubts, show_dry_run, show_problems
+    from broadcast.terminal.planned import (
+        show_doubts,
+        show_dry_run,
+        show_newcomers,
+        show_problems,
+    )
 
     show_problems(plan.audience.warnings)
+    show_newcomers(plan)
     show_doubts(plan)
     show_dry_run(plan, as_json=given["json"])
     return DONE
 
 
 async def _rehearse(service: Service, plan: Plan, given: dict[str, Any]) -> int:
-    from broadcast.terminal.planned import show_doubts, show_problems
+    from broadcast.terminal.planned import show_doubts, show_newcomers, show_problems
     from broadcast.terminal.rehearsal import RehearsalReporter, show_rehearsal
 
     show_problems(plan.audience.warnings)
+    show_newcomers(plan)
     show_doubts(plan)
     with RehearsalReporter(plan.messages) as reporter:
         rehearsal = await service.rehearse(plan, reporter)
-    await show_rehearsal(rehearsal, is_bot=plan.is_bot, as_json=given["json"], quiet=given["quiet"])
+    await show_rehearsal(
+        rehearsal,
+        plan.newcomers,
+        is_bot=plan.is_bot,
+        as_json=given["json"],
+        quiet=given["quiet"],
+    )
     return exit_code(rehearsal.report)
 
 

@@ -20,6 +20,7 @@ from broadcast.core.model import (
     Failed,
     Message,
     Record,
+    Selection,
     State,
     Status,
 )
@@ -228,6 +229,60 @@ def require_same_message(broadcast: Broadcast, message: Message) -> None:
             f"  then ({then.format}): {then.text}\n"
             f"  now  ({now.format}): {now.text}{also}\nUse another key for another message",
             code="KEY_USED",
+        )
+
+
+def require_same_selection(broadcast: Broadcast, selection: Selection | None) -> None:
+    """Raise InputError when the audience of `broadcast` was chosen by other selectors.
+
+    What another list comes to is decided by the people in it. Where nobody knows how they were
+    chosen they alone decide, too.
+    """
+    then = broadcast.selection
+    if then and selection and (then.to, then.exclude) != (selection.to, selection.exclude):
+        raise other_audience(broadcast, selection)
+
+
+def other_audience(broadcast: Broadcast, selection: Selection) -> InputError:
+    """The key of `broadcast` is used again, for people who are chosen in another way."""
+    then = broadcast.selection or Selection()
+    return InputError(
+        f"the key {broadcast.once} was used for another audience, broadcast {broadcast.id}; "
+        f"nothing was sent.\n  then: {_in_words(then)}\n  now:  {_in_words(selection)}\n"
+        "Use another key for another audience",
+        NextStep("show", broadcast.id, purpose="shows who has it"),
+        code="ONCE_OTHER_AUDIENCE",
+    )
+
+
+def _in_words(selection: Selection) -> str:
+    """How somebody was chosen, for a person; the selectors as they are compared."""
+    words = [f"--to {each}" for each in selection.to] or ["everybody"]
+    words += [f"--exclude {each}" for each in selection.exclude]
+    return " ".join([*words, *(["in", selection.path] if selection.path else [])])
+
+
+def require_extendable(standing: Standing) -> None:
+    """Raise when nobody may be added to the audience of the broadcast."""
+    require_resumable(standing)
+    broadcast, later = standing.broadcast, standing.later
+    if broadcast.action is not Action.SEND:
+        raise InputError(
+            f"broadcast {broadcast.id} is the {broadcast.action} of another one: it is for those "
+            "who got that",
+            code="NO_SEND",
+        )
+    if later is not None:
+        raise InputError(
+            f"broadcast {broadcast.id} was edited by {later.id}, and who is new would get the text "
+            "from before: send them the new one, under another key",
+            code="EDITED",
+        )
+    if broadcast.schedule is not None:
+        raise InputError(
+            f"broadcast {broadcast.id} has a time, and nobody is added to such a one: send it to "
+            "who is new under another key",
+            code="SCHEDULED",
         )
 
 

@@ -351,6 +351,16 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Selection:
+    """How an audience was chosen: the selectors, as they are compared, and the absolute path of
+    the contact list."""
+
+    to: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Process:
     """A process that is at work: its id on the machine of that name."""
 
@@ -367,7 +377,8 @@ class Broadcast:
 
     `account` and `server` say as whom and where it was started, `owner` which process runs it
     now, `halted` why the last run stopped early by itself, and `paid` how many messages cost Stars.
-    Of the deliveries `later_parts` are not the first to their recipient.
+    Of the deliveries `later_parts` are not the first to their recipient. `selection` is how its
+    audience was chosen, where that is known.
     """
 
     number: int
@@ -386,3 +397,4 @@ class Broadcast:
     paid: int = 0
     schedule: Schedule | None = None
     later_parts: int = 0
+    selection: Selection | None = None

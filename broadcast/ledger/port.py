@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Delivery,
         Message,
         Record,
+        Selection,
         State,
         Status,
     )
@@ -44,17 +45,36 @@ class Store(Protocol):
         parts: Callable[[Contact], int] | None = None,
         due: Callable[[Contact], datetime | None] | None = None,
         made_at: datetime | None = None,
+        selection: Selection | None = None,
     ) -> Broadcast:
         """Freeze `message` and `audience` as a new broadcast, in one transaction.
 
-        It was made at `made_at`, or now: templates are filled in as of then.
+        It was made at `made_at`, or now: templates are filled in as of then. `selection` is how the
+        audience was chosen.
 
         `parts` says how many deliveries a contact gets, one after the other. With `due` nothing is
         handed out to a contact before that moment; without it, a message that has a time (for one
         contact, perhaps) goes to Telegram at once, and waits there until then.
 
-        When another process has just used the key `once` for the same message, that broadcast.
-        Raises InputError where the moment of a contact is not known.
+        When another process has just used the key `once` for the same message and selection, that
+        broadcast. Raises InputError where the moment of a contact is not known.
+        """
+        ...
+
+    async def newcomers(self, broadcast: Broadcast, audience: Audience) -> Audience:
+        """Those of `audience` whose peers are not among the recipients of `broadcast`."""
+        ...
+
+    async def extend(
+        self,
+        broadcast: Broadcast,
+        audience: Audience,
+        parts: Callable[[Contact], int] | None = None,
+    ) -> Broadcast:
+        """Add those of `audience` who are new, in one transaction: it is open again then.
+
+        `parts` as in `create`. Nobody is added twice, whoever else does the same just now. Raises
+        what `lifecycle.require_extendable` raises.
         """
         ...
 

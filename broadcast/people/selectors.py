@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from broadcast.core.errors import SelectorError
+from broadcast.core.model import PeerKind
 from broadcast.core.peers import PeerError, parse_peer
 from broadcast.core.spelling import same
 
@@ -111,6 +112,28 @@ def _select(
             if unwanted
             else "nobody is left: the contact list is empty"
         )
+
+
+def as_compared(selectors: Iterable[str]) -> tuple[str, ...]:
+    """The same for two ways to write the same choice: `--to Best,madrid` and `--to "madrid, best"`.
+
+    What names a peer is the same in any spelling.
+    """
+    return tuple(sorted({_as_compared(text) for text in selectors}))
+
+
+def _as_compared(text: str) -> str:
+    terms = {_spelling(term.strip()) for term in text.split(",")}
+    return ",".join(sorted(terms))
+
+
+def _spelling(term: str) -> str:
+    try:
+        peer = parse_peer(term)
+    except PeerError:
+        return same(term)
+    name = peer.key.partition(":")[2]
+    return f"@{name}" if peer.kind is PeerKind.USERNAME else name
 
 
 def _known(tags: dict[str, str]) -> str:

@@ -14,7 +14,11 @@ from broadcast.core.errors import (
     UnconfirmedError,
 )
 from broadcast.core.ids import broadcast_id
-from broadcast.core.lifecycle import require_same_account
+from broadcast.core.lifecycle import (
+    other_audience,
+    require_same_account,
+    require_same_selection,
+)
 from broadcast.core.model import Action
 from broadcast.service.checks import require_payable
 
@@ -24,8 +28,9 @@ if TYPE_CHECKING:
 
     from broadcast.core.asker import Asker, Question
     from broadcast.core.clock import Clock
-    from broadcast.core.model import Broadcast, Message
+    from broadcast.core.model import Broadcast, Message, Selection
     from broadcast.ledger.port import Ledger
+    from broadcast.people.audience import Audience
     from broadcast.service.options import RunOptions
     from broadcast.service.ports import Accounts
     from broadcast.service.stage import Stages
@@ -78,6 +83,20 @@ class UseCases:
         account = expected.id or broadcast.account
         if account is not None:
             require_same_account(broadcast, account, self.accounts.server)
+
+    async def newcomers(
+        self, broadcast: Broadcast, audience: Audience, selection: Selection | None
+    ) -> Audience:
+        """Those of `audience` who are no recipients of `broadcast`, which has the same key.
+
+        Raises InputError when they were chosen in another way, by `selection`.
+        """
+        require_same_selection(broadcast, selection)
+        found = await self.ledger.newcomers(broadcast, audience) if audience else audience
+        then = broadcast.selection
+        if found and then and selection and then.path != selection.path:
+            raise other_audience(broadcast, selection)
+        return found
 
     async def require_none_unfinished(self, message: Message) -> None:
         """Raise when an unfinished broadcast has the very same `message`: to send it anew would

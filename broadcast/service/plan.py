@@ -18,14 +18,19 @@ from broadcast.core.errors import (
     InputError,
     SettingsError,
 )
-from broadcast.core.lifecycle import require_resumable, require_same_message
-from broadcast.core.model import Account, Action, PeerKind, State, Status
+from broadcast.core.lifecycle import (
+    require_extendable,
+    require_resumable,
+    require_same_message,
+)
+from broadcast.core.model import Account, Action, PeerKind, Selection, State, Status
 from broadcast.core.peers import PeerError, parse_peer
 from broadcast.message.files import look_from
 from broadcast.message.personal import personal
 from broadcast.message.schema import fields_of
 from broadcast.people.audience import Audience
 from broadcast.people.lists import load_audience
+from broadcast.people.selectors import as_compared
 from broadcast.service.base import UseCases
 from broadcast.service.checks import (
     count_messages,
@@ -60,8 +65,11 @@ class Plan:
 
     `expected` is who sends, as far as the settings tell; `missing` says why nobody can sign in
     with them yet. `known` is what was learned of the account's limits, and `seconds` what the whole
-    takes by it, without floods. With `earlier`, the broadcast that was made under the same key is
-    resumed, and nobody is chosen anew. `questions` are asked before anything is sent.
+    takes by it, without floods. `selection` is how the audience was chosen, where that is known.
+
+    With `earlier`, the broadcast that was made under the same key is resumed. So many as are
+    `newcomers` are chosen now and no recipients of it; they are the `audience` when they are to get
+    it, too, and else there is none. `questions` are asked before anything is sent.
     """
 
     request: SendRequest
@@ -75,6 +83,8 @@ class Plan:
     made_at: datetime
     questions: tuple[Question, ...] = ()
     earlier: Broadcast | None = None
+    selection: Selection | None = None
+    newcomers: int = 0
 
     @property
     def options(self) -> RunOptions:
@@ -89,7 +99,8 @@ class Plan:
     @property
     def is_done(self) -> bool:
         """Whether all of it was sent before, under the same key."""
-        return self.earlier is not None and self.earlier.state is State.DONE
+        is_done = self.earlier is not None and self.earlier.state is State.DONE
+        return is_done and not self.audience
 
     def previews(self) -> Iterator[tuple[Contact, Message]]:
         """Each recipient with the message as they get it."""
@@ -107,15 +118,24 @@ class Planning(UseCases):
         very same is being sent just now. Nothing was made, and nothing sent.
         """
         request.options.require_whole()
-        _require_key(request.once)
+        _require_key(request)
         now = self.clock.utc()
         expected, missing = self._expected(request.options)
         earlier = await self._earlier(request.message, request.once)
-        if earlier is not None and earlier.state is not State.DONE and missing is None:
-            self.require_account_of(earlier, request.options)
-        audience, source = Audience(), ""
-        if earlier is None:
-            audience, source = self._choose(request.audience)
+        path = self._path(request.audience, is_needed=earlier is None)
+        selection = None if path is None else selection_of(request.audience, path)
+        audience, newcomers = Audience(), 0
+        if earlier is None or path is not None or request.audience.chosen is not None:
+            audience = self._choose(request.audience, path)
+        if earlier is not None:
+            audience = await self.newcomers(earlier, audience, selection)
+            newcomers = len(audience)
+            if not request.include_new:
+                audience = Audience()
+            elif newcomers:
+                await self._require_addable(earlier, audience)
+            if (audience or earlier.state is not State.DONE) and missing is None:
+                self.require_account_of(earlier, request.options)
         plan = Plan(
             request,
             request.message,
@@ -127,15 +147,20 @@ class Planning(UseCases):
             seconds=0.0,
             made_at=now,
             earlier=earlier,
+            selection=selection,
+            newcomers=newcomers,
         )
         if earlier is not None:
-            return plan
-        plan = self._checked(plan, source)
+            if not audience:
+                return plan
+            plan = replace(plan, message=earlier.message, made_at=earlier.created_at)
+        plan = self._checked(plan, "the audience" if path is None else str(path))
         return replace(plan, questions=await self._questions(plan))
 
     async def plan_test(self, request: TestRequest) -> Plan:
         """The same for one tester alone, as the first recipient would get it, and at once."""
-        plan = await self.plan(replace(request.request, once=None))  # a test uses up no key
+        # A test uses up no key.
+        plan = await self.plan(replace(request.request, once=None, include_new=False))
         first = next(iter(plan.audience), None)
         if first is None:
             raise InputError("nobody was chosen, so there is nothing to test; nothing was sent")
@@ -167,6 +192,8 @@ class Planning(UseCases):
             is_bot = plan.expected.is_bot
             require_all_able(message, audience, Account(0, is_bot, "", not is_bot), now)
         messages = count_messages(message, audience, now)
+        messages += 0 if plan.earlier is None else plan.earlier.counts.pending
+        now = self.clock.utc()
         pacer = plan.options.pacer(plan.known, now, is_bot=plan.is_bot)
         if (held := seconds_held(plan.known, now)) > 0:
             pacer.hold(held)
@@ -219,18 +246,28 @@ class Planning(UseCases):
         account = expected.id or await self.ledger.last_person(server)
         return await self.ledger.known(account, server)
 
-    def _choose(self, request: AudienceRequest) -> tuple[Audience, str]:
-        """Those who are chosen, and where they come from."""
-        if request.chosen is not None:
-            return request.chosen, "the audience"
-        path = request.path or self._find_list()
+    def _choose(self, request: AudienceRequest, path: Path | None) -> Audience:
+        """Those who are chosen: by a program, or from the list at `path`."""
+        if path is None:
+            return request.chosen or Audience()
         read_message = self._read_message(path.parent)
-        return load_audience(path, request.to, request.exclude, read_message), str(path)
+        return load_audience(path, request.to, request.exclude, read_message)
 
-    def _find_list(self) -> Path:
+    def _path(self, request: AudienceRequest, *, is_needed: bool) -> Path | None:
+        """Where the contact list is; None where a program has chosen.
+
+        Also where there is no list in the usual places, and none `is_needed`: to say that all was
+        sent before nobody has to be chosen.
+        """
+        if request.chosen is not None:
+            return None
+        if request.path is not None:
+            return request.path
         for path in self.lists:
             if path.exists():
                 return path
+        if not is_needed:
+            return None
         places = " nor ".join(map(str, self.lists))
         raise ContactsError(
             f"no contact list: neither {places} exists. Write one (see contacts.example.yaml), or "
@@ -241,6 +278,16 @@ class Planning(UseCases):
         """What reads a contact's own message; its paths start at `base`."""
         look, now = look_from(base), self.clock.utc().astimezone()
         return lambda given: fields_of(given, look, now)
+
+    async def _require_addable(self, earlier: Broadcast, audience: Audience) -> None:
+        """Raise InputError when nobody can be added to `earlier`, or one of `audience` not."""
+        require_extendable(await self.ledger.standing(earlier))
+        if audience.any_overrides and any("when" in each.overrides for each in audience):
+            raise InputError(
+                f"somebody who is new has a time of their own, and broadcast {earlier.id} has "
+                "none: send it to them under another key; nothing was sent",
+                code="SCHEDULED",
+            )
 
     async def _earlier(self, message: Message, once: str | None) -> Broadcast | None:
         """The broadcast that was made under the key `once`: it is resumed.
@@ -260,6 +307,15 @@ class Planning(UseCases):
         return found
 
 
-def _require_key(once: str | None) -> None:
+def selection_of(request: AudienceRequest, path: Path) -> Selection:
+    """How `request` chooses from the list at `path`."""
+    to, exclude = as_compared(request.to), as_compared(request.exclude)
+    return Selection(to, exclude, str(path.absolute()))
+
+
+def _require_key(request: SendRequest) -> None:
+    once = request.once
     if once is not None and not (once and once.isprintable()):
         raise InputError("the key of --once is empty, or no text; nothing was sent")
+    if request.include_new and once is None:
+        raise InputError("--include-new is for --once KEY; nothing was sent")

@@ -11,6 +11,7 @@ import threading
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -40,18 +41,18 @@ class Rehearsing(Planning, Sending):
         if self.stages is None:
             raise InputError("there is no stage for a rehearsal here")
         if plan.earlier is not None:
-            left = await self._left_of(plan.earlier)
+            left = await self._left_of(plan.earlier, plan.audience)
             plan = replace(plan, message=plan.earlier.message, audience=left)
         stage = self.stages.build(is_bot=plan.is_bot, known=plan.known, starts_at=plan.made_at)
         return await rehearse_on(stage, plan, reporter)
 
-    async def _left_of(self, broadcast: Broadcast) -> Audience:
+    async def _left_of(self, broadcast: Broadcast, added: Audience) -> Audience:
         """Those who get something of it yet: each once, whatever the number of parts."""
         left: dict[int, Contact] = {}
         async for record in self.ledger.records(broadcast, Status.PENDING, Status.SENDING):
             delivery = record.delivery
             left[delivery.position - delivery.part] = delivery.contact
-        return Audience(left.values())
+        return Audience(chain(left.values(), added))
 
 
 async def rehearse_on(stage: Stage, plan: Plan, reporter: Reporter) -> Rehearsal:
@@ -103,5 +104,5 @@ def _rehearse(
 
 def _without_questions(plan: Plan) -> Plan:
     """What a rehearsal makes of a plan: nobody is asked, and nothing was made before."""
-    request = replace(plan.request, once=None)
+    request = replace(plan.request, once=None, include_new=False)
     return replace(plan, request=request, questions=(), missing=None, earlier=None)

@@ -32,6 +32,7 @@ class AudienceRequest:
 class SendRequest:
     """A message for an audience. Under the key `once` it is sent once, however often asked for.
 
+    With `include_new` also to those who were added to the list since it was sent under that key.
     `confirmed` answers the questions of the plan beforehand.
     """
 
@@ -39,6 +40,7 @@ class SendRequest:
     audience: AudienceRequest = field(default_factory=AudienceRequest)
     options: RunOptions = field(default_factory=RunOptions)
     once: str | None = None
+    include_new: bool = False
     confirmed: bool = False
 
 

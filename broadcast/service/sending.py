@@ -23,10 +23,10 @@ from broadcast.service.checks import due_for, parts_for, require_all_able, requi
 from broadcast.service.reports import CANARY_FAILED, Report
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
     from datetime import datetime
 
-    from broadcast.core.model import Account, Broadcast, Contact, Message
+    from broadcast.core.model import Account, Broadcast, Contact, Message, Selection
     from broadcast.engine.ports import Connection
     from broadcast.people.audience import Audience
     from broadcast.service.options import RunOptions
@@ -40,7 +40,8 @@ class TakeUp:
     """What a resume or a retry of an earlier broadcast will do.
 
     `not_yet`: nothing of it is due before its time; with `now` it does not wait for that. `retries`
-    failures are tried again, with `insist` also those where it can hardly help.
+    failures are tried again, with `insist` also those where it can hardly help. `added` get it,
+    too, as far as they are no recipients of it.
     """
 
     broadcast: Broadcast
@@ -49,6 +50,7 @@ class TakeUp:
     now: bool = False
     retries: int = 0
     insist: bool = False
+    added: Audience | None = None
 
 
 class Sending(UseCases):
@@ -70,7 +72,8 @@ class Sending(UseCases):
         if plan.missing is not None:
             raise plan.missing
         if earlier is not None:
-            return await self.go_on(earlier, plan.options, reporter)
+            take_up = TakeUp(earlier, plan.options, added=plan.audience or None)
+            return await self.resume(take_up, reporter)
         opening = self.accounts.open(self.asker, people=plan.audience, is_bot=plan.is_bot)
         async with opening as connection:
             if plan.options.paid:
@@ -90,7 +93,10 @@ class Sending(UseCases):
                 connection.account,
                 once=plan.request.once,
                 made_at=plan.made_at,
+                selection=plan.selection,
             )
+            if broadcast.selection != plan.selection:  # another process has just used the key
+                await self.newcomers(broadcast, plan.audience, plan.selection)
             return await self._run(broadcast, connection, plan.options, reporter)
 
     async def _to_send(self, plan: Plan, connection: Connection) -> SendFacts:
@@ -140,12 +146,18 @@ class Sending(UseCases):
 
         Raises what `send` raises.
         """
-        async with self._as_before(plan.broadcast, plan.options) as connection:
+        broadcast, added = plan.broadcast, plan.added
+        async with self._as_before(broadcast, plan.options, added) as connection:
+            if added is not None:
+                made_at = broadcast.created_at
+                require_all_able(broadcast.message, added, connection.account, made_at)
+                parts = parts_for(broadcast.message, added, made_at)
+                await self.ledger.extend(broadcast, added, parts)
             if plan.now:
-                await self.ledger.bring_forward(plan.broadcast)
+                await self.ledger.bring_forward(broadcast)
             if plan.retries:
-                await self.ledger.requeue_failed(plan.broadcast, insist=plan.insist)
-            return await self._run(plan.broadcast, connection, plan.options, reporter)
+                await self.ledger.requeue_failed(broadcast, insist=plan.insist)
+            return await self._run(broadcast, connection, plan.options, reporter)
 
     async def retry(self, plan: TakeUp, reporter: Reporter) -> Report:
         """The same for what `plan_retry` has planned."""
@@ -159,6 +171,7 @@ class Sending(UseCases):
         *,
         once: str | None = None,
         made_at: datetime | None = None,
+        selection: Selection | None = None,
     ) -> Broadcast:
         """A new broadcast by `account`, of which nothing is sent yet.
 
@@ -177,6 +190,7 @@ class Sending(UseCases):
             parts=parts_for(message, audience, now),
             due=partial(due_for, message, now) if has_time and account.is_bot else None,
             made_at=now,
+            selection=selection,
         )
 
     async def go_on(self, broadcast: Broadcast, options: RunOptions, reporter: Reporter) -> Report:
@@ -185,20 +199,24 @@ class Sending(UseCases):
 
     @asynccontextmanager
     async def _as_before(
-        self, broadcast: Broadcast, options: RunOptions
+        self, broadcast: Broadcast, options: RunOptions, added: Iterable[Contact] | None = None
     ) -> AsyncGenerator[Connection]:
         """Signed in as the account that `broadcast` was started with."""
         expected = self.accounts.expected(account=broadcast.account, paid=options.paid)
         opening = self.accounts.open(
-            self.asker, people=self._people_of(broadcast), is_bot=bool(expected.is_bot)
+            self.asker, people=self._people_of(broadcast, added or ()), is_bot=bool(expected.is_bot)
         )
         async with opening as connection:
             require_same_account(broadcast, connection.account.id, self.accounts.server)
             yield connection
 
-    async def _people_of(self, broadcast: Broadcast) -> AsyncIterator[Contact]:
+    async def _people_of(
+        self, broadcast: Broadcast, added: Iterable[Contact]
+    ) -> AsyncIterator[Contact]:
         async for record in self.ledger.records(broadcast):
             yield record.delivery.contact
+        for contact in added:
+            yield contact
 
     async def _run(
         self,

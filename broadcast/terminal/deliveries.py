@@ -206,7 +206,7 @@ async def write_csv(path: Path, records: AsyncIterator[Record]) -> int:
     return count
 
 
-async def show_was_sent(earlier: Broadcast, *, as_json: bool) -> None:
+async def show_was_sent(earlier: Broadcast, newcomers: int, *, as_json: bool) -> None:
     """Say that nothing is left to do: it was sent before under the same key."""
     counts = earlier.counts
     say(
@@ -214,7 +214,8 @@ async def show_was_sent(earlier: Broadcast, *, as_json: bool) -> None:
         f"{counts.failed} failed"
     )
     if as_json:
-        print(json_line(broadcast_summary_row(earlier)))
+        row = broadcast_summary_row(earlier)
+        print(json_line(row | ({"new": newcomers} if newcomers else {})))
 
 
 def show_nothing_to_retry(broadcast: Broadcast, place: str, *, insisted: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
+from broadcast.core.counted import people
 from broadcast.core.duration import duration
 from broadcast.core.model import Delivery, Record
 from broadcast.engine.gates import PER_STAR, stars
@@ -83,19 +84,29 @@ def show_doubts(plan: Plan) -> None:
             say(f"to be confirmed: {question.told}")
 
 
+def show_newcomers(plan: Plan) -> None:
+    """Say how many are new since it was made under the same key, and whether they get it."""
+    if plan.earlier is None or not plan.newcomers:
+        return
+    are = f"{people(plan.newcomers)} on the list {'is' if plan.newcomers == 1 else 'are'} new"
+    since = f"{are} since {plan.earlier.id} was made under the key {plan.earlier.once}"
+    say(f"{since}: " + ("added" if plan.audience else "--include-new sends it to them, too"))
+
+
 def show_dry_run(plan: Plan, *, as_json: bool) -> None:
     """Show who would get the message, how long it takes, what it costs; nothing is sent."""
     with reader_may_leave():
         if as_json:
             _print_dry_run(plan)
-        elif plan.earlier is not None:
+        elif plan.earlier is not None and not plan.audience:
             _show_earlier(plan.earlier)
         else:
             if left := _show_plan(stdout(), plan, limit=PLAN_LIMIT):
                 stdout().print(f"... and {left} more; --json lists them all")
             if plan.seconds >= 1:
                 stdout().print(f"It would take {duration(plan.seconds)}; --rehearse says more")
-            count, chosen = plan.messages, len(plan.audience)
+            rest = 0 if plan.earlier is None else plan.earlier.counts.pending
+            count, chosen = plan.messages, len(plan.audience) + rest
             told = "" if count == chosen else f", in {count} messages"
             stdout().print(f"{chosen} would get it{told}; nothing was sent (dry run)")
     if plan.options.stars_budget is not None:
@@ -118,8 +129,10 @@ def _print_dry_run(plan: Plan) -> None:
         print(json_line(row | {"broadcast": None}))
     for question in plan.questions:
         print(json_line(question_row(question)))
-    counts = {"sent": 0, "failed": 0, "skipped": 0, "pending": len(plan.audience)}
-    print(json_line({"type": "summary", "broadcast": None, **counts, "seconds": 0.0}))
+    rest = 0 if plan.earlier is None else plan.earlier.counts.pending
+    counts = {"sent": 0, "failed": 0, "skipped": 0, "pending": len(plan.audience) + rest}
+    new = {"new": plan.newcomers} if plan.newcomers else {}
+    print(json_line({"type": "summary", "broadcast": None, **counts, "seconds": 0.0, **new}))
 
 
 def show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:

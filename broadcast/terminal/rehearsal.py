@@ -78,11 +78,16 @@ class RehearsalReporter(Quiet):
             self._progress.update(self._task, completed=self._done)
 
 
-async def show_rehearsal(rehearsal: Rehearsal, *, is_bot: bool, as_json: bool, quiet: bool) -> None:
-    """Show how long it would take, how many waits, who would fail, the price."""
+async def show_rehearsal(
+    rehearsal: Rehearsal, newcomers: int = 0, *, is_bot: bool, as_json: bool, quiet: bool
+) -> None:
+    """Show how long it would take, how many waits, who would fail, the price.
+
+    So many as are `newcomers` are new since it was sent under the same key.
+    """
     with reader_may_leave():
         if as_json:
-            await _print(rehearsal, quiet=quiet)
+            await _print(rehearsal, newcomers, quiet=quiet)
         else:
             await _show(rehearsal, is_bot=is_bot, quiet=quiet)
     halted = rehearsal.report.halted
@@ -90,12 +95,12 @@ async def show_rehearsal(rehearsal: Rehearsal, *, is_bot: bool, as_json: bool, q
         say(f"it would stop: {halted.reason} ({halted.error})")
 
 
-async def _print(rehearsal: Rehearsal, *, quiet: bool) -> None:
+async def _print(rehearsal: Rehearsal, newcomers: int, *, quiet: bool) -> None:
     if not quiet:
         async for record in rehearsal.report.records():
             print(json_line(delivery_row(record) | {"broadcast": None}))
     report = rehearsal.report
-    row = summary_row(report) | {"broadcast": None}
+    row = summary_row(report) | {"broadcast": None} | ({"new": newcomers} if newcomers else {})
     print(json_line(row | {"floods": rehearsal.floods, "stars": float(stars(report.paid))}))
 
 

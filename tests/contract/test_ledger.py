@@ -23,6 +23,7 @@ from broadcast.core.model import (
     Message,
     Schedule,
     Scope,
+    Selection,
     Sent,
     State,
     Status,
@@ -164,6 +165,105 @@ async def test_a_key_makes_one_broadcast_of_one_message(ledger: Ledger) -> None:
         await ledger.create(next(_ids), Message("Soup"), people(1), once="menu")
     assert caught.value.code == "KEY_USED"
     assert len(await ledger.newest()) == 1
+
+
+@pytest.mark.parametrize(
+    ("now", "is_same"),
+    [
+        (Selection(("best",), (), "/a.yaml"), True),
+        (Selection(("best",), (), "/b.yaml"), True),  # who is in it decides
+        (None, True),
+        (Selection((), (), "/a.yaml"), False),
+        (Selection(("best",), ("ana",), "/a.yaml"), False),
+    ],
+)
+async def test_a_key_belongs_to_one_choice(
+    ledger: Ledger, now: Selection | None, is_same: bool
+) -> None:
+    then = Selection(("best",), (), "/a.yaml")
+    made = await create(ledger, once="menu", selection=then)
+    assert (await ledger.reload(made)).selection == then
+    if is_same:
+        assert await create(ledger, once="menu", selection=now) == made
+        return
+    with pytest.raises(InputError) as caught:
+        await create(ledger, once="menu", selection=now)
+    assert caught.value.code == "ONCE_OTHER_AUDIENCE"
+
+
+# --- who is added later
+
+
+def named(audience: Audience) -> list[str]:
+    return [contact.peer.text for contact in audience]
+
+
+async def test_who_is_new_is_told_by_the_peer_in_any_spelling(ledger: Ledger) -> None:
+    first = [Contact(parse_peer(peer)) for peer in ("@ana", "12345", "+34 600 000 001", "me")]
+    broadcast = await ledger.create(next(_ids), HELLO, Audience(first))
+    again = ("t.me/Ana", "+34600000001", "@ben", "12345", "@ana/7", "@Ben", "ME", "67890")
+    found = await ledger.newcomers(broadcast, Audience(Contact(parse_peer(p)) for p in again))
+    assert named(found) == ["@ben", "@ana/7", "67890"]
+    assert named(await ledger.newcomers(broadcast, Audience())) == []
+
+
+@pytest.mark.parametrize("parts", [None, 2])
+async def test_who_is_added_gets_it_and_nobody_twice(ledger: Ledger, parts: int | None) -> None:
+    cut = None if parts is None else lambda _: parts
+    each = parts or 1
+    broadcast = await create(ledger, 3, parts=cut)
+    first = await run(ledger, broadcast, _0=BLOCKED)
+    after = await ledger.extend(broadcast, people(5), cut)
+    assert (after.state, after.counts.total) == (State.OPEN, 5 * each)
+    assert after.counts.pending == 2 * each
+    assert after.later_parts == 5 * (each - 1)
+    tried = await run(ledger, after)
+    assert sorted(first + tried) == [n for n in range(5 * each) if (n, parts) != (1, 2)]
+    ended = await ledger.reload(broadcast)
+    assert (ended.state, ended.counts.pending) == (State.DONE, 0)
+    again = await ledger.extend(broadcast, people(5), cut)
+    assert (again.state, again.counts) == (State.DONE, ended.counts)
+
+
+async def test_two_who_add_the_same_add_it_once(ledger: Ledger) -> None:
+    broadcast = await create(ledger, 2)
+    await run(ledger, broadcast)
+    both = asyncio.gather(*(ledger.extend(broadcast, people(n)) for n in (5, 7)))
+    assert max(each.counts.total for each in await both) == 7
+    assert named(Audience([r.delivery.contact for r in await records(ledger, broadcast)])) == [
+        f"@friend{number}" for number in range(7)
+    ]
+
+
+async def test_an_unfinished_one_is_added_to_as_well(ledger: Ledger) -> None:
+    broadcast = await create(ledger, 3)
+    await run(ledger, broadcast, _1=Deferred("SLOWMODE_WAIT", "slow", 60.0))
+    await ledger.ask(broadcast, State.PAUSED)
+    after = await ledger.extend(broadcast, people(4))
+    assert (after.state, after.counts.pending) == (State.OPEN, 2)
+    assert sorted(await run(ledger, after, now=NOW + timedelta(seconds=61))) == [1, 3]
+
+
+async def test_nobody_is_added_where_they_must_not_get_it(ledger: Ledger, clock: Clock) -> None:
+    async def refused(broadcast: Broadcast) -> str:
+        with pytest.raises(BroadcastError) as caught:
+            await ledger.extend(broadcast, people(9))
+        assert (await ledger.reload(broadcast)).counts.total == broadcast.counts.total
+        return caught.value.code
+
+    sent = await create(ledger)
+    await run(ledger, sent)
+    async with ledger.start(sent, account=1):
+        assert await refused(sent) == "RUNNING"
+    edit = await ledger.create_change(next(_ids), Action.EDIT, sent, Message("b"))
+    assert await refused(sent) == "EDITED"
+    assert await refused(edit) == "NO_SEND"
+    await ledger.create_change(next(_ids), Action.RECALL, sent, Message(""))
+    assert await refused(sent) == "RECALLED"
+    cancelled = await create(ledger)
+    await ledger.ask(cancelled, State.CANCELLED)
+    assert await refused(cancelled) == "CANCELLED"
+    assert await refused(await later(ledger, AT_SIX)) == "SCHEDULED"
 
 
 # --- what people ask for

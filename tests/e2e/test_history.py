@@ -366,10 +366,47 @@ def test_an_unfinished_key_goes_on(bot: Cli, telegram: Telegram) -> None:
     broadcast = killed(bot, telegram, options=("--once", "menu"))
     bot.write_contacts("@somebody_else")
     ended = bot.run(TEXT, "--once", "menu", "--json", *FAST)
-    assert (ended.code, ended.log) == (0, "")
+    new = f"1 person on the list is new since {broadcast} was made under the key menu"
+    assert (ended.code, ended.log) == (0, f"{new}: --include-new sends it to them, too\n")
     assert ended.summary["broadcast"] == broadcast
     assert counts(ended.summary) == [10, 0, 0, 0]
     assert in_chats(telegram) == Counter((peer, "I bought a car!") for peer in TEN)
+
+
+def test_a_key_is_refused_for_others_and_told_who_is_new(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*TEN[:2])
+    assert bot.run("soup", "--once", "menu", *FAST).code == 0
+    identity = ids(bot)[-1]
+    ended = bot.run("soup", "--once", "menu", "--to", TEN[0], *FAST)
+    assert (ended.code, ended.out) == (2, "")
+    place = bot.directory / "contacts.yaml"
+    assert f"then: everybody in {place}\n  now:  --to {TEN[0].lower()} in {place}\n" in ended.err
+    bot.write_contacts(*TEN[:5])
+    usual = ("soup", "--once", "menu", *FAST)
+    new = f"3 people on the list are new since {identity} was made under the key menu: "
+    for look in ((), ("--dry-run",), ("--rehearse",)):
+        ended = bot.run(*(usual[:3] if "--dry-run" in look else usual), *look)
+        assert ended.code == 0
+        assert f"{new}--include-new sends it to them, too\n" in ended.err
+        ended = bot.run(*(usual[:3] if "--dry-run" in look else usual), *look, "--json")
+        assert ended.summary["new"] == 3
+    assert len(telegram.received()) == 2
+    ended = bot.run(*usual[:3], "--include-new", "--dry-run", "--json")
+    assert (list(ended.deliveries), ended.summary["pending"]) == (TEN[2:5], 3)
+    ended = bot.run(*usual, "--include-new", "--json")
+    assert (ended.code, ended.summary["sent"]) == (0, 5)
+    assert ended.summary["broadcast"] == identity
+    assert in_chats(telegram) == Counter((peer, "soup") for peer in TEN[:5])
+
+
+def test_two_processes_that_include_who_is_new_send_it_once(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*TEN[:2])
+    assert bot.run("soup", "--once", "menu", *FAST).code == 0
+    bot.write_contacts(*TEN)
+    both = [bot.start("soup", "--once", "menu", "--include-new", "--json", *FAST) for _ in range(2)]
+    assert {child.wait().code for child in both} <= {0, 4}
+    assert bot.run("soup", "--once", "menu", "--include-new", *FAST).code == 0
+    assert in_chats(telegram) == Counter((peer, "soup") for peer in TEN)
 
 
 @pytest.mark.parametrize("other", [["fish"], ["soup", "--format", "plain"]])

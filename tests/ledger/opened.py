@@ -62,6 +62,7 @@ class Clock:
 READS = {
     *("reload", "find", "by_once", "newest", "unfinished", "standing", "known", "last_person"),
     *("due", "next_moment", "scheduled", "count_scheduled"),
+    *("newcomers", "extend"),
     *("update_state", "without_id", "in_doubt"),
 }
 

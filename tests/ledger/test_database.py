@@ -26,12 +26,14 @@ from broadcast.core.errors import (
     LockedError,
     SettingsError,
 )
-from broadcast.core.model import Action, Halted, Message, Sent, State, Status
+from broadcast.core.model import Action, Contact, Halted, Message, Sent, State, Status
+from broadcast.core.peers import parse_peer
 from broadcast.ledger.memory import in_memory
 from broadcast.ledger.process import this_process
 from broadcast.ledger.sqlite import store
 from broadcast.ledger.sqlite.database import Database, Statements, read_migrations
 from broadcast.ledger.sqlite.ledger import SqliteLedger
+from broadcast.people.audience import Audience
 from tests.ledger.opened import (
     ACCOUNT,
     HELLO,
@@ -181,6 +183,31 @@ def test_what_version_4_kept_in_words_is_kept_as_facts(path: Path) -> None:
             Halted("", "old", ends_by_itself=True),
             None,
         ]
+
+
+def test_of_what_version_5_wrote_nobody_knows_how_it_was_chosen(path: Path) -> None:
+    """So the people in it decide who is new under its key."""
+    with Database(path, migrations=read_migrations()[:5]):
+        pass
+    new = "INSERT INTO broadcast (number, id, action, text, format, once_key, created_at, total, "
+    new += "end_position, next_position, sent, state) "
+    new += "VALUES (1, 'b1', 'send', 'Hi', 'md', 'menu', 0, 2, 2, 2, 2, 'done')"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(new)
+        people = [(2**32, "@friend0"), (2**32 + 1, 12345)]
+        connection.executemany("INSERT INTO recipient (key, peer) VALUES (?, ?)", people)
+        outcomes = [(key, 1, key, 5) for key, _ in people]
+        keep = "INSERT INTO outcome (key, sent, message_id, at) VALUES (?, ?, ?, ?)"
+        connection.executemany(keep, outcomes)
+    with opened(path) as ledger:
+        found = ledger.by_once("menu")
+        assert found is not None
+        assert found.selection is None
+        chosen = Audience(Contact(parse_peer(peer)) for peer in ("12345", "@new", "t.me/friend0"))
+        new_ones = ledger.newcomers(found, chosen)
+        assert [contact.peer.text for contact in new_ones] == ["@new"]
+        extended = ledger.extend(found, chosen)
+        assert (extended.counts.total, extended.counts.pending) == (3, 1)
 
 
 def test_a_process_of_the_version_before_is_not_disturbed(path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from broadcast.core.errors import SelectorError
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
-from broadcast.people.selectors import Selector, select
+from broadcast.people.selectors import Selector, as_compared, select
 
 
 def contact(peer: str, name: str = "", *tags: str) -> Contact:
@@ -178,6 +178,25 @@ def test_who_is_excluded_and_who_is_selected_by_the_same_words_are_everybody(
 
     both = [*outcome(words, []), *outcome([], words)]
     assert sorted(one.peer.key for one in both) == sorted(one.peer.key for one in everybody)
+
+
+@given(people, st.lists(terms, max_size=3))
+def test_what_is_compared_alike_chooses_alike(everybody: list[Contact], words: list[str]) -> None:
+    """Law: case, order, spaces and repetition change neither who is chosen nor what is compared."""
+    other = [f"  {','.join(reversed(word.split(',')))} ".upper() for word in reversed(words)]
+    assert as_compared(words) == as_compared([*other, *words])
+    words = [word for word in words if word != "x, y"]  # somebody's whole name, in its order
+    for one in everybody:
+        assert any(Selector(word).matches(one) for word in words) == any(
+            Selector(word).matches(one) for word in as_compared(words)
+        )
+
+
+def test_a_peer_is_the_same_in_any_spelling() -> None:
+    spellings = ("@Ana", "https://t.me/ana", " @ANA")
+    assert {as_compared([text]) for text in spellings} == {("@ana",)}
+    assert as_compared(["+34 600 000 001", "me", "123"]) == ("+34600000001", "123", "me")
+    assert as_compared(["best,madrid"]) != as_compared(["best", "madrid"])
 
 
 @given(st.text())

@@ -124,7 +124,7 @@ class Database:
         """Do `work` in the writer's thread, as one durable transaction."""
 
         def transaction() -> T:
-            with self._explained(), self._writer:
+            with self._writer:
                 self._writer.execute("BEGIN IMMEDIATE")
                 return work(Statements(self._writer))
 
@@ -135,18 +135,18 @@ class Database:
 
         Each of its statements sees what is committed by then.
         """
-
-        def reading() -> T:
-            with self._explained():
-                return work(Statements(self._reader))
-
-        return await self.aside(reading, self._reading)
+        return await self.aside(lambda: work(Statements(self._reader)), self._reading)
 
     async def aside(self, work: Callable[[], T], thread: Executor | None = None) -> T:
         """Do `work` in a thread, while the event loop goes on."""
+
+        def explained() -> T:
+            with self._explained():
+                return work()
+
         if self.path is None:
-            return work()
-        return await asyncio.get_running_loop().run_in_executor(thread, work)
+            return explained()
+        return await asyncio.get_running_loop().run_in_executor(thread, explained)
 
     async def rows(self, name: str, **values: object) -> list[Any]:
         """What one statement reads."""

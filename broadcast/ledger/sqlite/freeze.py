@@ -54,15 +54,22 @@ class Shares:
 
 
 def freeze(
-    sql: Statements, number: int, audience: Audience, shares: Shares, *, at_telegram: bool
+    sql: Statements,
+    number: int,
+    audience: Audience,
+    shares: Shares,
+    *,
+    at_telegram: bool,
+    first: int = 0,
 ) -> None:
-    """Write `audience` as the recipients of the broadcast `number`, and count them.
+    """Write `audience` as the recipients of the broadcast `number`, from the position `first` on,
+    and count them.
 
     Where all get one part at once the rows go from file to file as they are. One moment for all is
     kept with the broadcast; only where they differ is it kept for each, so that a million rows are
     not written twice, and not at all for what lies `at_telegram`.
     """
-    low = key = keys(number)["low"]
+    low = key = keys(number)["low"] + first
     times = shares.first_and_last()
     is_mixed = times is not None and times[0] != times[1] and not at_telegram
     counts = repeat(1) if shares.parts is None else iter(shares.parts)
@@ -83,7 +90,7 @@ def freeze(
         if is_mixed:
             sql.many("put_waiting", waiting)
     total = key - low
-    sql.run("set_total", number=number, total=total, later_parts=total - len(audience))
+    sql.run("count_recipients", number=number, count=total, later_parts=total - len(audience))
     if times is not None:
         when = {"first": times[0], "last": times[1], "at_telegram": int(at_telegram)}
         sql.run("set_schedule", number=number, **when)

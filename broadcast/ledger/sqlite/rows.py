@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from broadcast.core.model import (
     Message,
     Record,
     Schedule,
+    Selection,
     Sent,
     State,
     Status,
@@ -119,7 +121,20 @@ def broadcast_of(row: Any, *, is_alive: bool, in_doubt: int = 0) -> Broadcast:
         paid=row["paid"],
         schedule=_schedule_of(row),
         later_parts=row["later_parts"],
+        selection=_selection_of(row["selection"]),
     )
+
+
+def selection_row(selection: Selection | None) -> str | None:
+    """How an audience was chosen, as the ledger keeps it."""
+    return None if selection is None else as_json(asdict(selection))
+
+
+def _selection_of(kept: str | None) -> Selection | None:
+    if kept is None:
+        return None
+    found = json.loads(kept)
+    return Selection(tuple(found["to"]), tuple(found["exclude"]), found["path"])
 
 
 def known_of(row: Any, before: Known) -> Known:

@@ -1,16 +1,22 @@
 -- name: insert_broadcast
 -- A new broadcast, with its frozen message. The audience follows in the same transaction.
 INSERT INTO broadcast
-    (id, action, target, text, format, content, once_key, created_at, total, end_position)
+    (id, action, target, text, format, content, once_key, created_at, total, end_position, selection)
 VALUES
-    (:id, :action, :target, :text, :format, :content, :once_key, :created_at, :total, :end_position);
+    (:id, :action, :target, :text, :format, :content, :once_key, :created_at, :total, :end_position,
+     :selection);
 
 -- name: insert_recipient
 INSERT INTO recipient (key, peer, contact, part) VALUES (?, ?, ?, ?);
 
--- name: set_total
-UPDATE broadcast SET total = :total, end_position = :total, later_parts = :later_parts
+-- name: count_recipients
+-- Some are added: all of them, or those that are new since.
+UPDATE broadcast SET total = total + :count, end_position = end_position + :count,
+    later_parts = later_parts + :later_parts
 WHERE number = :number;
+
+-- name: peers
+SELECT peer FROM recipient WHERE key BETWEEN :low AND :high;
 
 -- name: set_schedule
 UPDATE broadcast SET due_first = :first, due_last = :last, at_telegram = :at_telegram

@@ -11,9 +11,11 @@ from broadcast.core.lifecycle import (
     is_in_doubt,
     not_found,
     require_changeable,
+    require_extendable,
     require_idle,
     require_retryable,
     require_same_message,
+    require_same_selection,
     require_whole,
     state_to_set,
     to_retry,
@@ -21,6 +23,7 @@ from broadcast.core.lifecycle import (
 from broadcast.core.model import Action, Broadcast, Message, State, Status
 from broadcast.ledger.sqlite.freeze import Shares, freeze
 from broadcast.ledger.sqlite.lookup import Lookup
+from broadcast.ledger.sqlite.newcomers import Newcomers
 from broadcast.ledger.sqlite.rows import (
     content_of,
     delivery_of,
@@ -29,6 +32,7 @@ from broadcast.ledger.sqlite.rows import (
     milliseconds,
     others_row,
     record_of,
+    selection_row,
     shift,
 )
 from broadcast.message.when import moment_for, own_when
@@ -39,7 +43,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadcast.core.lifecycle import Standing
-    from broadcast.core.model import Contact, Delivery, Record, When
+    from broadcast.core.model import Contact, Delivery, Record, Selection, When
     from broadcast.ledger.sqlite.database import Statements
 
 CHUNK = 1_000  # deliveries that are read at once
@@ -58,6 +62,7 @@ class SqliteStore(Lookup):
         parts: Callable[[Contact], int] | None = None,
         due: Callable[[Contact], datetime | None] | None = None,
         made_at: datetime | None = None,
+        selection: Selection | None = None,
     ) -> Broadcast:
         contacts = audience if isinstance(audience, Audience) else Audience(audience)
         at_telegram, now = due is None, self._clock.utc()
@@ -72,12 +77,63 @@ class SqliteStore(Lookup):
             if earlier is not None:
                 found = self._broadcast(sql, earlier)
                 require_same_message(found, message)
+                require_same_selection(found, selection)
                 return found
-            number = self._insert(sql, identity, Action.SEND, message, once=once, made_at=made_at)
+            number = self._insert(
+                sql,
+                identity,
+                Action.SEND,
+                message,
+                once=once,
+                made_at=made_at,
+                selection=selection,
+            )
             freeze(sql, number, contacts, shares, at_telegram=at_telegram)
             return self._reloaded(sql, number)
 
         return await self._database.write(work)
+
+    async def newcomers(self, broadcast: Broadcast, audience: Audience) -> Audience:
+        found = await self._database.aside(partial(Newcomers, audience))
+        (row,) = await self._database.rows("broadcast_by_number", number=broadcast.number)
+        low = keys(broadcast.number)["low"]
+        end = low + row["end_position"]
+        for first in range(low, end, CHUNK):
+            last = min(first + CHUNK, end) - 1
+            rows = await self._database.rows("peers", low=first, high=last)
+            await self._database.aside(partial(found.leave_out, [row["peer"] for row in rows]))
+        return await self._database.aside(found.left)
+
+    async def extend(
+        self,
+        broadcast: Broadcast,
+        audience: Audience,
+        parts: Callable[[Contact], int] | None = None,
+    ) -> Broadcast:
+        """The comparison takes its time, so it is made before the transaction, and made again when
+        another process was faster."""
+        while True:
+            before = await self.reload(broadcast)
+            added = await self.newcomers(before, audience)
+            shares = await self._database.aside(partial(Shares.of, added, parts, None))
+            after = await self._database.write(partial(self._append, before, added, shares))
+            if after is not None:
+                return after
+
+    def _append(
+        self, before: Broadcast, added: Audience, shares: Shares, sql: Statements
+    ) -> Broadcast | None:
+        """Add `added` to the audience of `before`; None when that is another one by now."""
+        standing = self._standing(sql, self._row(sql, before))
+        require_extendable(standing)
+        total = standing.broadcast.counts.total
+        if total != before.counts.total:
+            return None
+        if added:
+            sql.run("fence", number=before.number)
+            freeze(sql, before.number, added, shares, at_telegram=False, first=total)
+            sql.run("reopen", number=before.number, count=0)
+        return self._reloaded(sql, before.number)
 
     async def create_change(
         self, identity: str, action: Action, target: Broadcast, message: Message
@@ -112,6 +168,7 @@ class SqliteStore(Lookup):
         *,
         once: str | None = None,
         made_at: datetime | None = None,
+        selection: Selection | None = None,
         target: int | None = None,
         total: int = 0,
         end_position: int = 0,
@@ -128,6 +185,7 @@ class SqliteStore(Lookup):
             created_at=milliseconds(made_at or self._clock.utc()),
             total=total,
             end_position=end_position,
+            selection=selection_row(selection),
         ).lastrowid
         assert number is not None  # noqa: S101 - an INSERT has one
         return number
