@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from broadcast.core.asker import Asker
     from broadcast.core.clock import Clock
-    from broadcast.core.model import Attachment, Broadcast, Contact, Delivery, Outcome
+    from broadcast.core.model import Attachment, Broadcast, Contact, Counts, Delivery, Outcome
     from broadcast.engine.ports import Connection, Transport, Watcher
     from broadcast.sandbox.limits import Limits
     from broadcast.service.ports import Reporter
@@ -67,7 +67,7 @@ class Unseen:
     def asking_to_stop(self, broadcast: Broadcast) -> None:
         """See `Reporter`."""
 
-    def watch(self, total: int, pacer: Pacer) -> AbstractContextManager[Watcher]:
+    def watch(self, total: int, pacer: Pacer, before: Counts) -> AbstractContextManager[Watcher]:
         """See `Reporter`."""
         return nullcontext(self)
 

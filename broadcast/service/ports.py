@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager, AbstractContextManager
 
     from broadcast.core.asker import Asker
-    from broadcast.core.model import Account, Broadcast, Contact, Peer
+    from broadcast.core.model import Account, Broadcast, Contact, Counts, Peer
     from broadcast.engine.pacer import Pacer
     from broadcast.engine.ports import Connection, Watcher
     from broadcast.service.reports import Report
@@ -94,6 +94,9 @@ class Reporter(Protocol):
         """The process that runs `broadcast` is asked to stop."""
         ...
 
-    def watch(self, total: int, pacer: Pacer) -> AbstractContextManager[Watcher]:
-        """A run of `total` deliveries begins, at the pace of `pacer`."""
+    def watch(self, total: int, pacer: Pacer, before: Counts) -> AbstractContextManager[Watcher]:
+        """A run of `total` deliveries begins, at the pace of `pacer`.
+
+        The broadcast stands at `before`: what earlier runs and the canary have done.
+        """
         ...

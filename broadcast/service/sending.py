@@ -260,7 +260,7 @@ class Sending(UseCases):
         known = await self.ledger.known(account.id, self.accounts.server)
         pacer = options.pacer(known, self.clock.utc(), is_bot=account.is_bot)
         total = pending if first is None else min(pending, first)
-        with reporter.watch(total, pacer) as watcher:
+        with reporter.watch(total, pacer, broadcast.counts) as watcher:
             return await carry_out(
                 Work(
                     broadcast=broadcast,

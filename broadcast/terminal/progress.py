@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from broadcast.core.duration import duration
 from broadcast.core.model import (
     Attachment,
     Broadcast,
+    Counts,
     Deferred,
     Delivery,
     Failed,
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     from broadcast.engine.ports import Watcher
     from broadcast.service.reports import Report
 
+NOTHING_DONE = Counts()
 PLAIN_INTERVAL = 10.0  # seconds between two lines of progress without a terminal
 
 
@@ -152,25 +155,42 @@ class _TimeLeftColumn(ProgressColumn):
         return Text("" if "file" in task.fields else str(self._left))
 
 
-class Bar(Quiet):
-    """A progress bar with rate and time left, for a terminal."""
+class Bars(Progress):
+    """Progress bars on stderr, gone at the end. What stdout gets meanwhile goes to stdout."""
 
-    def __init__(self, total: int, pacer: Pacer, clock: Clock) -> None:
+    def __init__(self, *columns: ProgressColumn, is_shown: bool = True) -> None:
+        super().__init__(
+            *columns,
+            console=Console(stderr=True),
+            transient=True,
+            redirect_stdout=False,  # rich would print it above the bar, so on stderr
+            disable=not is_shown,
+        )
+
+
+class Bar(Quiet):
+    """A progress bar with rate and time left, for a terminal.
+
+    `total` is what this run has to do, and `before` what became of the others until now.
+    """
+
+    def __init__(
+        self, total: int, pacer: Pacer, clock: Clock, before: Counts = NOTHING_DONE
+    ) -> None:
         self._clock = clock
         self._left = TimeLeft(total, pacer, clock)
-        self._progress = Progress(
+        self._progress = Bars(
             BarColumn(),
             TaskProgressColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[rate]}"),
             _TimeLeftColumn(self._left),
             TextColumn("{task.fields[note]}", style="yellow"),
-            console=Console(stderr=True),
-            transient=True,
         )
-        self._task = self._progress.add_task("", total=total, rate="", note="")
+        self._failed, done = before.failed, before.total - before.pending
+        fields: dict[str, Any] = {"rate": "", "note": self._failures()}
+        self._task = self._progress.add_task("", total=done + total, completed=done, **fields)
         self._started = 0.0
-        self._failed = 0
         self._note_until = 0.0
         self._uploads: dict[str, TaskID] = {}
 
@@ -194,8 +214,11 @@ class Bar(Quiet):
         rate = self._left.done / max(now - self._started, 0.001)
         update: dict[str, Any] = {"rate": f"{rate:.1f}/s"}
         if now > self._note_until:
-            update["note"] = f"{self._failed} failed" if self._failed else ""
+            update["note"] = self._failures()
         self._progress.update(self._task, advance=1, **update)
+
+    def _failures(self) -> str:
+        return f"{self._failed} failed" if self._failed else ""
 
     def held(self, seconds: float, reason: str) -> None:
         """See `Watcher`."""
@@ -218,12 +241,14 @@ class Bar(Quiet):
 
 
 class Lines(Quiet):
-    """Plain lines of progress, for a log: few of them, however long it takes."""
+    """Plain lines of progress, for a log: few of them, however long it takes. See `Bar`."""
 
-    def __init__(self, total: int, pacer: Pacer, clock: Clock) -> None:
-        self._total, self._clock = total, clock
+    def __init__(
+        self, total: int, pacer: Pacer, clock: Clock, before: Counts = NOTHING_DONE
+    ) -> None:
+        self._total, self._clock = before.total - before.pending + total, clock
         self._left = TimeLeft(total, pacer, clock)
-        self._failed = 0
+        self._sent, self._failed = before.sent, before.failed
         self._started = self._last = self._clock.monotonic()
         self._last_reason, self._told_at = "", self._started  # of the last hold that was shown
         self._goes_on = False  # since then
@@ -236,15 +261,15 @@ class Lines(Quiet):
         if not isinstance(outcome, (Sent, Failed)):
             return
         self._left.settled(now)
+        self._sent += isinstance(outcome, Sent)
         self._failed += isinstance(outcome, Failed)
         self._goes_on = True
         if now - self._last >= PLAIN_INTERVAL:
             self._last = now
-            done = self._left.done
             parts = [
-                f"{done} of {self._total}: {done - self._failed} sent",
+                f"{self._sent + self._failed} of {self._total}: {self._sent} sent",
                 f"{self._failed} failed",
-                f"{done / (now - self._started):.1f}/s",
+                f"{self._left.done / (now - self._started):.1f}/s",
                 str(self._left),
             ]
             say(", ".join(part for part in parts if part))
@@ -319,26 +344,28 @@ class TerminalReporter:
         """See `Reporter`."""
         say(f"asking {broadcast.owner} to stop")
 
-    def watch(self, total: int, pacer: Pacer) -> AbstractContextManager[Watcher]:
-        """See `Reporter`."""
-        shown = Bar if stderr_is_terminal() else Lines
-        below = Quiet() if self._quiet else shown(total, pacer, self._clock)
-        return JsonLines(self.output, below) if self._as_json and not self._quiet else below
+    def watch(self, total: int, pacer: Pacer, before: Counts) -> AbstractContextManager[Watcher]:
+        """See `Reporter`. A bar and rows of JSON do not go together on one terminal."""
+        if self._quiet:
+            return Quiet()
+        has_bar = stderr_is_terminal() and not (self._as_json and sys.stdout.isatty())
+        below = (Bar if has_bar else Lines)(total, pacer, self._clock, before)
+        return JsonLines(self.output, below) if self._as_json else below
 
 
 class Watching:
     """A progress bar over a broadcast that another process runs."""
 
     def __init__(self, broadcast: Broadcast) -> None:
-        self._progress = Progress(
+        self._progress = Bars(
             BarColumn(),
             TaskProgressColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
-            transient=True,
         )
-        self._task = self._progress.add_task("", total=broadcast.counts.total)
+        counts = broadcast.counts
+        done = counts.total - counts.pending
+        self._task = self._progress.add_task("", total=counts.total, completed=done)
 
     def __enter__(self) -> Self:
         self._progress.start()

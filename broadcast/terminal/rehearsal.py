@@ -5,8 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from broadcast.core.duration import duration
@@ -15,7 +14,7 @@ from broadcast.engine.gates import stars
 from broadcast.report.json_rows import delivery_row, summary_row
 from broadcast.service.stop import Stop
 from broadcast.terminal.deliveries import show_failures
-from broadcast.terminal.progress import Quiet
+from broadcast.terminal.progress import Bars, Quiet
 from broadcast.terminal.streams import json_line, reader_may_leave, say, stderr_is_terminal
 from broadcast.terminal.tables import stdout
 
@@ -39,14 +38,12 @@ class RehearsalReporter(Quiet):
 
     def __init__(self, total: int) -> None:
         self.stop = Stop()
-        self._progress = Progress(
+        self._progress = Bars(
             TextColumn("rehearsing"),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not stderr_is_terminal(),
+            is_shown=stderr_is_terminal(),
         )
         self._task = self._progress.add_task("", total=total)
         self._done = 0
@@ -67,7 +64,7 @@ class RehearsalReporter(Quiet):
     def asking_to_stop(self, broadcast: Broadcast) -> None:
         """See `Reporter`; no other process is at work."""
 
-    def watch(self, total: int, pacer: Pacer) -> AbstractContextManager[Quiet]:
+    def watch(self, total: int, pacer: Pacer, before: Counts) -> AbstractContextManager[Quiet]:
         """See `Reporter`: one bar, whatever the number of runs."""
         return nullcontext(self)
 

@@ -235,14 +235,23 @@ class Cli:
     def run(self, *arguments: str, **extra: str) -> Ended:
         return self.start(*arguments, **extra).wait()
 
-    def on_terminal(self, *arguments: str, pipe_stdout: bool = False, **extra: str) -> Terminal:
-        """With `pipe_stdout` only stdin and stderr are the terminal, as in `broadcast … | tee`."""
+    def on_terminal(
+        self,
+        *arguments: str,
+        pipe_stdout: bool = False,
+        file: IO[bytes] | None = None,
+        **extra: str,
+    ) -> Terminal:
+        """With `pipe_stdout` only stdin and stderr are the terminal, as in `broadcast … | tee`.
+
+        With `file` stdout is that file, as in `broadcast … > file`.
+        """
         master, slave = pty.openpty()
         try:
             process = subprocess.Popen(  # noqa: S603 - our own
                 [sys.executable, "-c", ON_ITS_TERMINAL, "-m", "broadcast", *arguments],
                 stdin=slave,
-                stdout=subprocess.PIPE if pipe_stdout else slave,
+                stdout=file or (subprocess.PIPE if pipe_stdout else slave),
                 stderr=slave,
                 env=self.env | extra,
                 cwd=self.directory,

@@ -1,10 +1,11 @@
 """What a person at a terminal is shown and asked before and while messages go out."""
 
 import re
+import signal
 
 import pytest
 
-from tests.e2e.child import Cli
+from tests.e2e.child import Child, Cli
 from tests.e2e.telegram import Telegram
 
 TEXT = "I bought a car!"
@@ -69,6 +70,23 @@ def test_a_terminal_shows_a_bar_with_rate_and_then_the_table(bot: Cli) -> None:
     assert "━" in terminal.shown
     for peer in TWENTY:
         assert peer in terminal.shown
+
+
+def test_a_bar_begins_where_the_broadcast_stands(bot: Cli, telegram: Telegram) -> None:
+    """After an interruption, and after the canary: nobody is to think that it begins anew."""
+    bot.write_contacts(*TWENTY)
+    running: list[Child] = []
+    telegram.world.at[7] = lambda: running[0].signal(signal.SIGINT)
+    running.append(bot.start(TEXT, "--json", "--rate", "10", "--concurrency", "1"))
+    sent = running[0].wait().summary["sent"]
+    terminal = bot.on_terminal("resume", "--rate", "10", "--canary", "3")
+    assert terminal.wait().code == 0
+    bars = [(int(done), int(of)) for done, of in re.findall(r"(\d+)/(\d+)", terminal.shown)]
+    assert 7 <= sent < 17
+    assert bars[0] == (sent, sent + 3)
+    assert (sent + 3, 20) in bars
+    assert bars == sorted(bars)
+    assert len(telegram.received()) == 20
 
 
 def test_ctrl_c_on_a_terminal_settles_and_says_so(bot: Cli, telegram: Telegram) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from broadcast.core.asker import Asker, Question
     from broadcast.core.errors import BroadcastError
-    from broadcast.core.model import Attachment, Broadcast, Peer
+    from broadcast.core.model import Attachment, Broadcast, Counts, Peer
     from broadcast.engine.pacer import Known, Pacer
     from broadcast.engine.ports import Terms
     from broadcast.service.ports import People
@@ -211,6 +211,7 @@ class RecordingReporter:
         self.canaries: list[bool] = []
         self.asked_to_stop: list[str] = []
         self.totals: list[int] = []
+        self.stood: list[Counts] = []
         self.ended = 0
 
     def cost(self, messages: int, budget: int, spent: int) -> None:
@@ -223,8 +224,9 @@ class RecordingReporter:
         self.asked_to_stop.append(broadcast.id)
 
     @contextmanager
-    def watch(self, total: int, pacer: Pacer) -> Generator[RecordingReporter]:
+    def watch(self, total: int, pacer: Pacer, before: Counts) -> Generator[RecordingReporter]:
         self.totals.append(total)
+        self.stood.append(before)
         try:
             yield self
         finally:

@@ -282,6 +282,7 @@ async def test_a_good_canary_is_told_and_the_others_follow(bot: Harness) -> None
     report = await bot.send(to=10, canary=4)
     assert bot.reporter.canaries == [True]
     assert bot.reporter.totals == [4, 6]
+    assert [(each.sent, each.pending) for each in bot.reporter.stood] == [(0, 10), (4, 6)]
     assert (report.counts.sent, report.of_this_run.sent) == (10, 10)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from broadcast.core.model import Contact, Delivery, Message, Sent
+from broadcast.core.model import Contact, Counts, Delivery, Message, Sent
 from broadcast.core.peers import parse_peer
 from broadcast.engine.pacer import Pacer
-from broadcast.terminal.progress import Lines
+from broadcast.terminal.progress import PLAIN_INTERVAL, Lines
 from tests.clocks import SetClock
 
 if TYPE_CHECKING:
@@ -44,3 +44,11 @@ def test_an_outage_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     for seconds in (1.0, 2.0, 4.0, 30.0):
         lines.held(seconds, "no connection to Telegram, since 12:00:00")
     assert capsys.readouterr().err.count("waiting") == 1
+
+
+def test_what_earlier_runs_did_is_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = SetClock()
+    lines = Lines(3, Pacer(30.0), clock, Counts(sent=6, failed=1, pending=3))
+    clock.seconds += PLAIN_INTERVAL
+    one_more(lines)
+    assert capsys.readouterr().err.startswith("8 of 10: 7 sent, 1 failed, 0.1/s")
