@@ -32,7 +32,7 @@ from broadcast.sandbox.server import SandboxServer
 from broadcast.sandbox.world import World
 from tests.e2e.child import Cli
 from tests.sandbox.test_messages import id_of
-from tests.sandbox.test_server import client_of, connected
+from tests.sandbox.test_server import client_of, connect, connected
 
 FOREVER = 100_000.0
 TOKEN = f"123456:{'A' * 35}"
@@ -290,7 +290,7 @@ class Signed:
         await self.server.__aenter__()
         options = {"connection_retries": 1000, "request_retries": 1} | self.options
         self.client = client_of(self.server, **options)
-        await self.client.connect()
+        await connect(self.client)
         await self.client(functions.auth.ImportBotAuthorizationRequest(0, 1, "hash", TOKEN))
         self.server.faults = self.faults
         return self

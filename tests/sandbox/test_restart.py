@@ -23,7 +23,7 @@ from broadcast.sandbox.world import World
 from tests.e2e.child import Child, Cli
 from tests.e2e.telegram import in_journal
 from tests.sandbox.test_messages import id_of
-from tests.sandbox.test_server import connected
+from tests.sandbox.test_server import connect, connected
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -64,7 +64,7 @@ async def client_of(sandbox: Sandbox) -> AsyncGenerator[TelegramClient]:
     session.set_dc(2, "127.0.0.1", sandbox.port)
     options = {"retry_delay": 0.01, "connection_retries": 10_000, "raise_last_call_error": True}
     client = TelegramClient(session, 1, "hash", receive_updates=False, **options)
-    await client.connect()
+    await connect(client)
     await client(functions.auth.ImportBotAuthorizationRequest(0, 1, "hash", TOKEN))
     yield client
     await client.disconnect()
