@@ -143,6 +143,8 @@ class Message:
 
     `late` is in seconds: a message that is later than that is not sent any more.
 
+    With `literal` the braces in a message that is no template are meant as they are.
+
     The last two are filled in by rendering. `values` are the values of the template: the text has a
     placeholder for each (message/templates.py), so that no value is ever read as markup. `origin`
     is the message it was made from, when that is the one for all.
@@ -164,6 +166,7 @@ class Message:
     forward: Forward | None = None
     when: When | None = None
     late: float | None = None
+    literal: bool = field(default=False, compare=False)
     values: tuple[str, ...] = field(default=(), repr=False)
     origin: Message | None = field(default=None, repr=False, compare=False)
 

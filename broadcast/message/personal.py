@@ -41,7 +41,7 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
 
     It is `message` itself when nothing is personal, so that all who get the same share one.
     """
-    own = _own_message(message, contact)
+    own = own_message(message, contact)
     if not own.template:
         return own
     origin = own if own is message else None
@@ -52,7 +52,7 @@ def personal(message: Message, contact: Contact, now: datetime) -> Message:
     return replace(made, buttons=_rendered(made.buttons, names)) if made.buttons else made
 
 
-def _own_message(message: Message, contact: Contact) -> Message:
+def own_message(message: Message, contact: Contact) -> Message:
     """The message for `contact`, not rendered; `message` itself where they get what all get.
 
     A forward of their own leaves out everybody's text, and a text or file of their own leaves out

@@ -166,6 +166,8 @@ def fields_of(given: Mapping[str, Raw], look: Look, now: datetime) -> dict[str, 
     found = {
         field: read_it(read, name) for name, (field, read_it) in _ALONE.items() if name in given
     }
+    if found.get("template") is False:
+        found["literal"] = True
     return found | _files(read, look) | _forward(read) | _when(read, now)
 
 

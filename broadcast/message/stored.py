@@ -32,8 +32,9 @@ if TYPE_CHECKING:
 _BESIDE = frozenset({"text", "format"})
 """Fields that are kept beside the rest, in columns of their own."""
 
-_RENDERED = frozenset({"values", "origin"})
-"""Fields that rendering fills in: the body that is kept has none of them."""
+_NOT_KEPT = frozenset({"values", "origin", "literal"})
+"""Fields that rendering fills in, which the body that is kept has not yet, and one that has done
+its part when a broadcast is made."""
 
 
 def once_identity(key: str, message: Message) -> str:
@@ -52,7 +53,7 @@ def once_identity(key: str, message: Message) -> str:
 def pack(message: Message) -> dict[str, Any]:
     """All of `message` that is not as usual, for JSON; text and format stand beside it."""
     plain = type(message)(text="")
-    names = {field.name for field in fields(message)} - _BESIDE - _RENDERED
+    names = {field.name for field in fields(message)} - _BESIDE - _NOT_KEPT
     given = {name: getattr(message, name) for name in sorted(names)}
     return pack_overrides(
         {name: value for name, value in given.items() if value != getattr(plain, name)}

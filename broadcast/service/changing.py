@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from broadcast.core.asker import Ask, Question
 from broadcast.core.lifecycle import require_changeable, require_whole
 from broadcast.core.model import Action, Format, Message
+from broadcast.message.doubts import doubts
 from broadcast.service.carry_out import learn_what_arrived
 from broadcast.service.checks import require_able, require_editable, require_payable
 from broadcast.service.sending import Sending
@@ -64,9 +65,9 @@ class Changing(Sending):
         require_changeable(standing, action, now)
         self.require_account_of(target, options)
         count = target.counts.sent + (standing.in_doubt if action is Action.RECALL else 0)
-        question = Question(Ask(action.upper()), count, target.id)
-        asked = () if request.confirmed else (question,)
-        return ChangePlan(target, action, message, count, options, asked)
+        asked = [*doubts(message, count), Question(Ask(action.upper()), count, target.id)]
+        questions = () if request.confirmed else tuple(asked)
+        return ChangePlan(target, action, message, count, options, questions)
 
     async def change(self, plan: ChangePlan, reporter: Reporter) -> Changed:
         """Do it. Raises what `send` raises; nothing was changed then."""

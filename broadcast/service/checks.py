@@ -9,9 +9,13 @@ from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
+from broadcast.core.asker import Ask, Question
+from broadcast.core.counted import counted
 from broadcast.core.errors import ContactsError, InputError, MessageError, Problem
 from broadcast.core.model import Action, Contact, Status
-from broadcast.message.personal import as_edited, personal, problems
+from broadcast.message.braces import unfilled, would_be_filled
+from broadcast.message.doubts import doubts
+from broadcast.message.personal import as_edited, own_message, personal, problems
 from broadcast.message.schema import ContentError, require_whole
 from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for, own_when
 from broadcast.people.audience import Audience
@@ -46,6 +50,7 @@ def require_sendable(
     of each one who cannot get it.
     """
     check = _checked(message)
+    _require_filled_in(message, audience, source)
     may_have_times = message.when is not None or _any_overrides(audience)
     if not (message.template or may_have_times):
         return  # who they are makes no difference
@@ -67,6 +72,7 @@ async def require_editable(
     check, source = _checked(message), f"broadcast {target.id}"
     found: list[Problem] = []
     async for people in _in_chunks(ledger.records(target, Status.SENT)):
+        _require_filled_in(message, people, source)
         found += problems(message, people, now, check, source)
         if len(found) >= MOST_MISTAKES:
             break
@@ -94,6 +100,55 @@ def _checked(message: Message) -> Callable[[Message], None]:
     if not message.template:
         check(message)
     return check
+
+
+def _require_filled_in(message: Message, audience: Collection[Contact], source: str) -> None:
+    """Raise when a template would fill something in, and nobody has said whether this is one."""
+    wanted = unfilled(message)
+    if found := would_be_filled(wanted):
+        raise MessageError(_no_template(found, "every template can fill that in"))
+    if not wanted and not _any_overrides(audience):
+        return
+    found_by_line: list[Problem] = []
+    for contact in audience:
+        own = unfilled(own_message(message, contact)) if contact.overrides else wanted
+        found = would_be_filled(own, contact.fields) if own else None
+        if found and not contact.overrides:
+            raise MessageError(_no_template(found, f"{_who(contact)} has a field of that name"))
+        if found:
+            told = _no_template(found, "a template would").removesuffix("; nothing was sent")
+            found_by_line.append(Problem(source, contact.line, f"{_who(contact)}: {told}"))
+    _require_none(found_by_line, source)
+
+
+def doubts_about(message: Message, audience: Collection[Contact]) -> list[Question]:
+    """What somebody should be asked about the message, and about what some of them get instead."""
+    found = doubts(message, len(audience))
+    if not _any_overrides(audience):
+        return found
+    of_some: dict[str, tuple[Contact, int]] = {}
+    for contact in audience:
+        own = own_message(message, contact) if contact.overrides else message
+        if (own.text, own.format) != (message.text, message.format):
+            for question in doubts(own, 1):
+                first, count = of_some.get(question.told, (contact, 0))
+                of_some[question.told] = first, count + 1
+    for told, (first, count) in of_some.items():
+        who = _who(first) + (f" and {counted(count - 1, 'other')}" if count > 1 else "")
+        found.append(Question(Ask.OTHER_MARKUP, count, told=f"{who}: {told}"))
+    return found
+
+
+def _no_template(written: str, why: str) -> str:
+    return (
+        f"the message says {written} and is no template, so everybody would read just that, though "
+        f"{why}. Fill it in with --template (in a file template: yes), or say --no-template (no) "
+        "if the braces are meant; nothing was sent"
+    )
+
+
+def _who(contact: Contact) -> str:
+    return contact.name or contact.peer.text
 
 
 def _require_none(every: Iterable[Problem], source: str) -> None:

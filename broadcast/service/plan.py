@@ -34,6 +34,7 @@ from broadcast.people.selectors import as_compared
 from broadcast.service.base import UseCases
 from broadcast.service.checks import (
     count_messages,
+    doubts_about,
     require_all_able,
     require_payable,
     require_sendable,
@@ -201,7 +202,7 @@ class Planning(UseCases):
 
     async def _questions(self, plan: Plan) -> tuple[Question, ...]:
         """All that is asked before `plan` is done: doubts first, and last whether to send it."""
-        asked = [*plan.audience.doubts]
+        asked = [*plan.audience.doubts, *doubts_about(plan.message, plan.audience)]
         if (again := await self._same_before(plan)) is not None:
             asked.append(again)
         if len(plan.audience) > ASK_ABOVE:

@@ -60,3 +60,23 @@ def test_the_name_of_a_file_is_the_first_to_say_and_an_option_the_last(
     shell: Shell, name: str, text: str, options: tuple[str, ...], arrives: str
 ) -> None:
     assert sent(shell, "--message-file", shell.write(name, text), *options) == arrives
+
+
+def test_a_forgotten_template_is_refused_in_every_command(shell: Shell) -> None:
+    told = ("says {{ first_name }} and is no template", "--template", "--no-template")
+    text = "Hi {{ first_name }}"
+    shell.refuses(text, "--sandbox", "--yes", told=told)
+    shell.refuses(text, "--sandbox", "--yes", "--dry-run", told=told)
+    shell.refuses("preview", text, "--sandbox", told=told)
+    shell.refuses("--sandbox", "--message-file", shell.write("m.md", text), told=told)
+    assert sent(shell, text, "--no-template") == text
+    assert (
+        sent(shell, "--message-file", shell.write("n.md", f"---\ntemplate: no\n---\n{text}"))
+        == text
+    )
+    assert sent(shell, text, "--template") == "Hi Bo"
+
+
+def test_marks_of_another_format_are_refused_where_nobody_can_be_asked(shell: Shell) -> None:
+    told = ("has '<b>' in it, and is markdown", "nothing was sent")
+    shell.refuses("a <b>car</b>", "--sandbox", told=told)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from broadcast.core.asker import DOUBTS, Ask, Question
-from broadcast.core.errors import DeclinedError, UnconfirmedError
-from broadcast.core.model import Message
+from broadcast.core.errors import DeclinedError, MessageError, UnconfirmedError
+from broadcast.core.model import Action, Message
 from broadcast.people.audience import Audience
 from broadcast.service.plan import AGAIN_WITHIN
 from tests.service.fakes import ScriptedAsker
 from tests.service.harness import HELLO, on_virtual_time, people
 
 if TYPE_CHECKING:
+    from broadcast.core.model import Contact
     from broadcast.service.plan import Plan
     from broadcast.service.requests import SendRequest
     from tests.service.harness import Harness
@@ -97,3 +98,33 @@ async def test_the_same_is_no_slip_for_others_or_later_or_once_recalled(bot: Har
 async def test_whether_to_send_is_asked_last(bot: Harness) -> None:
     await bot.send(to=30)
     assert asked(await bot.service.plan(bot.request(to=30))) == [Ask.SAME_AGAIN, Ask.SEND]
+
+
+@on_virtual_time
+async def test_marks_of_another_format_are_asked_about(bot: Harness) -> None:
+    own = replace(people("ben")[0], overrides={"text": "<b>a</b>"})
+    plan = await bot.service.plan(bot.request(Message("*a*"), to=[own, *people("ana", "carl")]))
+    (everybody, ben) = plan.questions
+    assert (everybody.code, everybody.count) == (Ask.OTHER_MARKUP, 3)
+    assert everybody.told.startswith("the message has '*a*' in it, and is markdown")
+    assert (ben.code, ben.count) == (Ask.OTHER_MARKUP, 1)
+    assert ben.told.startswith("Ben: the message has '<b>' in it")
+    with pytest.raises(UnconfirmedError):
+        await bot.service.send(plan, bot.reporter)
+    assert bot.texts == []
+
+
+@on_virtual_time
+async def test_an_edit_is_doubted_and_refused_like_a_message(bot: Harness) -> None:
+    sent = await bot.send(to=replaced(people("ana"), fields={"city": "Madrid"}))
+    with pytest.raises(UnconfirmedError, match="has '<b>' in it"):
+        await bot.edit(sent.broadcast, "<b>b</b>")
+    with pytest.raises(MessageError, match=r"is no template.*Ana has a field of that name"):
+        await bot.edit(sent.broadcast, "now in {city}")
+    assert {action for action, _ in bot.tried} == {Action.SEND}
+    await bot.edit(sent.broadcast, "<b>b</b>", confirmed=True)
+    assert bot.texts[-1] == ("@ana", "<b>b</b>")
+
+
+def replaced(contacts: list[Contact], **fields: Any) -> list[Contact]:
+    return [replace(each, **fields) for each in contacts]

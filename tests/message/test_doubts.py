@@ -1,0 +1,73 @@
+"""The marks of another format: everybody would read them as letters."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from broadcast.core.asker import Ask
+from broadcast.core.model import Format, Forward, Message
+from broadcast.core.peers import parse_peer
+from broadcast.message.doubts import doubts
+
+MARKDOWN, HTML, PLAIN = Format.MARKDOWN, Format.HTML, Format.PLAIN
+OTHER = {
+    MARKDOWN: ["<b>x</b>", "<i>", "</a>", "<br/>", '<a href="https://a.b">x</a>', "&amp;",
+               "&#8364;", "*x*", "*two words*", "_x_"],
+    HTML: ["**x**", "__x y__", "~~x~~", "||x||", "`x`", "[a](https://a.b)", "*x*", "_x_",
+           "```x```"],
+    PLAIN: ["<b>x</b>", "**x**", "__x__", "[a](https://a.b/c)"],
+}  # fmt: skip
+OWN = {
+    MARKDOWN: ["**x**", "__x__", "`<b>`", "```\n<b>\n```", "[a](https://a.b/_x_/*y*)", "~~x~~",
+               "||x||"],
+    HTML: ["<b>x</b>", "<code>**x**</code>", "<pre>`x`</pre>",
+           '<a href="https://a.b/**x**">x</a>'],
+    PLAIN: ["*x*", "_x_", "2 ** 3 ** 4"],
+}  # fmt: skip
+NEITHER = [
+    "2 * 3 * 4", "5*3*2", "a_b_c", "snake_case_name", "* one\n* two", "1 < 2 > 0", "AT&T", "<3",
+    ":-*", "*_*", "^_^", "Dear <Ana>", "a & b", "https://e.org/a_b_/*c*", "[a] (b)", "5 ~ 6 ~ 7",
+    "_", "**",
+]  # fmt: skip
+WORDS = st.text(st.sampled_from("abc é漢.,!\n"), max_size=8)
+
+
+@pytest.mark.parametrize("markup", Format)
+@given(data=st.data(), before=WORDS, after=WORDS)
+def test_marks_of_another_format_are_doubted(
+    markup: Format, data: st.DataObject, before: str, after: str
+) -> None:
+    mark = data.draw(st.sampled_from(OTHER[markup]))
+    (question,) = doubts(Message(f"{before} {mark} {after}", markup), 7)
+    assert (question.code, question.count) == (Ask.OTHER_MARKUP, 7)
+    assert f"--format {markup}" in question.told
+
+
+@pytest.mark.parametrize("markup", Format)
+@given(data=st.data(), before=WORDS, after=WORDS)
+def test_its_own_marks_and_mere_signs_are_not(
+    markup: Format, data: st.DataObject, before: str, after: str
+) -> None:
+    signs = data.draw(st.sampled_from([*OWN[markup], *NEITHER]))
+    assert doubts(Message(f"{before} {signs} {after}", markup), 7) == []
+
+
+def test_a_value_is_no_mark() -> None:
+    text = "{{ name|replace('*a*', '<b>') }} {% if x < 1 %}<b>{% endif %}"
+    assert doubts(Message(text, HTML, template=True), 1) == []
+    assert len(doubts(Message("*{{ name }}*", template=True), 1)) == 1
+
+
+def test_what_is_in_braces_is_doubted() -> None:
+    (question,) = doubts(Message("Hi {{ cty }}"), 3)
+    assert question.told == (
+        "the message says {{ cty }}, which is not filled in: that is for --template"
+    )
+    (question,) = doubts(Message("Hi {name} {{ city }}", template=True), 3)
+    assert "says {name}, which is not filled in: only {{ … }} is" in question.told
+
+
+def test_a_forward_has_no_text() -> None:
+    assert doubts(Message("", forward=Forward(parse_peer("@ana"), 1)), 1) == []
