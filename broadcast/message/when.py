@@ -33,9 +33,11 @@ https://core.telegram.org/api/scheduled-messages (SCHEDULE_DATE_TOO_LATE)."""
 _LAST_ZONE = timedelta(hours=12)  # behind UTC: no place on earth has a day for longer
 
 _AT = re.compile(
-    r"(?:(\d{4}-\d{2}-\d{2})[T ]\s*)?(\d{1,2}:\d{2}(?::\d{2})?)\s*(Z|[+-]\d{2}:?\d{2})?\Z",
+    r"(?:(\d{4}-\d{2}-\d{2})[T ]\s*)?(\d{1,2}:\d{2}(?::\d{2})?)(?:(?<=\d:\d\d:\d\d)[.,]\d+)?"
+    r"\s*(Z|[+-]\d{2}(?::?\d{2})?)?\Z",
     re.IGNORECASE,
 )
+"""As ISO 8601 and RFC 3339 write it. Parts of a second are read and left out: Telegram has none."""
 
 
 KEPT_BY_TELEGRAM = timedelta(days=367)
@@ -118,7 +120,10 @@ def _place(zone: str | None, offset: str | None, now: datetime) -> tzinfo | None
         return zone_named(zone)
     if offset is not None:
         hours = "+00:00" if offset in ("Z", "z") else offset
-        return datetime.strptime(hours, "%z").tzinfo
+        try:
+            return datetime.fromisoformat(f"2000-01-01T00:00{hours}").tzinfo
+        except ValueError:
+            raise WhenError(f"{offset!r} is not an offset: write +01:00, or Z for UTC") from None
     return now.tzinfo if isinstance(now.tzinfo, ZoneInfo) else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any
 
 from telethon import errors
@@ -65,7 +66,7 @@ async def sign_in(client: TelegramClient, credentials: Credentials, asker: Asker
     }.get(type(sent.type).__name__, "by Telegram")
     for _ in range(CODE_TRIES):
         try:
-            await in_time(client.sign_in(phone, await asker.code(where)))
+            await in_time(client.sign_in(phone, typed_code(await asker.code(where))))
         except errors.SessionPasswordNeededError:
             await _check_password(client, asker)
         except (errors.PhoneCodeInvalidError, errors.PhoneCodeEmptyError):
@@ -77,6 +78,15 @@ async def sign_in(client: TelegramClient, credentials: Credentials, asker: Asker
             ) from None
         return
     raise _wrong("code")
+
+
+def typed_code(written: str) -> str:
+    """The code in what a person has typed: `12 345` and `123-45` are 12345.
+
+    A code of words keeps its spaces: https://core.telegram.org/constructor/auth.sentCodeTypeSmsPhrase
+    """
+    digits = re.sub(r"[\s\u2010-\u2015-]", "", written)
+    return digits if digits.isdecimal() else written.strip()
 
 
 async def _check_password(client: TelegramClient, asker: Asker) -> None:

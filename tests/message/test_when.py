@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -72,6 +72,8 @@ def test_a_time_is_that_of_the_zone(at: str, expected: str) -> None:
         ("2026-12-24T18:00:00-0800", "2026-12-25 02:00:00"),
         ("18:00z", "2026-11-23 18:00:00"),
         ("10:00+02:00", "2026-11-24 08:00:00"),
+        ("18:00:00.000Z", "2026-11-23 18:00:00"),
+        ("2026-12-24T18:00:59,9+01", "2026-12-24 17:00:59"),
     ],
 )
 def test_an_offset_says_it_all(at: str, expected: str) -> None:
@@ -227,3 +229,23 @@ def test_a_moment_that_is_accepted_is_shown_by_the_clocks_of_the_zone(
         return
     found = moment_for(when, contact())
     assert found.astimezone(ZoneInfo(zone)).replace(tzinfo=None, fold=0) == local
+
+
+@given(
+    st.datetimes(datetime(2026, 11, 25), datetime(2030, 1, 1)),  # noqa: DTZ001 - local times
+    st.integers(-23 * 60, 23 * 60).filter(bool),
+    st.sampled_from(["minutes", "seconds", "milliseconds", "microseconds"]),
+)
+def test_any_iso_time_is_read(at: datetime, minutes: int, until: str) -> None:
+    aware = at.replace(tzinfo=timezone(timedelta(minutes=minutes)))
+    told = datetime.fromisoformat(aware.isoformat(timespec=until)).replace(microsecond=0)
+    expected = f"{told.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    assert moment(aware.isoformat(timespec=until)) == expected
+    utc = aware.astimezone(UTC).isoformat(" ", timespec=until).replace("+00:00", "Z")
+    assert moment(utc) == expected
+
+
+@pytest.mark.parametrize("at", ["18:00+99:99", "18:00+24:00", "2026-12-24 18:00:00.", "18:00.5"])
+def test_what_is_almost_an_iso_time_is_refused(at: str) -> None:
+    with pytest.raises(WhenError, match="is not a"):
+        read(at)
