@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import MessageError, NextStep
 from broadcast.core.model import Attachment, Media
+from broadcast.message.contents import JPEG, MP4, PNG, WEBM, WEBP, Content, content_of
 from broadcast.message.schema import ContentError
 
 if TYPE_CHECKING:
@@ -25,12 +26,30 @@ FILE_LIMIT, PREMIUM_FILE_LIMIT = 4000 * 2**19, 8000 * 2**19
 
 _GO_ON = NextStep("resume", purpose="goes on")
 
-_PICTURES = {
-    ".jpg": b"\xff\xd8\xff",
-    ".jpeg": b"\xff\xd8\xff",
-    ".png": b"\x89PNG\r\n\x1a\n",
-    ".webp": b"RIFF",
+MOST_PIXELS, MOST_RATIO = 10_000, 20
+"""Of a photo: width and height together, and one to the other:
+https://core.telegram.org/bots/api#sendphoto"""
+
+THUMBNAIL_LIMIT, THUMBNAIL_SIDE = 200_000, 320
+"""Bytes and pixels: https://core.telegram.org/bots/api#sending-files"""
+
+_EXPECTED = {
+    ".jpg": (JPEG,),
+    ".jpeg": (JPEG,),
+    ".png": (PNG,),
+    ".webp": (WEBP,),
+    ".webm": (WEBM,),
+    **dict.fromkeys((".mp4", ".m4v", ".mov"), (MP4,)),
+    ".m4a": (MP4, ""),
+    ".mp3": ("MP3", ""),
+    ".flac": ("FLAC", "MP3", ""),
+    ".aac": (MP4, "MP3", ""),
+    ".wav": ("WAV", ""),
+    **dict.fromkeys((".ogg", ".oga", ".opus"), ("Ogg", "")),
 }
+"""What is in a file of that name. Tags, whose name is MP3 here, stand before other sounds, too;
+sounds have many forms, so one that is not known is left to Telegram."""
+
 _MEDIA = {
     Media.PHOTO: "jpg jpeg png webp",
     Media.VIDEO: "mp4 mov m4v webm",
@@ -45,48 +64,89 @@ def look_from(base: Path) -> Look:
     return partial(_look, base)
 
 
-def _look(base: Path, written: str, *, as_document: bool) -> Attachment:
+def _look(base: Path, written: str, *, as_document: bool, is_thumbnail: bool = False) -> Attachment:
     try:
         path = (base / Path(written).expanduser()).resolve()
         is_file = path.is_file() or not path.exists()
-        digest, size, start = _facts_of(path) if is_file else ("", 0, b"")
+        digest, size, content = _facts_of(path) if is_file else ("", 0, Content())
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ContentError("files", f"{written}: cannot be read: {reason}") from error
-    suffix = path.suffix.lower()
-    media = Media.DOCUMENT if as_document else _BY_SUFFIX.get(suffix, Media.DOCUMENT)
+    media = Media.DOCUMENT if as_document else _media_of(path)
     wrong = ""
     if not is_file:
         wrong = "is not a regular file"
     elif size == 0:
         wrong = "is empty, and Telegram accepts no empty files"
-    elif media is Media.PHOTO and not start.startswith(_PICTURES[suffix]):
-        wrong = (
-            f"is named {path.suffix}, but is not such a picture. Fix the file, or send it with "
-            "as_document"
-        )
-    elif media is Media.PHOTO and size > PHOTO_LIMIT:
-        wrong = (
-            f"a photo can have {megabytes(PHOTO_LIMIT)}, and this one has {megabytes(size)}. "
-            "Make it smaller, or send it with as_document"
-        )
+    elif is_thumbnail:
+        wrong = _wrong_thumbnail(content, size)
     elif size > PREMIUM_FILE_LIMIT:
         wrong = (
             f"{megabytes(size)} is more than Telegram accepts: {megabytes(FILE_LIMIT)}, or "
             f"{megabytes(PREMIUM_FILE_LIMIT)} with Premium"
         )
+    elif media is not Media.DOCUMENT and (wrong := _wrong_content(path, content, media, size)):
+        wrong += ", or send it with --as-document (as_document: yes)"
     if wrong:
-        raise ContentError("files", f"{path}: {wrong}")
+        raise ContentError("thumbnail" if is_thumbnail else "files", f"{path}: {wrong}")
     return Attachment(str(path), media, digest, size)
 
 
-def _facts_of(path: Path) -> tuple[str, int, bytes]:
-    """The sha256 in hex, the size in bytes, and the first bytes. Raises OSError."""
+def _media_of(path: Path) -> Media:
+    return _BY_SUFFIX.get(path.suffix.lower(), Media.DOCUMENT)
+
+
+def _wrong_content(path: Path, content: Content, media: Media, size: int) -> str:
+    """Why Telegram would not show the file as `media`, and what to do; empty where it would."""
+    expected = _EXPECTED[path.suffix.lower()]
+    if content.kind not in expected:
+        what = "picture" if media is Media.PHOTO else media
+        told = f"but is {content.kind}" if content.kind else f"but is not such a {what}"
+        return f"is named {path.suffix}, {told}. Fix the file"
+    if media is Media.PHOTO and size > PHOTO_LIMIT:
+        return (
+            f"a photo can have {megabytes(PHOTO_LIMIT)}, and this one has {megabytes(size)}. "
+            "Make it smaller"
+        )
+    if not content.has_end:
+        return f"is not a whole {content.kind}: the end of it is missing. Fix the file"
+    if media is not Media.PHOTO:
+        return ""
+    width, height = content.width, content.height
+    if not (width and height):
+        return f"is not a {content.kind} that can be shown: it has no size. Fix the file"
+    if width + height > MOST_PIXELS:
+        return (
+            f"a photo can have {MOST_PIXELS:,} pixels, width and height together, and this one has "
+            f"{width:,} x {height:,}. Make it smaller"
+        )
+    if max(width, height) > MOST_RATIO * min(width, height):
+        return (
+            f"a photo can be {MOST_RATIO} times as wide as it is high, or as high as wide, and "
+            f"this one has {width:,} x {height:,}. Crop it"
+        )
+    return ""
+
+
+def _wrong_thumbnail(content: Content, size: int) -> str:
+    width, height = content.width, content.height
+    if content.kind != JPEG or not (content.has_end and width and height):
+        return "is not a JPEG picture, which a thumbnail must be"
+    if size < THUMBNAIL_LIMIT and max(width, height) <= THUMBNAIL_SIDE:
+        return ""
+    return (
+        f"a thumbnail has less than {THUMBNAIL_LIMIT // 1000} kB, and at most {THUMBNAIL_SIDE} x "
+        f"{THUMBNAIL_SIDE} pixels; this one has {size // 1000} kB and {width:,} x {height:,}. "
+        "Make it smaller"
+    )
+
+
+def _facts_of(path: Path) -> tuple[str, int, Content]:
+    """The sha256 in hex, the size in bytes, and what it is. Raises OSError."""
     with path.open("rb") as stream:
-        start = stream.read(16)
-        stream.seek(0)
         digest = hashlib.file_digest(stream, "sha256")
-        return digest.hexdigest(), stream.tell(), start
+        size = stream.tell()
+        return digest.hexdigest(), size, content_of(stream, size)
 
 
 def require_unchanged(file: Attachment, *, may_be_gone: bool = False) -> None:

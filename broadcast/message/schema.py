@@ -155,7 +155,7 @@ class ContentError(ValueError):
 class Look(Protocol):
     """Looks at a file that is to be sent."""
 
-    def __call__(self, path: str, *, as_document: bool) -> Attachment:
+    def __call__(self, path: str, *, as_document: bool, is_thumbnail: bool = False) -> Attachment:
         """The file as it is now. Raises ContentError."""
         ...
 
@@ -185,11 +185,7 @@ def _files(read: _Reader, look: Look) -> dict[str, Any]:
     as_document, spoiler = read.flag("as_document"), read.flag("spoiler")
     thumbnail = None
     if path := read.optional("thumbnail"):
-        thumbnail = look(path, as_document=False)
-        if thumbnail.media is not Media.PHOTO:
-            raise ContentError(
-                "thumbnail", f"{thumbnail.path} is not a picture: a JPEG is expected"
-            )
+        thumbnail = look(path, as_document=False, is_thumbnail=True)
     files = tuple(
         replace(look(path, as_document=as_document), spoiler=spoiler, thumbnail=thumbnail)
         for path in paths

@@ -15,7 +15,7 @@ from telethon.tl import TLRequest, functions
 
 from broadcast.sandbox.world import RpcError
 from tests.e2e.telegram import id_of
-from tests.pictures import png
+from tests.pictures import jpeg, mp4, png
 
 if TYPE_CHECKING:
     from broadcast.sandbox.memory.arrived import Delivered
@@ -128,7 +128,7 @@ def test_each_kind_of_file(person: Cli, telegram: Telegram) -> None:
     person.write_contacts("@ana")
     contents = {
         "a.png": png(),
-        "b.mp4": b"video" * 100,
+        "b.mp4": mp4(),
         "c.mp3": b"audio" * 100,
         "d.ogg": b"voice" * 100,
         "e.pdf": b"document" * 100,
@@ -146,8 +146,8 @@ def test_each_kind_of_file(person: Cli, telegram: Telegram) -> None:
 def test_files_as_they_are_and_hidden(person: Cli, telegram: Telegram) -> None:
     person.write_contacts("@ana")
     person.write("a.png", png())
-    person.write("small.png", png(4, 4))
-    send(person, "--file", "a.png", "--as-document", "--thumbnail", "small.png")
+    person.write("small.jpg", jpeg(4, 4))
+    send(person, "--file", "a.png", "--as-document", "--thumbnail", "small.jpg")
     send(person, "--file", "a.png", "--spoiler")
     document, photo = arrived(telegram, "@ana")
     assert document.file
@@ -293,6 +293,8 @@ def test_nothing_arrives_twice_after_a_kill(bot: Cli, telegram: Telegram, kind: 
         ("none.png", None, "x", "none.png: cannot be read"),
         ("empty.pdf", b"", "x", "is empty"),
         ("a.jpg", b"no picture", "x", "not such a picture"),
+        ("a.jpg", jpeg()[:-1], "x", "the end of it is missing"),
+        ("wide.png", png(201, 10), "x", "201 x 10. Crop it, or send it with --as-document"),
         ("big.png", png() + bytes(10 * 2**20), "x", "10.0 MB"),
         ("a.png", png(), "x" * 1025, "1024"),
     ],

@@ -35,7 +35,9 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 SUFFIXES = {"jpg": Media.PHOTO, "mp4": Media.VIDEO, "mp3": Media.AUDIO, "ogg": Media.VOICE}
 
 
-def look(path: str, *, as_document: bool) -> Attachment:
+def look(path: str, *, as_document: bool, is_thumbnail: bool = False) -> Attachment:
+    if is_thumbnail and not path.endswith(".jpg"):
+        raise ContentError("thumbnail", "is not a picture")
     media = SUFFIXES.get(path.rpartition(".")[2], Media.DOCUMENT)
     return Attachment(f"/{path}", Media.DOCUMENT if as_document else media, "00", 7)
 
