@@ -40,6 +40,11 @@ def webp(width: int = 8, height: int = 8) -> bytes:
     return b"RIFF" + struct.pack("<I", len(body)) + body
 
 
+def gif(width: int = 8, height: int = 8) -> bytes:
+    """The head of a picture."""
+    return b"GIF89a" + struct.pack("<HH", width, height) + bytes(3) + b";"
+
+
 def mp4(brand: bytes = b"isom") -> bytes:
     """A film without pictures."""
     boxes = (b"ftyp", brand + bytes(4)), (b"mdat", b"film" * 20), (b"moov", bytes(16))

@@ -87,6 +87,7 @@ _REASONS: Mapping[Verdict, Mapping[str, str]] = {
         "INVITE_HASH_EMPTY": "this invitation link is not complete",
         "INVITE_HASH_INVALID": "this invitation link is not valid",
         "INVITE_HASH_EXPIRED": "this invitation link has expired",
+        "VOICE_MESSAGES_FORBIDDEN": "this person takes no voice messages",
         "REPLY_MESSAGE_ID_INVALID": "there is no message with this id here to reply to",
         "SEND_AS_PEER_INVALID": "you cannot write here as that channel",
         "EFFECT_ID_INVALID": "Telegram has no such effect here; groups and channels have none",
@@ -154,8 +155,21 @@ _REASONS: Mapping[Verdict, Mapping[str, str]] = {
         "FORWARD_INVALID": "there is no such message to forward",  # our own, like the next two
         "FORWARD_CHAT_INVALID": "the chat to forward from cannot be reached",
         "SEND_AS_INVALID": "the chat to send as cannot be reached",
+        "CHAT_FORWARDS_RESTRICTED": (
+            "the chat to forward from protects its content; send the text and files as a message "
+            "of your own"
+        ),
         "MEDIA_EMPTY": "the file of the message is empty",
-        "MEDIA_INVALID": "Telegram does not accept the file of the message",
+        "MEDIA_GROUPED_INVALID": "these files cannot be one album",
+        "GROUPED_MEDIA_INVALID": "these files cannot be one album",
+        "MULTI_MEDIA_TOO_LONG": "the album has too many files",
+        "ALBUM_PHOTOS_TOO_MANY": "the album has too many files",
+        "PHOTO_INVALID_DIMENSIONS": (
+            "the photo is too large or too narrow; make it smaller, or send it with --as-document"
+        ),
+        "WEBPAGE_CURL_FAILED": "Telegram cannot fetch a page that the message names",
+        "URL_INVALID": "a link of the message is not valid",
+        "EXTERNAL_URL_INVALID": "a link of the message is not valid",
         "SCHEDULE_DATE_TOO_LATE": "Telegram schedules at most a year ahead",
         "SCHEDULE_BOT_NOT_ALLOWED": "bots cannot schedule messages at Telegram",
     },
@@ -201,6 +215,16 @@ _FAMILIES: tuple[tuple[re.Pattern[str], Verdict, str], ...] = (
         "this chat does not allow messages of this kind",
     ),
     (re.compile(r"BUTTON_\w+_INVALID"), Verdict.MESSAGE, "a button of the message is not valid"),
+    (re.compile(r"ENTITY_\w+"), Verdict.MESSAGE, "the formatting of the message is not valid"),
+    (re.compile(r"WEBPAGE_\w+"), Verdict.MESSAGE, "a page that the message names is not valid"),
+    (
+        re.compile(
+            r"(?:MEDIA|PHOTO|VIDEO|AUDIO|IMAGE|GIF|DOCUMENT)_\w+"
+            r"|FILE_(?:PART\w*|EMTPY|TITLE_EMPTY|CONTENT_TYPE_INVALID)|MD5_CHECKSUM_INVALID"
+        ),
+        Verdict.MESSAGE,
+        "Telegram does not accept the file of the message; perhaps it does with --as-document",
+    ),
     (re.compile(r"REPLY_MARKUP_\w+"), Verdict.MESSAGE, "the buttons of the message are not valid"),
     (re.compile(r"ACCESS_TOKEN_\w+"), Verdict.ACCOUNT, "the bot token is not valid"),
 )

@@ -466,6 +466,16 @@ def test_a_forward_that_cannot_be_stops_before_everybody(person: Cli, telegram: 
     assert telegram.received() == []
 
 
+def test_a_protected_chat_stops_a_forward_once(bot: Cli, telegram: Telegram) -> None:
+    bot.write_contacts(*people(100))
+    ended = bot.run("--forward", "https://t.me/protected_channel/1", "--json")
+    assert ended.code == 2, ended.err
+    assert "protects its content; send the text and files as a message of your own" in ended.err
+    assert (ended.summary["failed"], ended.summary["pending"]) == (0, 100)
+    assert {row["error"] for row in ended.deliveries.values()} <= {"CHAT_FORWARDS_RESTRICTED", None}
+    assert telegram.received() == []
+
+
 def test_the_list_and_the_message_may_come_through_pipes(person: Cli, telegram: Telegram) -> None:
     for name in ("list", "message"):
         os.mkfifo(person.directory / name)

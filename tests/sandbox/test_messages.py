@@ -127,6 +127,7 @@ def test_an_account_counts_its_private_messages_and_each_channel_its_own():
     [
         ("", None, "MESSAGE_EMPTY"),
         (" \n", None, "MESSAGE_EMPTY"),
+        ("\u200b \u2060\ufeff", None, "MESSAGE_EMPTY"),
         ("a" * 4097, None, "MESSAGE_TOO_LONG"),
         ("🚗" * 2049, None, "MESSAGE_TOO_LONG"),
         ("🚗", [types.MessageEntityBold(0, 3)], "ENTITY_BOUNDS_INVALID"),

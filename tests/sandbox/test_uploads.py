@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from telethon.tl import functions, types
 
 from broadcast.sandbox.world import RpcError
+from tests.pictures import gif, jpeg, png, webp
 from tests.sandbox.asking import ME, NOW, PNG, bot, free_world, messages_of, user
 
 SaveBig = functions.upload.SaveBigFilePartRequest
@@ -154,6 +155,17 @@ def test_what_is_no_picture_is_no_photo():
         client.photo(b"a text")
     with pytest.raises(RpcError, match="PHOTO_SAVE_FILE_INVALID"):
         client.photo(PNG + bytes(100))
+
+
+@pytest.mark.parametrize("picture", [png, jpeg, webp, gif])
+def test_a_photo_has_the_sides_that_telegram_takes(picture):
+    client = user()
+    for width, height in ((9_990, 10), (10, 9_990), (201, 10), (10, 201), (5_001, 5_000)):
+        with pytest.raises(RpcError, match="PHOTO_INVALID_DIMENSIONS"):
+            client.photo(picture(width, height))
+    for width, height in ((1, 1), (200, 10), (10, 200)):
+        client.photo(picture(width, height))
+    assert as_document(client, client.upload(picture(201, 10)))
 
 
 def test_a_thumbnail_is_kept_and_downloaded_apart():

@@ -21,6 +21,7 @@ from broadcast.sandbox.people.phonebook import access_hash
 from broadcast.sandbox.world import file_parts
 from broadcast.sandbox.world.configuration import DC_ID
 from broadcast.sandbox.world.input_peers import address
+from broadcast.sandbox.world.picture_sides import require_sides
 from broadcast.sandbox.world.rpc_error import RpcError
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def _photo(
     picture = image_type(state.contents.read(stored.sha256, 0, 16))
     if picture is None:
         raise RpcError(400, "IMAGE_PROCESS_FAILED")
+    require_sides(state.contents.read(stored.sha256, 0, stored.size))
     mime = f"image/{picture.__name__.removeprefix('File').lower()}"
     return File("photo", name, mime, stored.size, stored.sha256, now)
 

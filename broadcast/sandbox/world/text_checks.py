@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from telethon.tl import types
@@ -16,6 +17,9 @@ from broadcast.sandbox.world.rpc_error import RpcError
 if TYPE_CHECKING:
     from broadcast.sandbox.limits.numbers import Limits
     from broadcast.sandbox.memory.member import Account
+
+_UNSEEN = re.compile(r"[\s\u00ad\u200b-\u200f\u202a-\u202e\u2060\u2800\ufeff\ufffc]+")
+"""TDLib counts what is nothing else as empty: `strip_empty_characters` in td/telegram/misc.cpp"""
 
 Entities = list[types.TypeMessageEntity] | None
 
@@ -30,7 +34,7 @@ def checked_text(limits: Limits, account: Account, text: str, entities: Entities
 
     Raises RpcError MESSAGE_EMPTY, MESSAGE_TOO_LONG or ENTITY_BOUNDS_INVALID.
     """
-    if not text.strip():
+    if not _UNSEEN.sub("", text):
         raise RpcError(400, "MESSAGE_EMPTY")
     if not entities and len(text) <= limits.text_length // 2:
         return None
