@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
@@ -44,11 +45,11 @@ _CODE = {
     Format.HTML: re.compile(r"<(code|pre)\b.*?</\1>|<[^<>]*>", re.DOTALL | re.IGNORECASE),
 }
 _FILLED_IN = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
-_NAMES = {Format.MARKDOWN: "markdown", Format.HTML: "HTML", Format.PLAIN: "plain text"}
-_INSTEAD = {
-    Format.MARKDOWN: ". In markdown bold is **bold** and italic __italic__; tags are --format html",
-    Format.HTML: ". In HTML bold is <b>bold</b>; for **bold** it is --format md",
-    Format.PLAIN: ". Nothing is formatted in plain text",
+_READ_AS = {
+    Format.MARKDOWN: "in markdown (bold is **bold** there, italic __italic__; for tags say "
+    "--format html)",
+    Format.HTML: "in HTML (bold is <b>bold</b> there; for **bold** say --format md)",
+    Format.PLAIN: "in plain text (for formatting say --format md, or html)",
 }
 
 
@@ -56,7 +57,11 @@ def doubts(message: Message, count: int) -> list[Question]:
     """What a person should be asked before `count` people get `message`, as it was written."""
     if message.forward is not None:
         return []
-    told = [_other_marks(message.text, message.format, is_template=message.template)]
+    marks = _other_marks(message.text, message.format, is_template=message.template)
+    told = [marks and f"the message has {marks} {_READ_AS[message.format]}"]
+    for button in chain.from_iterable(message.buttons):
+        marks = _other_marks(button.text, Format.PLAIN, is_template=message.template)
+        told.append(marks and f"a button has {marks} there, since no button is formatted")
     if (written := left_over(message)) is not None:
         way_out = "only {{ … }} is" if message.template else "that is for --template"
         told.append(f"the message says {written}, which is not filled in: {way_out}")
@@ -65,7 +70,7 @@ def doubts(message: Message, count: int) -> list[Question]:
 
 @lru_cache(maxsize=64)
 def _other_marks(text: str, format: Format, *, is_template: bool) -> str:  # noqa: A002 - its name
-    """What the text has of another format, in a sentence; empty where it has nothing."""
+    """What the text has of another format, for a sentence; empty where it has nothing."""
     if is_template:
         text = _FILLED_IN.sub("x", text)
     if format in _CODE:
@@ -76,7 +81,4 @@ def _other_marks(text: str, format: Format, *, is_template: bool) -> str:  # noq
     if not found:
         return ""
     shown = found if len(found) <= 40 else f"{found[:39]}…"
-    return (
-        f"the message has {shown!r} in it, and is {_NAMES[format]} (--format {format}), where "
-        f"those are letters: everybody would read them{_INSTEAD[format]}"
-    )
+    return f"{shown!r} in it, and everybody would read just that"

@@ -16,6 +16,7 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from broadcast.core.counted import counted
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Format
 from broadcast.message.cleaning import clean, shows_nothing
@@ -98,7 +99,7 @@ def _require_seen(text: str, message: Message) -> None:
         return
     what = "caption" if message.files else "message"
     raise MessageError(
-        f"the {what} has {len(text)} characters of which nothing can be seen, such as "
+        f"nothing can be seen of the {what}: it has {counted(len(text), 'character')}, such as "
         f"U+{ord(text.strip()[0]):04X}; nothing was sent. Write a text"
         + (", or leave it out" if message.files else "")
     )
@@ -165,8 +166,27 @@ def _read(text: str, markup: Format) -> Part:
     from telethon.tl.types import MessageEntitySpoiler  # noqa: PLC0415
 
     signs = {**markdown.DEFAULT_DELIMITERS, "||": MessageEntitySpoiler}
-    visible, entities = markdown.parse(text, signs, _MARKDOWN_LINK)
-    return visible, tuple(entities)
+    if _STANDS_FOR_SIGN.search(text):
+        visible, entities = markdown.parse(text, signs, _MARKDOWN_LINK)
+        return visible, tuple(entities)
+    guarded = _BARE_ADDRESS.sub(lambda found: found[0].translate(_GUARDED), text)
+    visible, entities = markdown.parse(guarded, signs, _MARKDOWN_LINK)
+    for entity in entities:
+        if isinstance(url := getattr(entity, "url", None), str):
+            entity.url = url.translate(_UNGUARDED)
+    return visible.translate(_UNGUARDED), tuple(entities)
+
+
+_BARE_ADDRESS = re.compile(
+    r"\b(?:https?|tg)://(?=\w)(?:[^\s<>\"|`()]|\([^\s<>\"|`()]*\))*(?<![*_~.,;:!?\]])"
+)
+"""An address, up to what may belong to the text around it. The signs in it are its own: an id such
+as `a__b` would make italics of what stands between two of them, and both links would be broken."""
+
+_SIGNS = "*_~"
+_GUARDED = {ord(sign): 0xFDE1 + place for place, sign in enumerate(_SIGNS)}
+_UNGUARDED = {instead: sign for sign, instead in _GUARDED.items()}
+_STANDS_FOR_SIGN = re.compile("[\ufde1-\ufde3]")  # noncharacters, as in placeholders.py
 
 
 _MARKDOWN_LINK = re.compile(

@@ -63,7 +63,11 @@ def test_the_name_of_a_file_is_the_first_to_say_and_an_option_the_last(
 
 
 def test_a_forgotten_template_is_refused_in_every_command(shell: Shell) -> None:
-    told = ("says {{ first_name }} and is no template", "--template", "--no-template")
+    told = (
+        "says {{ first_name }}, and everybody would read just that",
+        "--template",
+        "--no-template",
+    )
     text = "Hi {{ first_name }}"
     shell.refuses(text, "--sandbox", "--yes", told=told)
     shell.refuses(text, "--sandbox", "--yes", "--dry-run", told=told)
@@ -78,5 +82,5 @@ def test_a_forgotten_template_is_refused_in_every_command(shell: Shell) -> None:
 
 
 def test_marks_of_another_format_are_refused_where_nobody_can_be_asked(shell: Shell) -> None:
-    told = ("has '<b>' in it, and is markdown", "nothing was sent")
+    told = ("has '<b>' in it, and everybody would read just that in markdown", "nothing was sent")
     shell.refuses("a <b>car</b>", "--sandbox", told=told)

@@ -71,7 +71,7 @@ SIGNS = {
     Format.MARKDOWN: [("**", "**"), ("__", "__"), ("~~", "~~"), ("||", "||"), ("`", "`")],
     Format.HTML: [(f"<{tag}>", f"</{tag}>") for tag in ("b", "i", "u", "s", "tg-spoiler", "code")],
 }
-BETWEEN = ANY_TEXT.map(lambda text: "".join(c for c in text if c not in "*_~|`[]()"))
+BETWEEN = ANY_TEXT.map(lambda text: "".join(c for c in text if c not in "*_~|`[]():"))
 
 
 @given(st.lists(st.tuples(BETWEEN, st.integers(0, 5), BETWEEN)), BETWEEN, st.data())
@@ -156,7 +156,7 @@ def test_a_value_may_be_all_there_is_and_show_nothing(value: str) -> None:
 
 def test_a_caption_is_left_out_or_can_be_seen() -> None:
     check(Message("", files=(PHOTO,)))
-    with pytest.raises(MessageError, match=r"the caption has 1 characters .*leave it out"):
+    with pytest.raises(MessageError, match=r"of the caption: it has 1 character, .*leave it out"):
         check(Message("\u200b", files=(PHOTO,)))
 
 
@@ -198,3 +198,18 @@ def test_a_spoiler_is_marked_with_two_lines() -> None:
     text, (spoiler,) = parse(Message("who: ||me|| | or ||"))
     assert (text, inside(text, spoiler)) == ("who: me | or ||", "me")
     assert type(spoiler).__name__ == "MessageEntitySpoiler"
+
+
+IN_ADDRESS = st.text(st.sampled_from("ab*_~-/=&?."), min_size=1, max_size=12).map("{}z".format)
+
+
+@given(st.lists(IN_ADDRESS, min_size=1, max_size=3), st.sampled_from(["**", "__", "~~", "||", ""]))
+def test_the_signs_of_an_address_are_its_own(paths: list[str], sign: str) -> None:
+    links = [f"https://e.org/{path}" for path in paths]
+    text, entities = parse(Message(f"{sign}see {' '.join(links)}{sign} end"))
+    assert text == f"see {' '.join(links)} end"
+    assert [inside(text, entity) for entity in entities] == (
+        [f"see {' '.join(links)}"] if sign else []
+    )
+    (link,) = parse(Message(f"[x]({links[0]})"))[1]
+    assert link.url == links[0]

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from broadcast.core.asker import Ask
-from broadcast.core.model import Format, Forward, Message
+from broadcast.core.model import Button, Format, Forward, Message
 from broadcast.core.peers import parse_peer
 from broadcast.message.doubts import doubts
 
@@ -42,7 +42,8 @@ def test_marks_of_another_format_are_doubted(
     mark = data.draw(st.sampled_from(OTHER[markup]))
     (question,) = doubts(Message(f"{before} {mark} {after}", markup), 7)
     assert (question.code, question.count) == (Ask.OTHER_MARKUP, 7)
-    assert f"--format {markup}" in question.told
+    assert question.told.endswith(")")
+    assert "everybody would read just that in" in question.told
 
 
 @pytest.mark.parametrize("markup", Format)
@@ -71,3 +72,12 @@ def test_what_is_in_braces_is_doubted() -> None:
 
 def test_a_forward_has_no_text() -> None:
     assert doubts(Message("", forward=Forward(parse_peer("@ana"), 1)), 1) == []
+
+
+def test_a_button_is_never_formatted() -> None:
+    buttons = ((Button("**Map**", "https://a.b"), Button("*Map* _x_ & <3", "https://a.b/**x**")),)
+    (question,) = doubts(Message("x", buttons=buttons), 2)
+    assert question.told == (
+        "a button has '**Map**' in it, and everybody would read just that there, since no button "
+        "is formatted"
+    )
