@@ -63,13 +63,13 @@ def run(arguments: Sequence[str]) -> int:
             or DONE
         )
     except click.NoSuchOption as error:
-        error.show()
+        _show(error)
         takes_text = error.ctx is None or _takes_message(error.ctx.command)
         if takes_text and not error.possibilities:
-            click.echo('A message that begins with a dash: broadcast -- "-5 degrees"', err=True)
+            say('A message that begins with a dash: broadcast -- "-5 degrees"')
         return error.exit_code
     except click.ClickException as error:
-        error.show()
+        _show(error)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         say("interrupted")
@@ -83,6 +83,13 @@ def run(arguments: Sequence[str]) -> int:
             "`broadcast list` shows what was recorded"
         )
         return BUG
+
+
+def _show(error: click.ClickException) -> None:
+    """What click has to say, which may quote what was typed."""
+    told = io.StringIO()
+    error.show(told)
+    say(told.getvalue().removesuffix("\n"))
 
 
 def _takes_message(command: click.Command) -> bool:

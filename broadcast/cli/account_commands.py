@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from broadcast.cli.parsing import DONE, USAGE, account_options, cli, place
 from broadcast.cli.running import awaited, open_accounts, settings_for
+from broadcast.terminal.streams import Output
 
 if TYPE_CHECKING:
     from broadcast.core.model import Account
@@ -21,7 +20,7 @@ async def login(**given: Any) -> int:
     from broadcast.terminal.questions import asker
 
     async with open_accounts(given).open(asker()) as connection:
-        click.echo(f"signed in as {_named(connection.account)}")
+        Output().line(f"signed in as {_named(connection.account)}")
     return DONE
 
 
@@ -38,9 +37,9 @@ async def whoami(**given: Any) -> int:
         session = "TELEGRAM_SESSION"
     if account is None:
         again = f"`broadcast login{place()}`"
-        click.echo(f"nobody is signed in at {where} (session: {session}). Run {again}")
+        Output().line(f"nobody is signed in at {where} (session: {session}). Run {again}")
         return USAGE
-    click.echo(f"{_named(account)}, at {where} (session: {session})")
+    Output().line(f"{_named(account)}, at {where} (session: {session})")
     return DONE
 
 
@@ -50,7 +49,7 @@ async def whoami(**given: Any) -> int:
 async def logout(**given: Any) -> int:
     """End the session, at Telegram and here."""
     ended = await open_accounts(given).logout()
-    click.echo("signed out" if ended else "nobody was signed in")
+    Output().line("signed out" if ended else "nobody was signed in")
     return DONE
 
 

@@ -64,6 +64,7 @@ async def serve(
     from broadcast.sandbox.limits import named_limits
     from broadcast.sandbox.serving import serve as serve_until
     from broadcast.service.stop import Stop
+    from broadcast.terminal.streams import Output
 
     known = load_audience(user_path(contacts)) if contacts else ()
     stop, stopped = Stop(), asyncio.Event()
@@ -77,7 +78,7 @@ async def serve(
             clock=SystemClock(),
             faults=user_path(faults) if faults else None,
             limits=named_limits(limits),
-            told=click.echo,
+            told=Output().line,
         )
     return DONE
 

@@ -1,4 +1,4 @@
-"""Answers what a name is compared as, and which characters no terminal may get; it changes no list.
+"""Answers what a name is compared as; it changes no list.
 
 Two spellings of one name look alike and differ in their characters: an accent typed on a Mac is two
 characters, a web page has no-break spaces, a copied text has invisible marks.
@@ -13,9 +13,6 @@ from functools import lru_cache
 # Neither has a shape: the format characters (general category Cf, such as U+200B), and the
 # selectors of how the character before is drawn (https://www.unicode.org/faq/vs.html).
 _VARIANTS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
-_MARKS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 def same(text: str) -> str:
@@ -41,12 +38,3 @@ def without_format(text: str) -> str:
         return text
     kept = _VARIANTS.sub("", text)
     return "".join(char for char in kept if unicodedata.category(char) != "Cf")
-
-
-def visible(text: str) -> str:
-    r"""`text` as it may be shown: without what a terminal would obey instead of showing it.
-
-    These are the control characters, except \t and \n, the marks that turn the direction of what
-    stands around them (https://www.unicode.org/reports/tr9/), and halves of characters.
-    """
-    return text if text.isprintable() else _MARKS.sub("", text)

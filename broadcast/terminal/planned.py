@@ -6,7 +6,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.text import Text
 
 from broadcast.core.counted import people
@@ -17,10 +16,12 @@ from broadcast.message.text import parse
 from broadcast.report.json_rows import delivery_row, question_row
 from broadcast.terminal.preview import headline, show_around
 from broadcast.terminal.streams import json_line, reader_may_leave, say
-from broadcast.terminal.tables import new_table, stdout
+from broadcast.terminal.tables import Screen, new_table, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
 
     from broadcast.core.errors import Problem
     from broadcast.core.model import Broadcast
@@ -33,7 +34,7 @@ PLAN_LIMIT = 1_000  # contacts in the table of a dry run, which is held in memor
 
 def show_question(plan: Plan) -> None:
     """Show what is about to be sent and to whom, on stderr, where the question follows."""
-    if left := _show_plan(Console(stderr=True, highlight=False), plan, limit=10):
+    if left := _show_plan(Screen(stderr=True, highlight=False), plan, limit=10):
         say(f"... and {left} more")
 
 

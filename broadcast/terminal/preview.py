@@ -14,7 +14,7 @@ from rich.text import Text
 
 from broadcast.core.model import LinkPreview
 from broadcast.message.text import CAPTION_LIMIT, TEXT_LIMIT, length, parts
-from broadcast.terminal.streams import json_line, reader_may_leave
+from broadcast.terminal.streams import CONTROLS, json_line, reader_may_leave, visible
 from broadcast.terminal.tables import stdout
 
 if TYPE_CHECKING:
@@ -42,13 +42,6 @@ _STYLES = {
 _URL = re.compile(r"https?://[^\s<>\"]+")
 """The links that Telegram certainly finds in a text by itself; it finds others as well."""
 
-_CONTROLS = {
-    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"},
-    0x7F: 0x2421,
-    **dict.fromkeys(range(0x80, 0xA0), 0xFFFD),
-}
-"""Control characters are shown as symbols, one for one, so that offsets stay right."""
-
 
 def show_preview(rows: Iterable[tuple[Contact, Message]], *, as_json: bool) -> None:
     """Show each recipient with the rendered message; nothing is sent."""
@@ -66,14 +59,14 @@ def show_preview(rows: Iterable[tuple[Contact, Message]], *, as_json: bool) -> N
 
 def styled(text: str, entities: Sequence[Any]) -> Text:
     """`text` as Telegram would show it, as far as a terminal can."""
-    shown = Text(text.translate(_CONTROLS))
+    shown = Text(text.translate(CONTROLS))  # one for one, so that offsets stay right
     at = [0, *accumulate(1 + (character > "\uffff") for character in text)]
     place = {offset: index for index, offset in enumerate(at)}  # a unit -> its character
     for entity in entities:
         kind = kind_of(entity)
         style = Style.parse(_STYLES.get(kind, "none"))
         if url := getattr(entity, "url", None):
-            style += Style(link=url.translate(_CONTROLS))
+            style += Style(link=visible(url))
         start, end = (
             place.get(n, len(text)) for n in (entity.offset, entity.offset + entity.length)
         )
@@ -172,7 +165,7 @@ def _quoted_lines(text: str, entities: Sequence[Any]) -> set[int]:
 
 
 def _line(out: Console, text: str, style: str) -> None:
-    _print(out, Text(text.translate(_CONTROLS), style=style))
+    _print(out, Text(visible(text), style=style))
 
 
 def _print(out: Console, line: Text) -> None:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -40,6 +39,7 @@ from broadcast.service.stop import Stop
 from broadcast.terminal.deliveries import show_canary
 from broadcast.terminal.planned import show_cost
 from broadcast.terminal.streams import Output, json_line, say, stderr_is_terminal
+from broadcast.terminal.tables import Screen
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -161,7 +161,7 @@ class Bars(Progress):
     def __init__(self, *columns: ProgressColumn, is_shown: bool = True) -> None:
         super().__init__(
             *columns,
-            console=Console(stderr=True),
+            console=Screen(stderr=True),
             transient=True,
             redirect_stdout=False,  # rich would print it above the bar, so on stderr
             disable=not is_shown,

@@ -77,7 +77,7 @@ class TerminalAsker:
 
     async def wrong(self, message: str) -> None:
         """See `Asker.wrong`."""
-        click.echo(message, err=True)
+        say(message)
 
 
 def _ask(question: str, *, hidden: bool = False) -> str:

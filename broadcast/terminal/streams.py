@@ -1,9 +1,10 @@
-"""stdout and stderr: whether a person is there, and readers that leave; it knows no broadcast."""
+"""stdout and stderr: what may be written there, who reads it; it knows no broadcast."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import select
 import sys
 from contextlib import contextmanager, suppress
@@ -15,10 +16,32 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
 
+CONTROLS = {
+    **{code: 0x2400 + code for code in range(32) if chr(code) not in "\n\t"},
+    0x7F: 0x2421,
+    **dict.fromkeys([*range(0x80, 0xA0), 0x2028, 0x2029, *range(0xD800, 0xE000)], 0xFFFD),
+}
+"""Control characters, which a terminal would obey, as symbols, one for one; and halves of
+characters, which no stream takes."""
+
+_TURNING = [0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+_SHOWN = CONTROLS | dict.fromkeys(_TURNING)  # nothing stands for those
+
+
+def visible(text: str) -> str:
+    """`text` as it may be shown: no name in it can move the cursor, or turn what is around it.
+
+    The marks that turn the direction of a text (https://www.unicode.org/reports/tr9/) are left out,
+    control characters are symbols; only line ends and tabs stay. Everything that is shown goes
+    through this: here, in `json_line`, and in tables.py.
+    """
+    return text if text.isprintable() else text.translate(_SHOWN)
+
+
 def say(text: str) -> None:
     """Print a line for a person on stderr; nothing where it cannot be written."""
     with suppress(OSError):  # its reader is gone, or it is a file on a full disk
-        print(text, file=sys.stderr)
+        print(visible(text), file=sys.stderr)
 
 
 def stderr_is_terminal() -> bool:
@@ -57,7 +80,7 @@ class Output:
         if self.closed:
             return
         try:
-            print(text, flush=True)
+            print(visible(text), flush=True)
         except OSError:  # a pipe whose reader is gone, or a file on a full disk
             self.closed = True
             silence_stdout()
@@ -67,7 +90,13 @@ class Output:
 def json_line(row: dict[str, Any]) -> str:
     """One line of JSON, readable where stdout holds every letter, escaped where it does not."""
     is_utf8 = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
-    return json.dumps(row, ensure_ascii=not is_utf8)
+    written = json.dumps(row, ensure_ascii=not is_utf8)
+    if written.isprintable():
+        return written
+    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
+
+
+_HIDDEN = re.compile(f"[{''.join(map(chr, _SHOWN))}]")
 
 
 def silence_stdout() -> None:

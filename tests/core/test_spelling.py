@@ -1,15 +1,14 @@
-"""What a name is compared as, and what a terminal may get."""
+"""What a name is compared as."""
 
 from __future__ import annotations
 
 import sys
-import unicodedata
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from broadcast.core.spelling import same, visible
+from broadcast.core.spelling import same
 from tests.spellings import names, spellings_of
 
 
@@ -50,19 +49,3 @@ def test_what_a_text_is_compared_as_is_compared_as_itself(text: str) -> None:
 @given(st.data(), names)
 def test_no_spelling_of_a_name_makes_it_another(data: st.DataObject, name: str) -> None:
     assert same(data.draw(spellings_of(name))) == same(name)
-
-
-@given(st.text())
-def test_what_is_shown_has_nothing_that_a_terminal_obeys(text: str) -> None:
-    shown = visible(text)
-    assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n"]
-    assert not [c for c in shown if unicodedata.bidirectional(c) in BIDI and c != "\u202f"]
-    assert visible(shown) == shown
-
-
-BIDI = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
-
-
-def test_what_is_shown_keeps_letters_emoji_and_lines() -> None:
-    for text in ("👩\u200d👩\u200d👧 Zoë\n\tx", "אנה", "می\u200cخ", "a\u0301", "Ruiz\u00a0Ana"):
-        assert visible(text) == text
