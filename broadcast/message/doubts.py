@@ -63,8 +63,8 @@ def doubts(message: Message, count: int) -> list[Question]:
         marks = _other_marks(button.text, Format.PLAIN, is_template=message.template)
         told.append(marks and f"a button has {marks} there, since no button is formatted")
     if (written := left_over(message)) is not None:
-        way_out = "only {{ … }} is" if message.template else "that is for --template"
-        told.append(f"the message says {written}, which is not filled in: {way_out}")
+        when = ": only {{ … }} is" if message.template else " without --template"
+        told.append(f"the message says {written}, which is not filled in{when}")
     return [Question(Ask.OTHER_MARKUP, count, told=each) for each in told if each]
 
 

@@ -154,9 +154,12 @@ class Uploads:
         except errors.RPCError as error:
             self._under_way.pop(content, None)
             outcome = classify(telegram_error(error))
-            if isinstance(outcome, Failed):
-                reason = f"Telegram does not take {Path(file.path).name}: {outcome.reason}"
-                outcome = Halted(outcome.error, reason, resumable=False)
+            match outcome:
+                case Failed(name, told) | Halted(name, told, resumable=False):
+                    reason = f"Telegram does not take {Path(file.path).name}: {told}"
+                    outcome = Halted(name, reason, resumable=False)
+                case _:
+                    pass
             raise RefusedError(outcome) from error
         except UnreadableAnswerError as error:
             reason = f"{Path(file.path).name} was uploaded, but where to is not known: {error}"

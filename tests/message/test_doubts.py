@@ -64,7 +64,7 @@ def test_a_value_is_no_mark() -> None:
 def test_what_is_in_braces_is_doubted() -> None:
     (question,) = doubts(Message("Hi {{ cty }}"), 3)
     assert question.told == (
-        "the message says {{ cty }}, which is not filled in: that is for --template"
+        "the message says {{ cty }}, which is not filled in without --template"
     )
     (question,) = doubts(Message("Hi {name} {{ city }}", template=True), 3)
     assert "says {name}, which is not filled in: only {{ … }} is" in question.told

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-from telethon import Button, functions, types
+from telethon import Button, errors, functions, types
 
 from broadcast.sandbox.faults import Faults
 from broadcast.sandbox.inbox import InboxRow
@@ -21,6 +21,7 @@ from broadcast.sandbox.server import SandboxServer
 from broadcast.sandbox.world import World
 from tests.e2e.child import Cli
 from tests.e2e.telegram import in_journal
+from tests.pictures import png
 from tests.sandbox.asking import PHONE, PNG, again
 from tests.sandbox.test_restart import Sandbox, client_of
 from tests.sandbox.test_server import connected
@@ -75,6 +76,21 @@ async def test_a_photo_a_video_and_a_document_come_back_as_they_were(tmp_path: P
     assert arrived[2].file.name == "terms.pdf"
     assert {message.text for message in arrived} == {"See"}
     assert world.uploaded == len(PNG) + 7 + len(big)
+
+
+async def test_telethon_hears_what_telegram_would_refuse(tmp_path: Path):
+    (tmp_path / "wide.png").write_bytes(png(201, 10))
+    async with signed_in() as (world, client):
+        with pytest.raises(errors.PhotoInvalidDimensionsError):
+            await client.send_file("@ana", str(tmp_path / "wide.png"))
+        await client.send_file("@ana", str(tmp_path / "wide.png"), force_document=True)
+        with pytest.raises(errors.MessageEmptyError):
+            await client.send_message("@ana", "\u200b\u2060")
+        post = await client.get_messages("@protected_channel", ids=1)
+        with pytest.raises(errors.ChatForwardsRestrictedError):
+            await client.forward_messages("@ana", post)
+    (arrived,) = world.inbox()
+    assert arrived.file.kind == "document"
 
 
 async def test_an_album_and_what_is_forwarded_of_it(tmp_path: Path):
