@@ -59,7 +59,7 @@ class Audience(Collection[Contact]):
             pass
         self.warnings = tuple(warnings)
         """What is unusual in the list, but no mistake."""
-        self.doubts = tuple(doubts)
+        self.doubts: tuple[Question, ...] = tuple(doubts)
         """What is most likely a mistake in the list, and has to be confirmed."""
 
     def _add(self, contacts: Iterable[Contact]) -> int:

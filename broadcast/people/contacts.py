@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, Literal
 
 from broadcast.core.errors import ContactsError, Problem
 from broadcast.core.model import NO_FIELDS, NO_OVERRIDES, Contact, Peer
-from broadcast.core.peers import PeerError, parse_peer
+from broadcast.core.peers import PeerError
 from broadcast.core.spelling import same, same_key
 from broadcast.forms.csv_form import csv_entries
 from broadcast.forms.entries import (
@@ -35,6 +35,7 @@ from broadcast.forms.entries import (
 from broadcast.forms.jsonl_form import jsonl_entries
 from broadcast.message.front_matter import written_settings
 from broadcast.message.schema import ContentError, Raw
+from broadcast.people.phones import read_peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -171,7 +172,7 @@ def plain_contact(row: Row, seen: Seen) -> Contact | None:
     if not columns.are_plain or not "".join(cells).isprintable():
         return None
     try:
-        peer = parse_peer(cells[columns.peer])
+        peer = read_peer(cells[columns.peer])
     except PeerError:
         return None
     name = "" if columns.name is None else cells[columns.name].strip()
@@ -249,7 +250,7 @@ class _Reading:
                 self.wrong(value, "the peer is empty: who gets the message?")
             case Text(_, text) | Number(_, text, True):
                 try:
-                    return parse_peer(text)
+                    return read_peer(text)
                 except PeerError as error:
                     self.wrong(value, str(error))
             case _:
@@ -342,5 +343,4 @@ def _stripped(text: str) -> str:
 
 
 def _unique(tags: list[str]) -> tuple[str, ...]:
-    stripped = (tag.strip() for tag in tags)
-    return tuple({same_key(tag): tag for tag in stripped if same_key(tag)}.values())
+    return tuple({key: tag.strip() for tag in tags if (key := same_key(tag))}.values())

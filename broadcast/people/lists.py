@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import ContactsError, Problem, SelectorError
 from broadcast.core.model import Contact
-from broadcast.core.peers import parse_peer
 from broadcast.disk.pipes import open_to_read
 from broadcast.people.audience import Audience
 from broadcast.people.contacts import kind_of, read_contacts
+from broadcast.people.phones import BareNumbers, read_peer
 from broadcast.people.selectors import select
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: st
 
     Raises core.peers.PeerError, a ValueError, when `peer` names nobody.
     """
-    return Contact(parse_peer(peer), name, tuple(tags), fields)
+    return Contact(read_peer(peer), name, tuple(tags), fields)
 
 
 def load_audience(
@@ -38,6 +38,7 @@ def load_audience(
     Raises ContactsError with every mistake of the list, or SelectorError.
     """
     problems: list[Problem] = []
+    bare = BareNumbers()
 
     def contacts() -> Iterator[Contact]:
         with open_to_read(path) as stream:
@@ -52,7 +53,7 @@ def load_audience(
     chosen = Audience()
     unmatched: SelectorError | None = None
     try:
-        chosen = Audience(select(contacts(), to, exclude), warnings=problems)
+        chosen = Audience(select(bare.seen(contacts()), to, exclude), warnings=problems)
     except SelectorError as error:
         unmatched = error  # a list full of mistakes matches nobody: those must be fixed first
     except OSError as error:
@@ -63,4 +64,5 @@ def load_audience(
         raise ContactsError(f"{path}: {things} in the contact list; nothing was sent", problems)
     if unmatched is not None:
         raise unmatched
+    chosen.doubts = bare.doubts(chosen)
     return chosen

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import SelectorError
 from broadcast.core.model import PeerKind
-from broadcast.core.peers import PeerError, parse_peer
-from broadcast.core.spelling import same
+from broadcast.core.peers import PeerError
+from broadcast.core.spelling import same, same_key
+from broadcast.people.phones import read_peer
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -46,7 +47,7 @@ class Selector:
 
     def matches(self, contact: Contact) -> bool:
         """Whether it chooses `contact`."""
-        called, key = {same(contact.name), *map(same, contact.tags)}, contact.peer.key
+        called, key = {same(contact.name), *map(same_key, contact.tags)}, contact.peer.key
         matching = {
             term for term, (word, peer) in self._wanted.items() if word in called or peer == key
         }
@@ -129,7 +130,7 @@ def _as_compared(text: str) -> str:
 
 def _spelling(term: str) -> str:
     try:
-        peer = parse_peer(term)
+        peer = read_peer(term)
     except PeerError:
         return same(term)
     name = peer.key.partition(":")[2]
@@ -146,6 +147,6 @@ def _known(tags: dict[str, str]) -> str:
 
 def _key(text: str) -> str | None:
     try:
-        return parse_peer(text).key
+        return read_peer(text).key
     except PeerError:
         return None

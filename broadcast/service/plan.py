@@ -24,12 +24,13 @@ from broadcast.core.lifecycle import (
     require_same_message,
 )
 from broadcast.core.model import Account, Action, PeerKind, Selection, State, Status
-from broadcast.core.peers import PeerError, parse_peer
+from broadcast.core.peers import PeerError
 from broadcast.message.files import look_from
 from broadcast.message.personal import personal
 from broadcast.message.schema import fields_of
 from broadcast.people.audience import Audience
 from broadcast.people.lists import load_audience
+from broadcast.people.phones import read_peer
 from broadcast.people.selectors import as_compared
 from broadcast.service.base import UseCases
 from broadcast.service.checks import (
@@ -166,7 +167,7 @@ class Planning(UseCases):
         if first is None:
             raise InputError("nobody was chosen, so there is nothing to test; nothing was sent")
         try:
-            tester = replace(first, peer=parse_peer(request.peer))
+            tester = replace(first, peer=read_peer(request.peer))
         except PeerError as error:
             raise InputError(f"--test-peer: {error}; nothing was sent") from None
         if plan.is_bot and tester.peer.kind is PeerKind.ME:
