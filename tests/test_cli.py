@@ -938,7 +938,15 @@ def test_a_pace_that_makes_no_sense_sends_nothing(
     shell.refuses(HELLO, "--sandbox", *arguments, told=(told,))
 
 
-@pytest.mark.parametrize("time", ["90", "90s", "1.5m", "2h", "1d"])
+@pytest.mark.parametrize(
+    "options", [["--in", "30"], ["--in", "1h", "--not-later-than", "30"], ["--max-wait", "30"],
+    ["--patience", "30"]],
+)  # fmt: skip
+def test_a_bare_number_is_no_time(shell: Shell, options: list[str]) -> None:
+    shell.refuses(HELLO, "--sandbox", *options, told=(options[-2], "write 30s, 30m or 30h"))
+
+
+@pytest.mark.parametrize("time", ["0", "90s", "1.5m", "2h", "1d"])
 def test_a_time_may_be_written_in_any_unit(shell: Shell, time: str) -> None:
     result = shell.run(HELLO, "--sandbox", "--max-wait", time, "--patience", time)
     assert result.returncode == 0, result.stderr

@@ -44,7 +44,7 @@ class _Duration(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Seconds, from `90`, `90s`, `15m`, `2h` or `1d`."""
+        """Seconds, from `90s`, `15m`, `2h` or `1d`."""
         if isinstance(value, float):
             return value
         try:

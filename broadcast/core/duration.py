@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import re
 
-_UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_WHOLE = re.compile(r"(?:[0-9]{1,9}(?:\.[0-9]{1,3})?[smhd]?)(?:[0-9]{1,9}[smhd])*\Z")
-_STEP = re.compile(r"([0-9.]+)([smhd]?)")
+_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+_STEP = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*([smhd])\s*")
+_WHOLE = re.compile(rf"(?:{_STEP.pattern})+")
+_NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,3})?")
 
 
 def seconds_of(text: str) -> float:
-    """Seconds, from `90`, `90s`, `15m`, `2h`, `1d` or `1d12h`. Raises ValueError."""
-    written = text.strip().lower().replace(" ", "")
-    if not _WHOLE.match(written):
+    """Seconds, from `90s`, `15m`, `2h`, `1d`, `1.5h` or `1d 12h`; `0` needs no unit.
+
+    Raises ValueError, for any other bare number too: 30 may be seconds to one who writes it, and
+    minutes to one who reads it.
+    """
+    written = text.strip().lower()
+    if written == "0":
+        return 0.0
+    if _NUMBER.fullmatch(written):
+        raise ValueError(f"{text!r} has no unit: write {written}s, {written}m or {written}h")
+    if not _WHOLE.fullmatch(written):
         raise ValueError(f"{text!r} is not a length of time: write 90s, 15m, 2h or 1d")
     return sum(float(number) * _UNITS[unit] for number, unit in _STEP.findall(written))
 

@@ -220,13 +220,22 @@ def test_every_setting_reaches_the_message() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("1.5m", 90), ("15M", 900), ("1d12h", 129_600), ("1h 30m", 5400)],
+    [("0", 0), ("90s", 90), ("1.5m", 90), ("15M", 900), ("1d12h", 129_600), ("1h 30m", 5400)],
 )
 def test_lengths_of_time(text: str, seconds: float) -> None:
     assert seconds_of(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "soon", "-1", "1w", "h", "1e3", "1.5.5h", "9" * 10])
+@given(st.integers(1, 10**9 - 1) | st.decimals("0.001", 999, places=3), st.sampled_from("smhd"))
+def test_a_bare_number_is_no_length_of_time(number: object, unit: str) -> None:
+    with pytest.raises(ValueError, match=f"write {number}s, {number}m or {number}h"):
+        seconds_of(f" {number} ")
+    assert seconds_of(f"{number}{unit}") > 0
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-1", "1w", "h", "1e3", "1.5.5h", "9" * 10, "1 30m", "1h30", "30 min"]
+)
 def test_no_lengths_of_time(text: str) -> None:
     with pytest.raises(ValueError, match="write 90s"):
         seconds_of(text)
