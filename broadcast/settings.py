@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,16 @@ from broadcast.core.model import PeerKind
 from broadcast.core.peers import PeerError, parse_peer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
 TEST_SERVER = "2@149.154.167.40:80"
 """Telegram's own test servers, data centre 2: https://core.telegram.org/api/auth#test-accounts"""
+
+TELEGRAM_NAMES = frozenset(
+    f"TELEGRAM_{name}"
+    for name in ("API_ID", "API_HASH", "PHONE", "BOT_TOKEN", "SESSION", "SERVER", "SERVER_KEY")
+)
+NEAR_MISS = 0.85  # of difflib, without TELEGRAM_: `BOTTOKEN` is near, `APP_ID` and `TOKEN` are not
 
 _TOKEN = re.compile(r"[0-9]{3,20}:[A-Za-z0-9_-]{30,50}")
 _SERVER = re.compile(
@@ -85,12 +92,16 @@ class Settings:
         return self._folder() / f"{name}.session"
 
 
-def read_environment(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]:
-    """The environment, and below it the file `dotenv` when it exists; empty values count as unset.
+def read_environment(
+    environ: Mapping[str, str], dotenv: Path, *, options: Collection[str] | None = None
+) -> dict[str, str]:
+    """The environment, and below it the file `dotenv` when it exists.
 
-    SettingsError when the file is there and cannot be read.
+    `options` are the names of BROADCAST_ that there are; without it none of them is called unknown.
+    SettingsError when the file cannot be read, when one of our names is set and empty, or when a
+    name is most likely a mistyped one of ours: it would be ignored, and what it asks for not done.
     """
-    values: dict[str, str] = {}
+    written: Mapping[str, str | None] = {}
     if dotenv.is_file():
         from dotenv import dotenv_values  # noqa: PLC0415 - `--help` needs none
         from dotenv.parser import parse_stream  # noqa: PLC0415
@@ -100,10 +111,51 @@ def read_environment(environ: Mapping[str, str], dotenv: Path) -> dict[str, str]
                 wrong = [part.original.line for part in parse_stream(stream) if part.error]
             if wrong:
                 raise SettingsError(f"{dotenv}:{wrong[0]}: expected NAME=value, or # and a remark")
-            values = {key: value for key, value in dotenv_values(dotenv).items() if value}
+            written = dotenv_values(dotenv)
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{dotenv}: cannot be read: {error}") from error
-    return values | {key: value for key, value in environ.items() if value}
+    missing = TELEGRAM_NAMES - {*environ, *written}
+    for place, values in (("the environment", environ), (str(dotenv), written)):
+        _require_filled(values, place)
+        _require_known(values, missing, options, place)
+    return {name: value for name, value in [*written.items(), *environ.items()] if value}
+
+
+def _require_filled(values: Mapping[str, str | None], place: str) -> None:
+    for name, value in values.items():
+        if (name.startswith("BROADCAST_") or name in TELEGRAM_NAMES) and not (value or "").strip():
+            raise SettingsError(
+                f"{name} is set in {place}, and empty: give it a value, or remove it; "
+                "nothing was sent"
+            )
+
+
+def _require_known(
+    names: Iterable[str], missing: Collection[str], options: Collection[str] | None, place: str
+) -> None:
+    for name in names:
+        if name in TELEGRAM_NAMES or name in (options or ()):
+            continue
+        close = _meant(name, missing, options or ())
+        if close is not None or (name.startswith("BROADCAST_") and options is not None):
+            meant = f"did you mean {close}?" if close else "there is none of that name: remove it"
+            raise SettingsError(f"{name} in {place} is not a setting, {meant} Nothing was sent")
+
+
+def _meant(name: str, missing: Collection[str], options: Collection[str]) -> str | None:
+    """The setting that was most likely meant by `name`, which is none.
+
+    TELEGRAM_ belongs to other programs, too: there only a near miss of what is not set counts.
+    """
+    if name.upper() in {*missing, *options}:
+        return name.upper()
+    prefix, _, rest = name.partition("_")
+    if prefix == "TELEGRAM":
+        near = {each.partition("_")[2]: each for each in missing}
+        return next((near[each] for each in get_close_matches(rest, near, 1, NEAR_MISS)), None)
+    if prefix == "BROADCAST":
+        return next(iter(get_close_matches(name, options, 1, 0.8)), None)
+    return None
 
 
 def user_path(text: str) -> Path:
@@ -116,12 +168,18 @@ def user_path(text: str) -> Path:
         ) from error
 
 
-def load_settings(values: Mapping[str, str], *, home: str | None = None) -> Settings:
+def load_settings(
+    values: Mapping[str, str], *, home: str | None = None, options: Collection[str] = ()
+) -> Settings:
     """Make the settings from `values` (see `read_environment`); SettingsError names what is wrong.
 
-    `home` is the option of the command line, which goes before BROADCAST_HOME.
+    `home` is the option of the command line, which goes before BROADCAST_HOME. `options` are those
+    of `values` that stand on the command line: an error calls them `--server`, and not
+    TELEGRAM_SERVER.
     """
     from platformdirs import user_config_path, user_data_path  # noqa: PLC0415 - as above
+
+    _require_filled(values, "the settings")
 
     chosen = home or values.get("BROADCAST_HOME")
     credentials, missing = _credentials(values)
@@ -131,7 +189,7 @@ def load_settings(values: Mapping[str, str], *, home: str | None = None) -> Sett
         credentials=credentials,
         missing=missing,
         session=values.get("TELEGRAM_SESSION"),
-        server=_server(values),
+        server=_server(values, options),
         has_bot_token="TELEGRAM_BOT_TOKEN" in values,
     )
 
@@ -176,29 +234,40 @@ def _phone(text: str | None) -> str | None:
     return peer.value
 
 
-def _server(values: Mapping[str, str]) -> Server | None:
+def _server(values: Mapping[str, str], options: Collection[str]) -> Server | None:
     text, key_file = values.get("TELEGRAM_SERVER"), values.get("TELEGRAM_SERVER_KEY")
     if not text:
         if key_file:
-            raise SettingsError("TELEGRAM_SERVER_KEY is set, but TELEGRAM_SERVER is not")
+            key, server = (_called(name, options) for name in ("SERVER_KEY", "SERVER"))
+            raise SettingsError(f"{key} is set, but {server} is not: a key is for another server")
         return None
     found = _SERVER.fullmatch(TEST_SERVER if text == "test" else text.strip())
     if not found or not 0 < int(found["port"]) < 2**16:
         raise SettingsError(
-            f"TELEGRAM_SERVER={text}: expected host:port, dc@host:port, or the word test"
+            f"{_called('SERVER', options, text)}: expected host:port, dc@host:port, or the word "
+            "test, such as 127.0.0.1:4430"
         )
-    key = None if not key_file else _server_key(user_path(key_file))
-    return Server(found["host"].strip("[]"), int(found["port"]), int(found["dc"] or 2), key)
+    key = key_file and _server_key(user_path(key_file), _called("SERVER_KEY", options, key_file))
+    return Server(found["host"].strip("[]"), int(found["port"]), int(found["dc"] or 2), key or None)
 
 
-def _server_key(path: Path) -> str:
+def _called(name: str, options: Collection[str], value: str | None = None) -> str:
+    """A setting of Telegram as the person wrote it: the option, or the variable."""
+    if f"TELEGRAM_{name}" in options:
+        said, between = f"--{name.lower().replace('_', '-')}", " "
+    else:
+        said, between = f"TELEGRAM_{name}", "="
+    return said if value is None else f"{said}{between}{value}"
+
+
+def _server_key(path: Path, said: str) -> str:
     try:
         text = path.read_text(encoding="ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"TELEGRAM_SERVER_KEY={path}: cannot be read: {error}") from error
+        raise SettingsError(f"{said}: cannot be read: {error}") from error
     if "-----BEGIN RSA PUBLIC KEY-----" not in text:
         raise SettingsError(
-            f"TELEGRAM_SERVER_KEY={path}: not an RSA public key in PKCS#1 form, whose first line "
+            f"{said}: not an RSA public key in PKCS#1 form, whose first line "
             "is -----BEGIN RSA PUBLIC KEY-----; convert another form with "
             "`openssl rsa -pubin -in FILE -RSAPublicKey_out`"
         )

@@ -2,43 +2,63 @@
 
 from __future__ import annotations
 
+import functools
 import os
-import shlex
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from broadcast.cli.quoting import quoted, quoted_here
 from broadcast.cli.typos import meant_by, meant_command
 from broadcast.settings import Settings, load_settings, read_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 DONE, SOME_FAILED, USAGE, HALTED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
+_LIKE_A_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 _PLACES = ("--home", "--session", "--server", "--server-key")
 
 
 def _environment() -> dict[str, str]:
-    return read_environment(os.environ, Path(".env"))
+    return read_environment(os.environ, Path(".env"), options=_variables())
 
 
-def _option_defaults(command: click.Command, values: dict[str, str]) -> dict[str, Any]:
-    """Options that `.env` sets, as click's default_map: below options and the environment."""
-    defaults: dict[str, Any] = {}
-    for parameter in command.params:
-        text = values.get(f"BROADCAST_{parameter.name}".upper()) if parameter.name else None
-        if text is not None and isinstance(parameter, click.Option):
-            many = parameter.multiple or parameter.nargs != 1
-            defaults[parameter.name or ""] = (
-                parameter.type.split_envvar_value(text) if many else text
-            )
-    return defaults
+def _variable(option: click.Option) -> str:
+    """The name by which an option may also stand in the environment or in `.env`."""
+    name = next(name for name in option.opts if name.startswith("--"))
+    return f"BROADCAST_{name.removeprefix('--')}".replace("-", "_").upper()
+
+
+@functools.cache
+def _variables() -> frozenset[str]:
+    """The variables for the options of all commands."""
+    return frozenset(
+        _variable(option)
+        for command in every_command(cli)
+        for option in command.params
+        if isinstance(option, click.Option) and option.expose_value
+    )
+
+
+def every_command(group: click.Group) -> Iterator[click.Command]:
+    """All commands, also those of groups within `group`."""
+    for command in group.commands.values():
+        if isinstance(command, click.Group):
+            yield from every_command(command)
+        else:
+            yield command
 
 
 class Command(click.Command):
-    """A command whose options may also stand in the environment or in `.env`."""
+    """A command whose options may also stand in the environment or in `.env`.
+
+    It takes nothing by a slip: no value that is empty or the name of an option, and no second value
+    where there is room for one.
+    """
 
     def make_context(
         self,
@@ -48,10 +68,77 @@ class Command(click.Command):
         **extra: Any,
     ) -> click.Context:
         """See click; adds the settings below the options."""
-        if "--help" not in args:
-            extra.setdefault("default_map", _option_defaults(self, _environment()))
-        extra.setdefault("auto_envvar_prefix", "BROADCAST")
+        if not {"--help", "-h"} & set(args):
+            extra.setdefault("default_map", self._defaults(_environment()))
         return super().make_context(info_name, args, parent, **extra)
+
+    def _options(self) -> Iterator[click.Option]:
+        return (param for param in self.params if isinstance(param, click.Option))
+
+    def _defaults(self, values: dict[str, str]) -> dict[str, Any]:
+        """Options that are set, as click's default_map."""
+        defaults: dict[str, Any] = {}
+        for option in self._options():
+            text = values.get(_variable(option))
+            if text is not None:
+                many = option.multiple or option.nargs != 1
+                defaults[option.name or ""] = option.type.split_envvar_value(text) if many else text
+        return defaults
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """See click; refuses slips before anything is made of the values."""
+        given, left, order = self.make_parser(ctx).parse_args(list(args))
+        if all(param.name != "help" for param in order) and not ctx.resilient_parsing:
+            for param in dict.fromkeys(order):
+                self._require_one(ctx, param, order.count(param))
+                self._require_value(ctx, param, given.get(param.name or ""))
+            message = given.get("message")  # which is a mark of click's own when there is none
+            words = [*left, *cast("Sequence[str]", message if isinstance(message, tuple) else ())]
+            if left or len(words) > 1:
+                self._require_no_loose_word(ctx, args, words)
+            if left:
+                ctx.fail(f"`{ctx.command_path}` takes no further word: what is {left[0]}?")
+        try:
+            return super().parse_args(ctx, args)
+        except click.BadParameter as error:
+            param = error.param
+            if isinstance(param, click.Option) and param not in order:  # so it is a setting
+                error.param_hint = f"{param.opts[0]} ({_variable(param)})"
+            raise
+
+    def _require_one(self, ctx: click.Context, param: click.Parameter, count: int) -> None:
+        """A flag may be repeated, unless it is one that can also be taken back."""
+        if count == 1 or not isinstance(param, click.Option) or param.multiple:
+            return
+        if param.secondary_opts or not param.is_flag:  # pyright: ignore[reportUnknownMemberType]
+            names = " and ".join([*param.opts, *param.secondary_opts])
+            ctx.fail(f"{names}: give it once, not {count} times; nothing was sent")
+
+    def _require_value(self, ctx: click.Context, param: click.Parameter, value: object) -> None:
+        names = {"--", *(name for option in self._options() for name in option.opts)}
+        is_option = isinstance(param, click.Option)
+        said = param.opts[0] if is_option else param.make_metavar(ctx).strip("[].")
+        texts = cast("Sequence[object]", value if isinstance(value, list | tuple) else (value,))
+        for text in texts:
+            if isinstance(text, str) and not text.strip():
+                ctx.fail(f"{said} is empty: give it a value, or leave it out; nothing was sent")
+            if is_option and text in names:
+                ctx.fail(f"{said} needs a value, and {text} is an option; nothing was sent")
+
+    def _require_no_loose_word(self, ctx: click.Context, args: list[str], words: list[str]) -> None:
+        """Refuse what follows the value of an option, and is perhaps another, or more of it."""
+        taking = {name: each for each in self._options() if not each.is_flag for name in each.opts}
+        for place in range(len(args) - 1, 0, -1):
+            word, (name, is_joined, value) = args[place], args[place - 1].partition("=")
+            if not is_joined:
+                name, value = args[max(place - 2, 0)], args[place - 1]
+            option = taking.get(name)
+            if option and word in words and " " not in word:
+                whole = f"{name} {quoted(f'{value} {word}')}"
+                told = f"if {word} is more of it, write {whole}"
+                if option.multiple:
+                    told = f"if {word} is another, write {name} {quoted(word)}; {told}"
+                ctx.fail(f"{name} takes one value, and has {value}: {told}; nothing was sent")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """See click; the options stand below the titles that `options` gives them."""
@@ -74,17 +161,19 @@ class Group(click.Group):
 class MessageOrCommand(Group):
     """`broadcast MESSAGE` is `broadcast send MESSAGE`, unless MESSAGE looks like a command.
 
-    A typo must never go out to everybody: a lone word close to a command's name is refused, and so
-    is the name of an option without its dashes.
+    A typo or a guess must never go out to everybody: a lone word that could be a command's name is
+    refused, whether there is such a command or not.
     """
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the command in front: the one that is named, or `send`."""
         end = args.index("--") if "--" in args else len(args)
         words = self._words(ctx, args[:end])  # what follows `--` is a message, whatever it is
-        if words and words[0] in self.commands:
+        if args and args[0] in self.commands:
+            pass
+        elif words and words[0] in self.commands:
             args = [words[0], *self._without(ctx, args, words)]
-        elif args and not set(args) <= {"--help", "--version"}:
+        elif args and not set(args) <= {"--help", "-h", "--version"}:
             if words:
                 self._refuse_typos(ctx, words)
             args = ["send", *args]
@@ -115,19 +204,24 @@ class MessageOrCommand(Group):
     def _refuse_typos(self, ctx: click.Context, words: list[str]) -> None:
         word = words[0]
         if len(words) == 1:
+            if not _LIKE_A_COMMAND.fullmatch(word):
+                return
             params = self.commands["send"].params
             names = [name for param in params for name in (*param.opts, *param.secondary_opts)]
             options = [name for name in names if name.startswith("--")]
             meant = meant_by(word, self.commands, options)
+            message = word
         else:  # several words without quotes: only commands, as `in the morning` is not `--in`
             command = meant_command(word, self.commands)
-            meant = command and " ".join([command, *words[1:]])
-        if meant is not None:
-            message = word if len(words) == 1 else f'"{" ".join(words)}"'
-            ctx.fail(
-                f"did you mean `broadcast {meant}`? "
-                f"To send it as a message: `broadcast send {message}`"
-            )
+            if command is None:
+                return
+            meant = " ".join([command, *words[1:]])
+            message = quoted(" ".join(words))
+        told = f"did you mean `broadcast {meant}`?" if meant else "`broadcast --help` lists them."
+        ctx.fail(
+            f"there is no command {word}: {told} "
+            f"To send it as a message: `broadcast send {message}`"
+        )
 
 
 @click.group(
@@ -140,9 +234,9 @@ def cli() -> None:
     """Send one message to many people on Telegram, each exactly once.
 
     \b
-      broadcast "I bought a car!"              to everybody in contacts.yaml
-      broadcast "I bought a car!" --dry-run    show who would get it; nothing is sent
-      broadcast "I bought a car!" --sandbox    try it without Telegram and without an account
+      broadcast 'I bought a car!'              to everybody in contacts.yaml
+      broadcast 'I bought a car!' --dry-run    show who would get it; nothing is sent
+      broadcast 'I bought a car!' --sandbox    try it without Telegram and without an account
 
     MESSAGE goes to `broadcast send`; see `broadcast send --help` for its options.
     """
@@ -214,11 +308,11 @@ def place_of(arguments: Sequence[str]) -> str:
             place += " --sandbox"
         elif name in _PLACES:
             value = value or "".join(arguments[number + 1 : number + 2])
-            place += f" {name} {shlex.quote(value)}"
+            place += f" {name} {quoted_here(value)}"
     return place
 
 
 def settings_of(home: str | None, **overrides: str | None) -> Settings:
     """The settings, with options of the command line before everything else."""
     given = {f"TELEGRAM_{name}".upper(): value for name, value in overrides.items() if value}
-    return load_settings(_environment() | given, home=home)
+    return load_settings(_environment() | given, home=home, options=given)

@@ -34,7 +34,7 @@ def sha256(data: bytes) -> str:
 
 
 def send(cli: Cli, *arguments: str, code: int = 0) -> Ended:
-    ended = cli.run(*arguments, "--yes", "--json", "--rate", "max")
+    ended = cli.run("send", *arguments, "--yes", "--json", "--rate", "max")
     assert ended.code == code, ended.err
     return ended
 
@@ -315,7 +315,7 @@ def test_a_file_that_changes_between_start_and_resume(bot: Cli, telegram: Telegr
     bot.write_contacts(*people(30))
     bot.write("a.pdf", b"one")
     refuse(telegram, functions.messages.SendMediaRequest, "PEER_FLOOD", times=1)
-    ended = bot.run("x", "--file", "a.pdf", "--yes", "--json")
+    ended = bot.run("send", "x", "--file", "a.pdf", "--yes", "--json")
     assert ended.code == 3
     bot.write("a.pdf", b"two")
     telegram.world.before = lambda _, __: None

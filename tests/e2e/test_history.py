@@ -85,7 +85,7 @@ def in_chats(telegram: Telegram) -> Counter[tuple[str, str]]:
 def sent(cli: Cli, *peers: str, text: str = TEXT) -> str:
     """Send `text` to `peers`, and the id."""
     cli.write_contacts(*peers)
-    ended = cli.run(text, "--json", *FAST)
+    ended = cli.run("send", text, "--json", *FAST)
     assert ended.summary["pending"] == 0
     return ended.summary["broadcast"]
 
@@ -101,7 +101,7 @@ def killed(
     cli.write_contacts(*(peers or TEN))
     child: list[Child] = []
     kill_at(telegram, child, 5)
-    child.append(cli.start(text, *ONE_BY_ONE, *options))
+    child.append(cli.start("send", text, *ONE_BY_ONE, *options))
     assert child[0].wait().code == -signal.SIGKILL
     return ids(cli)[-1]
 
@@ -292,18 +292,18 @@ def test_somebody_else_may_not_go_on(bot: Cli, telegram: Telegram) -> None:
 
 def test_a_run_ends_with_the_command_that_fits(bot: Cli) -> None:
     bot.write_contacts(TEN[0])
-    ended = bot.run("one", *FAST)
+    ended = bot.run("send", "one", *FAST)
     assert next_of(ended) == f"show {ids(bot)[-1]}"
     assert bot.run(*next_of(ended).split()).code == 0
     bot.write_contacts(TEN[0], BLOCKED)
-    assert next_of(bot.run("two", *FAST)) == f"show {ids(bot)[-1]}"
+    assert next_of(bot.run("send", "two", *FAST)) == f"show {ids(bot)[-1]}"
     bot.write_contacts(TEN[0], BLOCKED, PRIVATE)
-    ended = bot.run("three", *FAST)
+    ended = bot.run("send", "three", *FAST)
     assert next_of(ended) == f"retry {ids(bot)[-1]}"
     ended = bot.run(*next_of(ended).split(), *FAST)
     assert next_of(ended) == f"show {ids(bot)[-1]}"  # another retry would be for ever
     bot.write_contacts(*TEN)
-    child = bot.start("four", "--rate", "1", "--json")
+    child = bot.start("send", "four", "--rate", "1", "--json")
     assert child.out is not None
     child.out.until('"status": "sent"')
     child.signal(signal.SIGTERM)
@@ -312,7 +312,7 @@ def test_a_run_ends_with_the_command_that_fits(bot: Cli) -> None:
     assert next_of(ended) == f"resume {ids(bot)[-1]}"
     assert bot.run(*next_of(ended).split(), *FAST).code == 0
     bot.write_contacts(TEN[0])
-    assert bot.run("five", *FAST, "--quiet") == (0, "", "")
+    assert bot.run("send", "five", *FAST, "--quiet") == (0, "", "")
 
 
 def test_in_the_sandbox_the_next_command_is_of_the_sandbox(cli: Cli) -> None:
@@ -333,12 +333,12 @@ def test_in_the_sandbox_the_next_command_is_of_the_sandbox(cli: Cli) -> None:
 
 def test_a_finished_key_says_so_and_sends_nothing(bot: Cli, telegram: Telegram) -> None:
     bot.write_contacts(*TEN[:2], BLOCKED)
-    assert bot.run("soup", "--once", "menu", *FAST).code == 1
+    assert bot.run("send", "soup", "--once", "menu", *FAST).code == 1
     broadcast = ids(bot)[-1]
     (bot.directory / "contacts.yaml").unlink()
-    ended = bot.run("soup", "--once", "menu", *FAST)
+    ended = bot.run("send", "soup", "--once", "menu", *FAST)
     assert ended == (1, "", f"{broadcast} was sent already under the key menu: 2 sent, 1 failed\n")
-    ended = bot.run("soup", "--once", "menu", "--json", *FAST)
+    ended = bot.run("send", "soup", "--once", "menu", "--json", *FAST)
     assert (ended.code, ended.deliveries, counts(ended.summary)) == (1, {}, [2, 1, 0, 0])
     assert len(telegram.received()) == 2
     assert status(bot)["once"] == "menu"
@@ -347,7 +347,7 @@ def test_a_finished_key_says_so_and_sends_nothing(bot: Cli, telegram: Telegram) 
 def test_a_finished_key_that_everybody_has_is_a_success(bot: Cli, telegram: Telegram) -> None:
     bot.write_contacts(*TEN[:2])
     for _ in range(2):
-        assert bot.run("soup", "--once", "menu", *FAST).code == 0
+        assert bot.run("send", "soup", "--once", "menu", *FAST).code == 0
     assert len(telegram.received()) == 2
 
 
@@ -356,7 +356,7 @@ def test_a_key_sends_nothing_twice_even_when_the_ledger_was_lost(
 ) -> None:
     bot.write_contacts(*TEN)
     for _ in range(2):
-        assert bot.run("soup", "--once", "menu", *FAST).code == 0
+        assert bot.run("send", "soup", "--once", "menu", *FAST).code == 0
         for file in bot.home.glob("ledger.db*"):
             file.unlink()
     assert len(telegram.received()) == len(TEN)
@@ -375,23 +375,23 @@ def test_an_unfinished_key_goes_on(bot: Cli, telegram: Telegram) -> None:
 
 def test_a_key_is_refused_for_others_and_told_who_is_new(bot: Cli, telegram: Telegram) -> None:
     bot.write_contacts(*TEN[:2])
-    assert bot.run("soup", "--once", "menu", *FAST).code == 0
+    assert bot.run("send", "soup", "--once", "menu", *FAST).code == 0
     identity = ids(bot)[-1]
-    ended = bot.run("soup", "--once", "menu", "--to", TEN[0], *FAST)
+    ended = bot.run("send", "soup", "--once", "menu", "--to", TEN[0], *FAST)
     assert (ended.code, ended.out) == (2, "")
     place = bot.directory / "contacts.yaml"
     assert f"then: everybody in {place}\n  now:  --to {TEN[0].lower()} in {place}\n" in ended.err
     bot.write_contacts(*TEN[:5])
-    usual = ("soup", "--once", "menu", *FAST)
+    usual = ("send", "soup", "--once", "menu", *FAST)
     new = f"3 people on the list are new since {identity} was made under the key menu: "
     for look in ((), ("--dry-run",), ("--rehearse",)):
-        ended = bot.run(*(usual[:3] if "--dry-run" in look else usual), *look)
+        ended = bot.run(*(usual[:4] if "--dry-run" in look else usual), *look)
         assert ended.code == 0
         assert f"{new}--include-new sends it to them, too\n" in ended.err
-        ended = bot.run(*(usual[:3] if "--dry-run" in look else usual), *look, "--json")
+        ended = bot.run(*(usual[:4] if "--dry-run" in look else usual), *look, "--json")
         assert ended.summary["new"] == 3
     assert len(telegram.received()) == 2
-    ended = bot.run(*usual[:3], "--include-new", "--dry-run", "--json")
+    ended = bot.run(*usual[:4], "--include-new", "--dry-run", "--json")
     assert (list(ended.deliveries), ended.summary["pending"]) == (TEN[2:5], 3)
     ended = bot.run(*usual, "--include-new", "--json")
     assert (ended.code, ended.summary["sent"]) == (0, 5)
@@ -401,11 +401,14 @@ def test_a_key_is_refused_for_others_and_told_who_is_new(bot: Cli, telegram: Tel
 
 def test_two_processes_that_include_who_is_new_send_it_once(bot: Cli, telegram: Telegram) -> None:
     bot.write_contacts(*TEN[:2])
-    assert bot.run("soup", "--once", "menu", *FAST).code == 0
+    assert bot.run("send", "soup", "--once", "menu", *FAST).code == 0
     bot.write_contacts(*TEN)
-    both = [bot.start("soup", "--once", "menu", "--include-new", "--json", *FAST) for _ in range(2)]
+    both = [
+        bot.start("send", "soup", "--once", "menu", "--include-new", "--json", *FAST)
+        for _ in range(2)
+    ]
     assert {child.wait().code for child in both} <= {0, 4}
-    assert bot.run("soup", "--once", "menu", "--include-new", *FAST).code == 0
+    assert bot.run("send", "soup", "--once", "menu", "--include-new", *FAST).code == 0
     assert in_chats(telegram) == Counter((peer, "soup") for peer in TEN)
 
 
@@ -414,20 +417,20 @@ def test_a_key_with_another_content_is_refused_and_both_are_shown(
     bot: Cli, telegram: Telegram, other: list[str]
 ) -> None:
     bot.write_contacts(TEN[0])
-    bot.run("soup", "--once", "menu", *FAST)
-    ended = bot.run(*other, "--once", "menu", *FAST)
+    bot.run("send", "soup", "--once", "menu", *FAST)
+    ended = bot.run("send", *other, "--once", "menu", *FAST)
     assert (ended.code, ended.out) == (2, "")
     assert re.search(r"then \(md\): soup\n", ended.err)
     assert re.search(rf"now +\((md|plain)\): {other[0]}\n", ended.err)
     assert len(telegram.received()) == 1
-    assert bot.run(*other, "--once", "menu 2", *FAST).code == 0
+    assert bot.run("send", *other, "--once", "menu 2", *FAST).code == 0
 
 
 @pytest.mark.parametrize("key", ["", "\udcff", "a\nb"])
 def test_a_key_that_says_nothing_is_refused(bot: Cli, telegram: Telegram, key: str) -> None:
     """`--once "$KEY"`, where KEY was never set, must not be one key for all days."""
     bot.write_contacts(TEN[0])
-    ended = bot.run("soup", "--once", key, *FAST)
+    ended = bot.run("send", "soup", "--once", key, *FAST)
     assert (ended.code, ended.out) == (2, "")
     assert telegram.received() == []
 

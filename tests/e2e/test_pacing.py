@@ -76,7 +76,7 @@ def test_a_lower_limit_is_learned_and_remembered(bot: Cli, telegram: Telegram) -
     assert learned is not None
     assert learned.rate < 30
     assert learned.burst == 1
-    assert bot.run("again", "--yes").code == 0
+    assert bot.run("send", "again", "--yes").code == 0
     assert telegram.inside(lambda: telegram.world.floods) - first < first
     assert_each_once(telegram, people(100))
     assert_each_once(telegram, people(100), "again")
@@ -115,7 +115,7 @@ def test_a_dry_run_knows_of_the_wait(bot: Cli, telegram: Telegram) -> None:
     refuse_sends(telegram, "FLOOD_WAIT_7230")
     bot.write_contacts(*people(5))
     assert bot.run(TEXT, "--concurrency", "1").code == 3
-    assert "It would take 2 h 00 min; --rehearse says more" in bot.run("x", "--dry-run").out
+    assert "It would take 2 h 00 min; --rehearse says more" in bot.run("send", "x", "--dry-run").out
 
 
 def test_who_resumes_a_little_early_waits(bot: Cli, telegram: Telegram) -> None:

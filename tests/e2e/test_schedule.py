@@ -72,7 +72,7 @@ def test_a_kill_while_scheduling(person: Cli, telegram: Telegram) -> None:
     person.write_contacts(*people)
     running: list[Child] = []
     telegram.world.at[7] = lambda: running[0].signal(signal.SIGKILL)
-    running.append(person.start("Hello", "--in", "2h", "--yes", "--rate", "max"))
+    running.append(person.start("send", "Hello", "--in", "2h", "--yes", "--rate", "max"))
     assert running[0].process.wait(60) == -signal.SIGKILL
     assert person.run("resume", "--rate", "max").code == 0
     assert len(waiting(telegram)) == 20
@@ -107,7 +107,8 @@ def test_a_repeat_close_to_its_time_finds_it_in_the_schedule(
     person: Cli, telegram: Telegram
 ) -> None:
     person.write_contacts("@ana")
-    assert person.run("Hello").code == 0  # the chat's message of the number that the schedule has
+    # the chat's message of the number that the schedule has
+    assert person.run("send", "Hello").code == 0
     running: list[Child] = []
     telegram.world.at[2] = lambda: running[0].signal(signal.SIGKILL)
     running.append(person.start("Merry Christmas!", "--in", "2h"))
@@ -127,11 +128,11 @@ def test_what_telegram_would_not_keep_so_long_is_told_before(
     person: Cli, telegram: Telegram
 ) -> None:
     person.write_contacts("@ana")
-    ended = person.run("Hello", "--in", "368d", "--yes")
+    ended = person.run("send", "Hello", "--in", "368d", "--yes")
     assert (ended.code, ended.out) == (2, "")
     assert "367 days at most" in ended.err
     assert person.run("list", "--json").rows == []
-    assert person.run("Hello", "--in", "366d", "--yes").code == 0
+    assert person.run("send", "Hello", "--in", "366d", "--yes").code == 0
     assert len(waiting(telegram)) == 1
 
 
@@ -153,7 +154,7 @@ def test_everybody_at_their_own_time(person: Cli, telegram: Telegram) -> None:
 
 def test_who_has_no_zone_is_named(person: Cli, telegram: Telegram) -> None:
     person.write_contacts("@ana")
-    ended = person.run("Hi", "--at", "2027-06-24 18:00", "--zone-of", "recipient")
+    ended = person.run("send", "Hi", "--at", "2027-06-24 18:00", "--zone-of", "recipient")
     assert ended.code == 2
     assert "contacts.yaml:2: @ana" in ended.err
     assert "tz" in ended.err
@@ -192,7 +193,7 @@ def test_a_recall_reaches_what_was_sent_and_what_is_to_come(
 ) -> None:
     """An id of the schedule is no message's: nothing else is deleted."""
     person.write_contacts("@ben")
-    assert person.run("precious", "--yes").code == 0
+    assert person.run("send", "precious", "--yes").code == 0
     person.write(
         "contacts.yaml",
         "contacts:\n  - {peer: '@ana', message: {at: '2027-06-24 18:00', zone: UTC}}\n  - '@ben'\n",
@@ -208,7 +209,7 @@ def test_a_recall_of_what_was_so_soon_that_it_was_sent_at_once(
     person: Cli, telegram: Telegram
 ) -> None:
     person.write_contacts("@ana")
-    ended = person.run("soon", "--in", "8s", "--yes", "--json")
+    ended = person.run("send", "soon", "--in", "8s", "--yes", "--json")
     assert len(telegram.received()) == 1
     assert person.run("recall", ended.summary["broadcast"], "--yes").code == 0
     assert telegram.received() == []

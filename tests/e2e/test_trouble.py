@@ -247,9 +247,9 @@ def test_a_ledger_that_is_damaged_in_mid_run(bot: Cli, telegram: Telegram) -> No
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions are of POSIX")
 def test_a_ledger_that_may_not_be_written_sends_nothing(bot: Cli, telegram: Telegram) -> None:
     bot.write_contacts(*MANY[:1])
-    assert bot.run("first", *FAST).code == 0
+    assert bot.run("send", "first", *FAST).code == 0
     ledger_of(bot).chmod(0o400)
-    for arguments in ([TEXT, *FAST], ["soup", "--once", "menu", *FAST]):
+    for arguments in ([TEXT, *FAST], ["send", "soup", "--once", "menu", *FAST]):
         ended = subprocess.run(
             [sys.executable, "-m", "broadcast", *arguments],
             env=bot.env,

@@ -96,7 +96,7 @@ def test_the_zone_of_the_clock_counts_before_that_of_the_machine() -> None:
 
 @pytest.mark.parametrize(
     ("after", "seconds"),
-    [("2h", 7200), ("90m", 5400), ("1d12h", 129_600), ("45s", 45), ("600", 600)],
+    [("2h", 7200), ("90m", 5400), ("1d12h", 129_600), ("45s", 45), ("600s", 600)],
 )
 def test_a_time_from_now(after: str, seconds: int) -> None:
     assert moment_for(read(after=after), contact()) == NOW + timedelta(seconds=seconds)
