@@ -318,13 +318,13 @@ def test_a_text_that_cannot_be_a_command_is_a_message(shell: Shell, text: str) -
 
 
 def test_options_after_the_two_dashes_are_no_words_of_the_message(shell: Shell) -> None:
-    told = ("put the options before it", 'broadcast --dry-run -- "-5 degrees"')
+    told = ("put the options before it", "broadcast --sandbox -- '-5 degrees'")
     shell.refuses("--", "-5 degrees", "--sandbox", told=told)
     assert "  -5 degrees\n" in shell.run("--dry-run", "--", "-5 degrees").stdout
 
 
 def test_words_without_quotes_are_refused_and_put_in_quotes(shell: Shell) -> None:
-    shell.refuses("I", "bought", "a", "car", "--sandbox", told=('broadcast "I bought a car"',))
+    shell.refuses("I", "bought", "a", "car", "--sandbox", told=("broadcast 'I bought a car'",))
 
 
 # --- settings
@@ -716,11 +716,14 @@ def test_only_where_a_message_is_taken_is_told_how_one_may_begin_with_a_dash(
     [
         (["--frobnicate"], ("No such option", "--frobnicate")),
         (["--dryrun"], ("--dryrun", "--dry-run")),
-        (["--format", "rtf"], ("'rtf' is not one of", "md", "html", "plain")),
+        (
+            ["--format", "rtf"],
+            ("--format must be one of md, html, plain, not 'rtf'", "md", "html", "plain"),
+        ),
         (["--rate", "0"], ("'0' is neither a number", "max")),
         (["--rate", "fast"], ("'fast' is neither a number",)),
         (["--rate", "nan"], ("'nan' is neither a number",)),
-        (["--concurrency", "0"], ("--concurrency", "1<=x<=1000")),
+        (["--concurrency", "0"], ("--concurrency", "a whole number from 1 to 1000")),
         (["--concurrency", "many"], ("--concurrency", "'many'")),
         (["--to"], ("--to", "requires an argument")),
     ],

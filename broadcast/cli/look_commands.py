@@ -17,6 +17,7 @@ from broadcast.cli.parsing import (
 )
 from broadcast.cli.running import awaited, open_service
 from broadcast.cli.send_commands import change, recall
+from broadcast.cli.values import Whole
 from broadcast.core.model import Action, Status
 from broadcast.settings import user_path
 
@@ -28,7 +29,7 @@ _PENDING = (Status.PENDING, Status.SENDING)
 
 
 @cli.command("list")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="How many.")
+@click.option("--limit", type=Whole(1), default=50, show_default=True, help="How many.")
 @click.option("--scheduled", is_flag=True, help="Only broadcasts whose time is still to come.")
 @json_option
 @sandbox_option

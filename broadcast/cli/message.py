@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from broadcast.cli.parsing import options
+from broadcast.cli.quoting import quoted
 from broadcast.core.clock import SystemClock
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Message
@@ -56,10 +57,9 @@ def content_options(*, of_edit: bool = False) -> Callable[..., Any]:
 
 
 def _options_of(setting: Setting) -> list[Callable[..., Any]]:
-    name = "--" + (setting.option or setting.name).replace("_", "-")
-    more: dict[str, Any] = {"metavar": setting.shown or None, "help": setting.help}
-    if setting.choices:
-        more["type"] = click.Choice(setting.choices)
+    name = option_of(setting.name)
+    shown = setting.shown or (f"[{'|'.join(setting.choices)}]" if setting.choices else None)
+    more: dict[str, Any] = {"metavar": shown, "help": setting.help}
     match setting.kind:
         case Kind.FLAG:
             both = f"{name}/--no-{name.removeprefix('--')}"  # to take back what a file says
@@ -70,7 +70,7 @@ def _options_of(setting: Setting) -> list[Callable[..., Any]]:
             row = click.option(
                 "--row",
                 multiple=True,
-                metavar='"A=LINK | B=LINK"',
+                metavar="'A=LINK | B=LINK'",
                 help="A row of several buttons, with | between.",
             )
             return [click.option(name, setting.name, multiple=True, **more), row]
@@ -106,14 +106,20 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
         named = settings_in_name(file)
         front, lines, text = read_front_matter(text, file)
         base = user_path(file).parent
-    said: dict[str, Raw] = {**named, **front, **_said(given)}
+    options = _said(given)
+    said: dict[str, Raw] = {**named, **front, **options}
+    lines = {key: line for key, line in lines.items() if key not in options}
     text = _one_text(text, said.pop("text", None), file)
     try:
         values: dict[str, Any] = {"text": text} | _fields(said, look_from(base))
         message = Message(**values)
         require_whole(message)
     except ContentError as error:
-        raise MessageError(f"{_place(error.key, lines, file)} {error}; nothing was sent") from None
+        if error.key in lines:
+            place, told = f"{file}:{lines[error.key]}: {error.key}", error.told()
+        else:
+            place, told = option_of(error.key), error.told(option_of)
+        raise MessageError(f"{place} {told}; nothing was sent") from None
     return message
 
 
@@ -121,12 +127,10 @@ def _fields(said: Mapping[str, Raw], look: Look) -> dict[str, Any]:
     return fields_of(said, look, SystemClock().utc().astimezone())
 
 
-def _place(key: str, lines: Mapping[str, int], file: str | None) -> str:
-    """Where a person finds what is wrong: the option, or the line of the front matter."""
-    if key in lines:
-        return f"{file}:{lines[key]}: {key}"
-    setting = next((setting for setting in SETTINGS if setting.name == key), None)
-    return f"--{((setting and setting.option) or key).replace('_', '-')}"
+def option_of(name: str) -> str:
+    """The option for a setting: `--as-document` for as_document, `--file` for files."""
+    setting = next((setting for setting in SETTINGS if setting.name == name), None)
+    return f"--{((setting and setting.option) or name).replace('_', '-')}"
 
 
 def _said(given: dict[str, Any]) -> dict[str, Raw]:
@@ -175,15 +179,26 @@ def _one_text(text: str, said: Raw | None, file: str | None) -> str:
 
 def _how_to_make_one(arguments: Sequence[str]) -> str:
     """What to write in place of several arguments that were taken for the message."""
+    command = _command()
     if any(each.startswith("--") for each in arguments[1:]):
+        options = " ".join(map(quoted, arguments[1:]))
         return (
             "what follows -- is the message: put the options before it, "
-            f'such as broadcast --dry-run -- "{arguments[0]}"'
+            f"such as {command} {options} -- {quoted(arguments[0], always=True)}"
         )
     return (
         f"the message is one argument, and there are {len(arguments)}: put it in quotes, "
-        f'such as broadcast "{" ".join(arguments)}"'
+        f"such as {command} {quoted(' '.join(arguments), always=True)}"
     )
+
+
+def _command() -> str:
+    """What was typed before the message."""
+    context = click.get_current_context()
+    name = context.info_name
+    arguments = [each for each in context.command.params if isinstance(each, click.Argument)]
+    ids = [str(context.params[each.name]) for each in arguments[:-1] if each.name]
+    return " ".join(["broadcast", *([] if name in (None, "send") else [name]), *ids])
 
 
 def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bool) -> str:
@@ -195,7 +210,7 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
     if file is None and not arguments:
         if may_be_missing:
             return ""
-        raise click.UsageError('there is no message: broadcast "I bought a car!"')
+        raise click.UsageError(f"there is no message: {_command()} 'I bought a car!'")
     if file is None and arguments[0] != "-":
         text = arguments[0]
         if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):

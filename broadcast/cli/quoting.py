@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 import shlex
 
-_PLAIN = re.compile(r"[A-Za-z0-9_./:+][A-Za-z0-9_./:+=-]*")
+_PLAIN = re.compile(r"[A-Za-z0-9_./:+-][A-Za-z0-9_./:+=-]*")
 _ENDS_SINGLE = re.compile("['\\\\\u2018-\u201b\n\r]")  # PowerShell reads curly quotes as straight
 _READ_IN_DOUBLE = re.compile('["!$`\\\\\u201c-\u201e\n\r]')
 
 
-def quoted(text: str) -> str:
+def quoted(text: str, *, always: bool = False) -> str:
     """`text` as one word; with `…` for a text that no quotes hold in every shell."""
-    if _PLAIN.fullmatch(text):
+    if _PLAIN.fullmatch(text) and not always:
         return text
     if not _ENDS_SINGLE.search(text):
         return f"'{text}'"

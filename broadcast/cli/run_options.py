@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from broadcast.cli.parsing import account_options, json_option, options, sandbox_option
-from broadcast.core.duration import seconds_of
+from broadcast.cli.values import Duration, Rate, Whole
 
 if TYPE_CHECKING:
     from broadcast.service.options import RunOptions
@@ -15,66 +15,28 @@ if TYPE_CHECKING:
 NOT_PLANNED = ("concurrency", "canary", "max_failures", "max_wait", "patience", "quiet")
 """The options that make no difference to what a plan says."""
 
-LEAST_RATE = 1 / 86_400  # messages a second: one a day
-
-
-class _Rate(click.ParamType):  # pyright: ignore[reportMissingTypeArgument] - no generic at run time
-    name = "rate"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Messages a second; 0.0 stands for `max`."""
-        if value == "max" or isinstance(value, float):
-            return 0.0 if value == "max" else value
-        try:
-            rate = float(value)
-        except ValueError:
-            rate = 0.0
-        if not LEAST_RATE <= rate <= 1_000_000:
-            least = "; one a day, 0.0000116, is the least" if 0 < rate < LEAST_RATE else ""
-            told = f"{value!r} is neither a number of messages a second nor max{least}"
-            self.fail(told, param, ctx)
-        return rate
-
-
-class _Duration(click.ParamType):  # pyright: ignore[reportMissingTypeArgument]
-    name = "duration"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Seconds, from `90s`, `15m`, `2h` or `1d`."""
-        if isinstance(value, float):
-            return value
-        try:
-            return seconds_of(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
 run_options = options(
     sandbox_option,
     click.option(
         "--rate",
-        type=_Rate(),
+        type=Rate(),
         metavar="N|max",
         help="Messages a second at most. [default: learned; 30 for a bot, 1 for a person at first]",
     ),
     click.option(
         "--concurrency",
-        type=click.IntRange(1, 1000),
+        type=Whole(1, 1000),
         help="Requests under way at once. [default: what the rate needs, 20 or more]",
     ),
     click.option(
         "--canary",
-        type=click.IntRange(1),
+        type=Whole(1),
         metavar="N",
         help="Send to N first, and go on only when few of them failed.",
     ),
     click.option(
         "--max-failures",
-        type=click.IntRange(1, 100),
+        type=Whole(1, 100, unit="%"),
         metavar="PERCENT",
         default=50,
         show_default=True,
@@ -82,7 +44,7 @@ run_options = options(
     ),
     click.option(
         "--max-wait",
-        type=_Duration(),
+        type=Duration(),
         metavar="TIME",
         default="15m",
         show_default=True,
@@ -90,7 +52,7 @@ run_options = options(
     ),
     click.option(
         "--patience",
-        type=_Duration(),
+        type=Duration(),
         metavar="TIME",
         default="10m",
         show_default=True,
@@ -103,7 +65,7 @@ run_options = options(
     ),
     click.option(
         "--stars-budget",
-        type=click.IntRange(1),
+        type=Whole(1, example=500),
         metavar="N",
         help="Stars that --paid may spend on this broadcast, in all.",
     ),

@@ -14,6 +14,7 @@ from broadcast.cli.parsing import (
     settings_of,
 )
 from broadcast.cli.running import awaited, stop_on_signals
+from broadcast.cli.values import Whole
 from broadcast.core.clock import SystemClock
 from broadcast.settings import user_path
 
@@ -26,7 +27,7 @@ def sandbox() -> None:
 @sandbox.command()
 @click.option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=Whole(0, 65535, example=4430),
     default=4430,
     show_default=True,
     help="Where to listen; 0 takes a free port.",

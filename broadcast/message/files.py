@@ -86,7 +86,7 @@ def _look(base: Path, written: str, *, as_document: bool, is_thumbnail: bool = F
             f"{megabytes(PREMIUM_FILE_LIMIT)} with Premium"
         )
     elif media is not Media.DOCUMENT and (wrong := _wrong_content(path, content, media, size)):
-        wrong += ", or send it with --as-document (as_document: yes)"
+        wrong += ", or send it with {as_document}"
     if wrong:
         raise ContentError("thumbnail" if is_thumbnail else "files", f"{path}: {wrong}")
     return Attachment(str(path), media, digest, size)

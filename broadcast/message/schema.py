@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, cast
@@ -90,7 +91,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("thumbnail", "The preview picture of a file.", shown="PATH"),
     Setting(
         "buttons",
-        'Bots only: a button under the message, as "Text=https://..."; one a row.',
+        "Bots only: a button under the message, as 'Text=https://...'; one a row.",
         Kind.ROWS,
         shown="TEXT=LINK",
         option="button",
@@ -114,7 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
         shown="https://t.me/NAME/ID",
     ),
     Setting("without_author", "Forward it without naming its author.", Kind.FLAG),
-    Setting("at", "Send it then, in the zone of --zone.", shown='"2026-12-24 18:00"'),
+    Setting("at", "Send it then, in the zone of --zone.", shown="'2026-12-24 18:00'"),
     Setting("in", "Send it after this time.", shown="TIME"),
     Setting(
         "zone", "The time zone of --at. [default: that of this machine]", shown="Europe/Madrid"
@@ -144,12 +145,28 @@ _POST = re.compile(
 )
 
 
+_NAMED = re.compile(r"(?<!\{)\{([a-z_]+)\}(?!\})")
+
+
 class ContentError(ValueError):
-    """A setting of a message is not valid. `key` is its name."""
+    """A setting of a message is not valid. `key` is its name.
+
+    Another setting stands in the message in braces, `{as_document}`, since an option, a key of a
+    file and a field of a web page are written differently: `told` words it.
+    """
 
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
         self.key = key
+
+    def told(self, spelled: Callable[[str], str] = str) -> str:
+        """The message, with settings as `spelled` writes their names."""
+        return _NAMED.sub(
+            lambda found: spelled(found[1]) if found[1] in _BY_NAME else found[0], self.args[0]
+        )
+
+    def __str__(self) -> str:
+        return self.told()
 
 
 class Look(Protocol):
@@ -205,7 +222,7 @@ def _require_one_album(files: Sequence[Attachment]) -> None:
         raise ContentError(
             "files",
             f"of these kinds cannot be one album: {shown}. Photos go with videos, documents with "
-            "documents, audio with audio; as_document makes all of them documents",
+            "documents, audio with audio; {as_document} makes all of them documents",
         )
 
 
@@ -277,7 +294,9 @@ class _Reader:
     def choice(self, name: str) -> str:
         value, choices = self.text(name).lower(), _BY_NAME[name].choices
         if value not in choices:
-            raise ContentError(name, f"must be one of {', '.join(choices)}, not {value!r}")
+            close = get_close_matches(value, choices, 1, 0.3)
+            more = f": did you mean {close[0]}?" if close else ""
+            raise ContentError(name, f"must be one of {', '.join(choices)}, not {value!r}{more}")
         return value
 
     def whole(self, name: str) -> int:
@@ -361,7 +380,7 @@ def require_whole(message: Message) -> None:
     if message.forward is not None:
         if message.text or message.files or message.buttons:
             raise ContentError(
-                "forward", "sends a message as it is: leave out text, files and buttons"
+                "forward", "sends a message as it is: leave out the text, {files} and {buttons}"
             )
         if message.template or message.split or message.reply_to or message.effect:
             raise ContentError(
@@ -374,4 +393,4 @@ def require_whole(message: Message) -> None:
     if len(message.files) > 1 and message.buttons:
         raise ContentError("buttons", "cannot be put under an album: send one file, or no buttons")
     if message.late is not None and message.when is None:
-        raise ContentError("not_later_than", "is for a message with a time: give at or in")
+        raise ContentError("not_later_than", "is for a message with a time: give {at} or {in}")

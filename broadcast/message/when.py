@@ -44,6 +44,9 @@ KEPT_BY_TELEGRAM = timedelta(days=367)
 """How far ahead Telegram keeps a person's messages: https://core.telegram.org/api/scheduled-messages"""
 
 
+_OFFSET_OR_LETTERS = re.compile(r"[a-z]{1,5}|(?:utc|gmt)?_?[+-]?[0-9]{1,2}(?::?[0-9]{2})?")
+
+
 class WhenError(ValueError):
     """The given time is not valid; the message says why."""
 
@@ -58,14 +61,14 @@ def read_when(
     """
     if at is None:
         if after is None:
-            raise WhenError("gives a time zone but no time: add one, such as 2026-12-24 18:00")
+            raise WhenError("gives a time zone but no time: add {at}, such as 2026-12-24 18:00")
         if zone is not None or of_recipient:
             raise WhenError(
-                "is a time from now, the same in every zone: leave the zone out, or give at"
+                "is a time from now, the same in every zone: leave the zone out, or give {at}"
             )
         return _after(after, now)
     if after is not None:
-        raise WhenError("cannot go with in, since those are two times: leave one of them out")
+        raise WhenError("cannot go with {in}, since those are two times: leave one of them out")
     found = _AT.match(at.strip())
     if found is None:
         raise WhenError(f"{at!r} is not a time: write 2026-12-24 18:00, or 18:00 for the next one")
@@ -161,8 +164,13 @@ def _close_to(name: str) -> str:
     by_city = {zone.rpartition("/")[2].lower(): zone for zone in zones}
     folded = {zone.lower(): zone for zone in zones}
     wanted = name.strip().lower().replace(" ", "_")
-    if wanted in folded:
-        return f". Did you mean {folded[wanted]}?"
+    if wanted in folded or wanted in by_city:
+        return f". Did you mean {folded.get(wanted) or by_city[wanted]}?"
+    if _OFFSET_OR_LETTERS.fullmatch(wanted):  # CEST is near to EST, and GMT+2 to Etc/GMT+2: -02:00
+        return (
+            ": name a place, such as Europe/Madrid, or write the offset behind the time, such as "
+            "18:00+02:00"
+        )
     near = [folded[each] for each in get_close_matches(wanted, folded, n=2, cutoff=0.85)]
     near += [by_city[each] for each in get_close_matches(wanted, by_city, n=2, cutoff=0.8)]
     close = list(dict.fromkeys(near))[:3]

@@ -112,7 +112,7 @@ def test_what_can_be_said(given: dict[str, Any], found: dict[str, Any]) -> None:
         ({"spoiler": "yes"}, "spoiler", "there are none"),
         ({"thumbnail": "a.jpg"}, "thumbnail", "there are none"),
         ({"files": "a.pdf", "thumbnail": "b.pdf"}, "thumbnail", "not a picture"),
-        ({"zone": "Europe/Madrid"}, "zone", "no time: add one"),
+        ({"zone": "Europe/Madrid"}, "zone", "no time: add at"),
         ({"at": "2026-12-24 18:00", "zone": "Europe/Madird"}, "zone", "Did you mean Europe/Madrid"),
     ],
 )

@@ -66,7 +66,7 @@ def test_a_file_under_the_name_of_another_kind_is_refused(tmp_path: Path, suffix
     for kind, content in OTHER.items():
         told = refused(path, content)
         assert f"is named {suffix}, but is {kind}" in told
-        assert "--as-document" in told
+        assert "as_document" in told
     for other, content in REAL.items():
         if other not in {suffix, ".aac"} and not any({suffix, other} <= each for each in SAME):
             assert f"is named {suffix}, but is " in refused(path, content)
@@ -100,7 +100,7 @@ def test_a_photo_has_the_sides_that_telegram_takes(
     if told:
         found = refused(path, content)
         assert told in found
-        assert "--as-document" in found
+        assert "as_document" in found
     else:
         assert look(path, content) is Media.PHOTO
 
