@@ -133,9 +133,10 @@ _REASONS: Mapping[Verdict, Mapping[str, str]] = {
         "CHAT_PACE": "one message a second goes to a chat, and twenty a minute to a group",
     },
     Verdict.AGAIN: {
-        "NOT_CONNECTED": "no connection to Telegram",  # our own, like the next two
+        "NOT_CONNECTED": "no connection to Telegram",  # our own, like the next three
         "NO_ANSWER": "Telegram has not answered",
         "IN_DOUBT": "perhaps sent: the run ended before Telegram answered; resuming finds out",
+        "ANSWER_WRONG": "Telegram's answer does not tell whether the message was sent",
         "RANDOM_ID_DUPLICATE": "Telegram is still working on the first try",
         "RPC_CALL_FAIL": "Telegram has internal trouble",
         "RPC_MCGET_FAIL": "Telegram has internal trouble",
@@ -285,6 +286,7 @@ NOT_CONNECTED = Deferred(
     reached=False,
     perhaps_sent=True,
 )
+WRONG_ANSWER = Deferred("ANSWER_WRONG", _TABLE["ANSWER_WRONG"][1], perhaps_sent=True)
 NO_ANSWER = Deferred("NO_ANSWER", _TABLE["NO_ANSWER"][1], reached=False, perhaps_sent=True)
 
 

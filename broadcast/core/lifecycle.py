@@ -394,4 +394,10 @@ IN_DOUBT = "IN_DOUBT"
 
 def is_in_doubt(record: Record) -> bool:
     """Whether nobody knows if it was sent."""
-    return isinstance(record.outcome, Deferred) and record.outcome.error == IN_DOUBT
+    match record.outcome:
+        case Deferred(error):
+            return error == IN_DOUBT
+        case Failed(perhaps_sent=perhaps_sent):
+            return perhaps_sent
+        case _:
+            return False

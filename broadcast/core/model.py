@@ -250,10 +250,14 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It cannot be sent to this recipient: Telegram's error, and the reason in words."""
+    """It cannot be sent to this recipient: Telegram's error, and the reason in words.
+
+    `perhaps_sent` tells that an earlier try may have arrived all the same.
+    """
 
     error: str
     reason: str
+    perhaps_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +293,8 @@ class Delivery:
     `message_id` is the message that an edit or a recall changes; None when it is not known. `part`
     counts from 0 within a message that was split: each part is a delivery of its own. `others` are
     the ids of the rest of an album that an edit or a recall changes. With `is_scheduled` these ids
-    are not of messages, but of Telegram's schedule.
+    are not of messages, but of Telegram's schedule. `perhaps_sent` tells that an earlier try may
+    have arrived.
     """
 
     broadcast: str
@@ -302,6 +307,7 @@ class Delivery:
     part: int = 0
     others: tuple[int, ...] = ()
     is_scheduled: bool = False
+    perhaps_sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

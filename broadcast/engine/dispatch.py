@@ -40,11 +40,14 @@ MAX_WAIT = 15 * 60.0  # seconds; a longer wait keeps no process: the run halts, 
 JITTER = 0.2  # seconds at most, on top of every wait that Telegram names
 
 
-def backoff(attempts: int) -> float:
-    """Seconds before trying again where Telegram names no time: 1, 2, 4, ... without an end.
+LONGEST_AGAIN = 100.0
+"""Seconds: what would wait for longer, while others have been answered for as long, is given up:
+after eight tries in two minutes. Ours: nothing is published of how long a trouble with one chat
+lasts."""
 
-    Without an end, so that a trouble that stays grows past MAX_WAIT and ends the run by itself.
-    """
+
+def backoff(attempts: int) -> float:
+    """Seconds before trying again where Telegram names no time: 1, 2, 4, ..."""
     return 2.0 ** min(attempts, 20)
 
 
@@ -179,7 +182,10 @@ class Engine:
             outcome = NO_ANSWER if answer.cancelled() else answer.result()
             for gate in reversed(self._gates):
                 outcome = gate.after(delivery, outcome)
-            self._settle(delivery, self._heed(delivery, outcome, asked_at))
+            outcome = self._heed(delivery, outcome, asked_at)
+            if delivery.perhaps_sent and isinstance(outcome, Failed):
+                outcome = replace(outcome, perhaps_sent=True)  # of the first try nothing is known
+            self._settle(delivery, outcome)
         except BaseException as bug:  # noqa: BLE001 - `run` raises it
             self._bug = self._bug or bug
             self.stop()
@@ -279,8 +285,15 @@ class Engine:
             self._sit_out(outcome.reason, hold)
         if not outcome.reached:
             return replace(outcome, retry_after=0.0)  # the hold is for everybody
-        self._last_wait = outcome.reason
-        return replace(outcome, retry_after=backoff(delivery.attempts), counts=True)
+        self._last_wait, wait = outcome.reason, backoff(delivery.attempts)
+        if hold is not None:  # that it was tried in vain says nothing about this one
+            return replace(outcome, retry_after=min(wait, hold))
+        goes_for_others = self._outage.heard_for(asked_at) >= LONGEST_AGAIN
+        if wait <= (LONGEST_AGAIN if goes_for_others else self._max_wait):
+            return replace(outcome, retry_after=wait, counts=True)
+        given_up = _given_up(outcome)
+        self._count(given_up)
+        return given_up
 
     def _sit_out(self, reason: str, seconds: float) -> None:
         """Hold everybody before the next try; without any `seconds` left the run halts."""
@@ -307,3 +320,14 @@ class Engine:
     def _slice(self) -> int:
         rate = math.inf if self._pacer.rate is None else self._pacer.rate
         return max(math.ceil(min(rate * WINDOW, SLICE_LIMIT)), 1)
+
+
+def _given_up(outcome: Deferred) -> Outcome:
+    """What becomes of a delivery that Telegram answers with trouble again and again.
+
+    A random_id that stays in use was used by a try of ours, and whatever was refused would have
+    freed it: so that message was accepted. https://core.telegram.org/api/updates
+    """
+    if outcome.error == "RANDOM_ID_DUPLICATE":
+        return Sent()
+    return Failed(outcome.error, outcome.reason, perhaps_sent=outcome.perhaps_sent)

@@ -26,6 +26,7 @@ class Outage:
 
     def __init__(self, patience: float, crowd: int) -> None:
         self._patience, self._crowd = patience, crowd
+        self._first_heard_at = math.inf
         self._troubles = 0  # answers in a row that were none, or that named no time
         self._heard_at = -math.inf
         self.since: float | None = None
@@ -36,7 +37,12 @@ class Outage:
     def heard(self, now: float) -> None:
         """Telegram has answered: an outage is over."""
         self._troubles, self._heard_at = 0, now
+        self._first_heard_at = min(self._first_heard_at, now)
         self.since, self.answers_until = None, math.inf
+
+    def heard_for(self, now: float) -> float:
+        """Seconds since Telegram has first answered anything else than trouble; -inf: never."""
+        return now - self._first_heard_at
 
     def troubled(self, now: float, asked_at: float, *, reached: bool) -> float | None:
         """Count a lost answer to a request of `asked_at`, or one that names an internal trouble.

@@ -31,7 +31,7 @@ from telethon.tl import TLRequest, functions, types
 from telethon.tl.core import GzipPacked, MessageContainer, TLMessage
 
 from broadcast.core.classify import NO_ANSWER, NOT_CONNECTED
-from broadcast.core.model import Outcome, Sent
+from broadcast.core.model import Outcome
 from broadcast.mtproto.containers import (
     BAD_MSG_NOTIFICATION,
     BAD_SERVER_SALT,
@@ -53,7 +53,7 @@ from broadcast.mtproto.encryption import (
 )
 from broadcast.mtproto.received import IgnoredError, ServerMessages
 from broadcast.telegram.error_translation import UNREADABLE, outcome_of
-from broadcast.telegram.message_requests import message_id_in
+from broadcast.telegram.message_requests import outcome_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -359,7 +359,7 @@ class FastSender(MTProtoSender):
             return False
         del self._pending_state[request_id]
         self._pending_ack.add(message.msg_id)
-        self._settle(posted, Sent(message_id_in(body, posted.random_id, _ANSWER_AT)))
+        self._settle(posted, outcome_in(body, posted.random_id, _ANSWER_AT))
         return True
 
     async def _handle_rpc_result(self, message: Any) -> None:
@@ -374,7 +374,7 @@ class FastSender(MTProtoSender):
         if result.error:
             posted.future.set_exception(rpc_message_to_error(result.error, posted.request))
         else:
-            self._settle(posted, Sent(message_id_in(result.body, posted.random_id)))
+            self._settle(posted, outcome_in(result.body, posted.random_id))
 
 
 class FastClient(TelegramClient):

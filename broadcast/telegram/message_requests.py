@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from telethon.extensions import BinaryReader
 from telethon.tl import functions, types
 
-from broadcast.core.model import LinkPreview
+from broadcast.core.classify import WRONG_ANSWER
+from broadcast.core.model import LinkPreview, Sent
 from broadcast.message.text import parts
 from broadcast.telegram.error_translation import UNREADABLE
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from broadcast.core.model import Button, Message
+    from broadcast.core.model import Button, Message, Outcome
     from broadcast.telegram.uploads import Stored
 
 # An UpdateShortSentMessage begins with its constructor, its flags and the id of the message.
@@ -142,6 +143,20 @@ def _link(text: str, url: str) -> Any:
     return types.KeyboardInlineButton(text, types.InlineButtonTypeUrl(url))
 
 
+CHANGES = (
+    types.Updates,
+    types.UpdatesCombined,
+    types.UpdateShort,
+    types.UpdateShortMessage,
+    types.UpdateShortChatMessage,
+    types.UpdateShortSentMessage,
+    types.UpdatesTooLong,
+    types.messages.AffectedMessages,
+)
+"""How a message that was sent, edited, pinned or deleted is answered, if it was:
+https://core.telegram.org/type/Updates and https://core.telegram.org/type/messages.AffectedMessages"""
+
+
 def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
     """The ids of the messages that `numbers`, their random_ids, made; empty when none is told.
 
@@ -158,19 +173,20 @@ def message_ids_of(answer: Any, numbers: Sequence[int]) -> list[int]:
     return [told[number] for number in numbers if number in told]
 
 
-def message_id_in(answer: bytes, random_id: int, start: int = 0) -> int | None:
-    """The id of the message that `random_id` made, in a serialised answer; None: it is not told.
+def outcome_in(answer: bytes, random_id: int, start: int = 0) -> Outcome:
+    """What a serialised answer says of the message that `random_id` made.
 
-    An answer that Telethon cannot read is no error, so the message was accepted. Of a short answer
-    only the id is of interest, and it is at a fixed place.
+    Of a short answer only the id is of interest, and it is at a fixed place.
     """
     try:
         if answer.startswith(_SHORT_ANSWER, start):
-            return _ID.unpack_from(answer, start)[0]
+            return Sent(_ID.unpack_from(answer, start)[0])
         whole = BinaryReader(answer[start:]).tgread_object()
     except UNREADABLE:
-        return None
-    return next(iter(message_ids_of(whole, [random_id])), None)
+        return WRONG_ANSWER
+    if not isinstance(whole, CHANGES):
+        return WRONG_ANSWER
+    return Sent(next(iter(message_ids_of(whole, [random_id])), None))
 
 
 def is_of_schedule(answer: Any) -> bool:

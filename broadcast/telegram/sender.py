@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from telethon import errors
 from telethon.tl import functions, types
 
-from broadcast.core.classify import NOT_CONNECTED, finding, reason_of
+from broadcast.core.classify import NOT_CONNECTED, WRONG_ANSWER, finding, reason_of
 from broadcast.core.clock import Clock, SystemClock
 from broadcast.core.errors import BroadcastError, HaltedError, LoginRequiredError, MessageError
 from broadcast.core.ids import random_id
@@ -29,6 +29,7 @@ from broadcast.telegram.error_translation import (
     telegram_error,
 )
 from broadcast.telegram.message_requests import (
+    CHANGES,
     RequestContext,
     edit_of,
     is_of_schedule,
@@ -183,13 +184,23 @@ class TelethonTransport:
         schedule, and a repeat close to its time finds what was scheduled long before.
         """
         peer = address.input_peer()
-        try:
-            answer = await self._client.call(
-                request_of(delivery.message, delivery.part, context, peer, numbers)
-            )
-        except UnreadableAnswerError:  # no error, so it was accepted
-            return [], context.at is not None
+        request = request_of(delivery.message, delivery.part, context, peer, numbers)
+        answer = await self._answer(request)
         return message_ids_of(answer, numbers), is_of_schedule(answer)
+
+    async def _answer(self, request: Any) -> Any:
+        """The answer to a request that changes something.
+
+        Raises RefusedError when it is none, such as a boolean: whether anything changed is not
+        known then, and asking the same again does no harm.
+        """
+        try:
+            answer = await self._client.call(request)
+        except UnreadableAnswerError:
+            raise RefusedError(WRONG_ANSWER) from None
+        if not isinstance(answer, CHANGES):
+            raise RefusedError(WRONG_ANSWER)
+        return answer
 
     async def _pin(self, message: Message, address: Address, ids: Sequence[int]) -> str:
         """Pin what was sent, where that is usual; what to say when it could not be."""
@@ -199,7 +210,8 @@ class TelethonTransport:
             address.input_peer(), ids[0], silent=message.silent or None
         )
         try:
-            await self._changed(request)
+            with suppress(RefusedError):  # it is sent, pinned or not
+                await self._answer(request)
         except errors.RPCError as error:
             return f"not pinned: {telegram_error(error).name}"
         return ""
@@ -214,22 +226,18 @@ class TelethonTransport:
         if delivery.action is Action.EDIT:
             # Telegram refuses an edit that changes nothing, and so a repeat: the text is there.
             with suppress(errors.MessageNotModifiedError):
-                await self._changed(edit_of(delivery.message, peer, message_id))
+                await self._answer(edit_of(delivery.message, peer, message_id))
             return Sent(message_id)
         ids = [message_id, *delivery.others]
         if delivery.is_scheduled:  # ids of the schedule, which are no messages' ids
             if self._prepared.moment(delivery) <= self._clock.utc():
                 return finding("SCHEDULE_PAST")
-            await self._changed(functions.messages.DeleteScheduledMessagesRequest(peer, ids))
+            await self._answer(functions.messages.DeleteScheduledMessagesRequest(peer, ids))
         elif address.kind == "channel":
-            await self._changed(functions.channels.DeleteMessagesRequest(peer, ids))
+            await self._answer(functions.channels.DeleteMessagesRequest(peer, ids))
         else:  # for everybody; what is gone already is no error, so a repeat is none
-            await self._changed(functions.messages.DeleteMessagesRequest(ids, revoke=True))
+            await self._answer(functions.messages.DeleteMessagesRequest(ids, revoke=True))
         return Sent(message_id)
-
-    async def _changed(self, request: Any) -> None:
-        with suppress(UnreadableAnswerError):  # no error, so it was accepted
-            await self._client.call(request)
 
     async def update_state(self) -> str | None:
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
+from broadcast.core.classify import NO_ANSWER, WRONG_ANSWER
 from broadcast.core.model import (
     Contact,
     Deferred,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-LOST = Deferred("LOST", "connection lost", reached=False)
+LOST = Deferred("LOST", "connection lost", reached=False, perhaps_sent=True)
 FLOOD = Deferred("FLOOD_WAIT", "Telegram asks to wait", 31.0, Scope.ACCOUNT)
 
 
@@ -84,6 +85,11 @@ class Kept:
             return [record async for record in self._ledger.records(self._broadcast)]
 
         return at_once(read())
+
+    @property
+    def outcomes(self) -> dict[int, Outcome | None]:
+        """What became of each, by position."""
+        return {record.delivery.position: record.outcome for record in self.records()}
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -343,13 +349,45 @@ def test_a_wait_too_long_halts_and_says_until_when() -> None:
     assert ledger.counts().pending == 5
 
 
-def test_trouble_that_stays_ends_as_pending_not_as_failed() -> None:
-    ledger = ledger_of(2)
-    busy = Deferred("RPC_CALL_FAIL", "Telegram has internal trouble")
-    engine = engine_of(ledger, FakeTransport({"@friend0": [busy] * 1000}))
+BUSY = Deferred("RPC_CALL_FAIL", "Telegram has internal trouble", perhaps_sent=True)
+
+
+def test_trouble_with_one_that_stays_ends_and_is_in_doubt() -> None:
+    ledger, transport = ledger_of(2), FakeTransport({"@friend0": [BUSY] * 1000})
+    engine = engine_of(ledger, transport)
     virtual.run(engine.run())
-    assert engine.halted is not None
-    assert (ledger.counts().sent, ledger.counts().pending) == (1, 1)
+    assert engine.halted is None
+    assert (ledger.counts().sent, ledger.counts().failed) == (1, 1)
+    assert ledger.outcomes[0] == Failed(BUSY.error, BUSY.reason, perhaps_sent=True)
+    assert transport.attempts.count("@friend0") == 8
+
+
+def test_a_random_id_that_stays_in_use_is_a_message_that_was_accepted() -> None:
+    again = Deferred("RANDOM_ID_DUPLICATE", "still working on it", perhaps_sent=True)
+    ledger = ledger_of(2)
+    engine = engine_of(ledger, FakeTransport({"@friend0": [LOST, *[again] * 1000]}))
+    virtual.run(engine.run())
+    assert engine.halted is None
+    assert ledger.counts().sent == 2
+    assert ledger.outcomes[0] == Sent(None)
+
+
+def test_trouble_of_telegram_itself_fails_nobody() -> None:
+    """Nobody else was answered meanwhile, so it is not about any of them."""
+    ledger = ledger_of(3)
+    engine = engine_of(ledger, FakeTransport({f"@friend{n}": [BUSY] * 8 for n in range(3)}))
+    virtual.run(engine.run())
+    assert engine.halted is None
+    assert ledger.counts().sent == 3
+
+
+@pytest.mark.parametrize("first", [LOST, BUSY, WRONG_ANSWER, NO_ANSWER])
+def test_a_refusal_after_a_doubt_is_still_in_doubt(first: Deferred) -> None:
+    blocked = Failed("USER_IS_BLOCKED", "blocked")
+    ledger = ledger_of(2)
+    transport = FakeTransport({"@friend0": [first, blocked], "@friend1": blocked})
+    virtual.run(engine_of(ledger, transport).run())
+    assert ledger.outcomes == {0: replace(blocked, perhaps_sent=True), 1: blocked}
 
 
 def test_an_outage_is_waited_for_with_growing_pauses() -> None:

@@ -1114,7 +1114,9 @@ def test_a_bare_id_and_its_outcome_cost_less_than_60_bytes(
     size = 20_000
     contacts = (Contact(parse_peer(str(first + 7 * number))) for number in range(size))
     with opened(tmp_path / "ledger.db") as ledger:
-        empty = path_of(ledger).stat().st_size
+        path = path_of(ledger)
+    empty = path.stat().st_size  # closed, so that the tables themselves are in it
+    with opened(tmp_path / "ledger.db") as ledger:
         broadcast = asyncio.run(ledger.create(new_id(), HELLO, contacts))
 
         async def work() -> None:

@@ -24,7 +24,7 @@ from telethon.network.requeststate import RequestState
 from telethon.tl import functions, types
 from telethon.tl.core import GzipPacked, MessageContainer, TLMessage
 
-from broadcast.core.classify import NO_ANSWER, NOT_CONNECTED, finding
+from broadcast.core.classify import NO_ANSWER, NOT_CONNECTED, WRONG_ANSWER, finding
 from broadcast.core.model import Delivery, Format, Outcome, Sent
 from broadcast.core.model import Message as TextMessage
 from broadcast.message.text import parse
@@ -169,6 +169,22 @@ def test_any_other_answer_is_read_as_telethon_reads_it(compressed: bool) -> None
         (types.UpdatesTooLong(), Sent(None)),
     ):
         assert read(updates, compressed=compressed) == expected
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+@pytest.mark.parametrize(
+    "body",
+    [
+        struct.pack("<I", 0xBC799737),  # boolFalse
+        struct.pack("<Ii", 0x1CB5C415, 0),  # an empty vector
+        struct.pack("<I", 0xDEADBEEF) + bytes(8),
+        bytes(types.UpdateShortSentMessage(77, 5, 1, None))[:6],
+        bytes(types.Pong(1, 2)),
+    ],
+    ids=["false", "vector", "unknown", "cut", "other"],
+)
+def test_an_answer_that_tells_nothing_leaves_it_in_doubt(body: bytes, compressed: bool) -> None:
+    assert read(body, compressed=compressed) == WRONG_ANSWER
 
 
 @pytest.mark.parametrize("short", [True, False])
@@ -321,7 +337,7 @@ def test_what_comes_in_a_container_reaches_whom_it_is_for(others: list[TLMessage
             )
         )
         assert outcomes[0].result() == Sent(77)
-        assert outcomes[2].result() == Sent(None)  # no error, so accepted
+        assert outcomes[2].result() == WRONG_ANSWER  # it tells nothing
         assert not outcomes[3].done()
         names = [type(other.obj).__name__ for other in others]
         assert names == ["RpcResult", "RpcResult", "Pong"]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from telethon.tl import functions, types
 
+from broadcast.core.classify import WRONG_ANSWER
 from broadcast.core.model import Account, Action, Delivery, Failed, Halted, Message, Outcome, Sent
 from broadcast.engine.ports import Connection, Terms
 from broadcast.message.files import look_from
@@ -115,12 +116,12 @@ async def test_a_message_whose_pin_is_answered_unreadably_is_sent(
 
 
 @pytest.mark.parametrize("action", [Action.EDIT, Action.RECALL])
-async def test_a_change_that_is_answered_unreadably_is_made(
+async def test_a_change_that_is_answered_unreadably_is_asked_for_again(
     make: Callable[[Account], Made], action: Action
 ) -> None:
     transport, _ = make(PERSON)
     delivery = Delivery("b", 0, contact("@ana"), Message("Hi"), action=action, message_id=5)
-    assert await transport.send(delivery) == Sent(5)
+    assert await transport.send(delivery) == WRONG_ANSWER
 
 
 async def test_an_upload_that_is_answered_unreadably_halts_and_nothing_is_sent(

@@ -70,9 +70,9 @@ class Statements:
         """All rows."""
         return self.run(name, **values).fetchall()
 
-    def many(self, name: str, rows: Iterable[tuple[object, ...]]) -> None:
-        """Execute one statement for each of `rows`."""
-        self._connection.executemany(_SQL[name], rows)
+    def many(self, name: str, rows: Iterable[tuple[object, ...]]) -> int:
+        """Execute one statement for each of `rows`; how many rows of the table it changed."""
+        return self._connection.executemany(_SQL[name], rows).rowcount
 
 
 class Database:

@@ -104,7 +104,8 @@ class Lookup:
         target = broadcast.number if broadcast.target is None else broadcast.target
         rows = sql.rows("changes_of", target=target)
         changes = tuple(self._broadcast(sql, each, silent) for each in rows)
-        return Standing(broadcast, changes, self._count_doubts(sql, broadcast))
+        refused: Any = sql.one("failed_in_doubt", **keys(broadcast.number))
+        return Standing(broadcast, changes, self._count_doubts(sql, broadcast) + refused[0])
 
     @staticmethod
     def _count_doubts(sql: Statements, broadcast: Broadcast) -> int:

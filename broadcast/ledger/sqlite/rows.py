@@ -156,9 +156,13 @@ def delivery_of(  # noqa: PLR0917 - a row of the statements, as it comes
     others: str | None,
     is_scheduled: int | None = 0,
     *,
-    attempts: int = 0,
+    before: tuple[int, bool] | None = None,
 ) -> Delivery:
-    """A delivery of `broadcast`, as a transport takes it, from a row of the statements."""
+    """A delivery of `broadcast`, as a transport takes it, from a row of the statements.
+
+    `before`: how often it was tried, and whether it was perhaps sent.
+    """
+    attempts, perhaps_sent = before or (0, False)
     return Delivery(
         broadcast.id,
         key - broadcast.number * POSITIONS,
@@ -170,6 +174,7 @@ def delivery_of(  # noqa: PLR0917 - a row of the statements, as it comes
         part or 0,
         _others_of(others),
         bool(is_scheduled),
+        perhaps_sent,
     )
 
 
@@ -195,7 +200,7 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
         row["part"],
         row["message_id"],
         row["others"],
-        attempts=row["attempts"] or 0,
+        before=(row["attempts"] or 0, bool(row["doubt"])),
     )
     if row["sent"] is not None:
         at = broadcast.created_at + timedelta(milliseconds=row["at"])
@@ -207,7 +212,8 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
                 scheduled_until=None if row["until"] is None else moment(row["until"]),
             )
             return Record(delivery, Status.SENT, sent, at)
-        failed = Failed(row["error"], row["note"] or reason_of(row["error"]))
+        reason = row["note"] or reason_of(row["error"])
+        failed = Failed(row["error"], reason, bool(row["perhaps_sent"]))
         return Record(delivery, Status.FAILED, failed, at)
     return record_of_unsettled(
         broadcast,

@@ -79,14 +79,14 @@ class SqliteRun:
         span = self._span(sql)
         again = sql.rows("due", **span, now=milliseconds(now), limit=limit)
         again += sql.rows("given_back", **span, limit=limit - len(again))
-        attempts: dict[int, int] = {row["key"]: row["attempts"] for row in again}
-        if attempts:
-            sql.many("claim_waiting", ((key,) for key in attempts))
-        self._waiting.update(attempts)
-        rows = [row for key in attempts for row in self._row(sql, key)]
+        before = {row["key"]: (row["attempts"], bool(row["doubt"])) for row in again}
+        if before:
+            sql.many("claim_waiting", ((key,) for key in before))
+        self._waiting.update(before)
+        rows = [row for key in before for row in self._row(sql, key)]
         if len(rows) < limit:
             rows += self._claim_slice(sql, limit - len(rows), span["high"] + 1)
-        return [delivery_of(self.broadcast, *row, attempts=attempts.get(row[0], 0)) for row in rows]
+        return [delivery_of(self.broadcast, *row, before=before.get(row[0])) for row in rows]
 
     def _is_early(self, now: datetime) -> bool:
         """Whether nobody's time has come."""
@@ -166,6 +166,8 @@ class SqliteRun:
         sql.many("insert_outcome", final)
         if new.scheduled:
             sql.many("insert_scheduled", new.scheduled)
+        if new.doubtful:
+            sql.many("insert_doubtful", new.doubtful)
         if self._waiting:
             sql.many("delete_waiting", ((row[0],) for row in final if row[0] in self._waiting))
         if new.again:
@@ -310,6 +312,7 @@ class _Settled:
         self.final: list[tuple[int, int, int | None, int, str | None, str | None, str | None]] = []
         self.again: list[tuple[int, int, int, str | None, int]] = []
         self.scheduled: list[tuple[int, int]] = []
+        self.doubtful: list[tuple[int]] = []
         self.held_until = 0  # as Telegram has named it
         self.paid = 0
         self._low, self._at = keys(broadcast.number)["low"], at
@@ -327,6 +330,8 @@ class _Settled:
             case Failed(error):
                 why = own_reason(outcome)
                 self.final.append((key, 0, None, self._since, error, None, why))
+                if outcome.perhaps_sent:
+                    self.doubtful.append((key,))
             case Deferred(error):
                 due = self._at + round(1000 * (outcome.retry_after or 0.0))
                 if outcome.reached and outcome.scope is Scope.ACCOUNT:

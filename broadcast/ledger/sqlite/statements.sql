@@ -93,24 +93,30 @@ SELECT (SELECT count(*) FROM waiting INDEXED BY waiting_in_doubt
           AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key - :shift)
           AND NOT EXISTS (SELECT 1 FROM waiting w WHERE w.key = r.key - :shift));
 
+-- name: failed_in_doubt
+-- How many were refused after a try that was perhaps sent.
+SELECT count(*) FROM doubtful WHERE key BETWEEN :low AND :high;
+
 -- name: span_in_doubt
--- The first and the last of them, and of those that a living process sends just now.
+-- The first and the last of both, and of those that a living process sends just now.
 SELECT min(first) AS low, max(last) AS high FROM (
     SELECT first, last FROM slice WHERE first BETWEEN :low AND :high
     UNION ALL
     SELECT key, key FROM waiting INDEXED BY waiting_in_doubt
     WHERE key BETWEEN :low AND :high AND (claimed = 1 OR doubt = 1)
+    UNION ALL
+    SELECT key, key FROM doubtful WHERE key BETWEEN :low AND :high
 );
 
 -- name: due
 -- Deferred or scheduled ones whose time has come, the longest overdue first.
-SELECT key, attempts FROM waiting
+SELECT key, attempts, doubt FROM waiting
 WHERE due > 0 AND due <= :now AND key BETWEEN :low AND :high AND claimed = 0
 ORDER BY due, key LIMIT :limit;
 
 -- name: given_back
 -- Those that need not wait: released, in doubt, to be retried, or the next part of a message.
-SELECT key, attempts FROM waiting INDEXED BY waiting_ready
+SELECT key, attempts, doubt FROM waiting INDEXED BY waiting_ready
 WHERE key BETWEEN :low AND :high AND claimed = 0 AND due = 0 ORDER BY key LIMIT :limit;
 
 -- name: claim_waiting
@@ -158,7 +164,8 @@ ORDER BY key;
 -- name: release_next_part
 -- A part has arrived, so the one after it may go. Only this puts a later part into `waiting` first.
 INSERT OR IGNORE INTO waiting (key, due, attempts)
-SELECT key, 0, 0 FROM recipient WHERE key = ? + 1 AND part IS NOT NULL;
+SELECT key, 0, 0 FROM recipient r WHERE key = ? + 1 AND part IS NOT NULL
+AND NOT EXISTS (SELECT 1 FROM outcome o WHERE o.key = r.key);
 
 -- name: messages
 -- The sent messages of a broadcast, for an edit or a recall: at most `limit` of them.
@@ -170,6 +177,12 @@ WHERE o.key BETWEEN :low AND :high AND o.sent = 1 ORDER BY o.key LIMIT :limit;
 
 -- name: insert_outcome
 INSERT INTO outcome (key, sent, message_id, at, error, others, note) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- name: insert_doubtful
+INSERT INTO doubtful (key) VALUES (?);
+
+-- name: delete_doubtful
+DELETE FROM doubtful WHERE key = ?;
 
 -- name: insert_scheduled
 INSERT INTO scheduled (key, until) VALUES (?, ?);
@@ -268,7 +281,8 @@ SELECT wanted, epoch FROM broadcast WHERE number = :number;
 UPDATE broadcast SET state = :state, wanted = NULL WHERE number = :number;
 
 -- name: failed
-SELECT key, error FROM outcome WHERE key BETWEEN :low AND :high AND sent = 0 ORDER BY key;
+SELECT key, error, EXISTS (SELECT 1 FROM doubtful d WHERE d.key = o.key) AS doubt
+FROM outcome o WHERE key BETWEEN :low AND :high AND sent = 0 ORDER BY key;
 
 -- name: delete_outcome
 DELETE FROM outcome WHERE key = ?;
@@ -288,7 +302,8 @@ WHERE o.key BETWEEN :low AND :high AND o.sent = 1 AND o.message_id IS NULL;
 -- name: count_found
 -- Some of those in doubt were sent after all.
 UPDATE broadcast
-SET sent = sent + :sent, state = CASE WHEN sent + :sent + failed >= total THEN 'done' ELSE state END
+SET sent = sent + :sent, failed = failed - :refused,
+    state = CASE WHEN sent + :sent + failed - :refused >= total THEN 'done' ELSE state END
 WHERE number = :number;
 
 -- name: set_message_id
@@ -298,6 +313,7 @@ UPDATE outcome SET message_id = ?, others = ? WHERE key = ? AND sent = 1 AND mes
 -- `ended` leaves out all but the sent, the failed, or those that are neither.
 SELECT r.key, r.peer, r.contact, r.part, o.sent, o.message_id, o.others, o.note, o.at, o.error, t.until,
        w.attempts, w.error AS trouble, w.doubt, w.claimed,
+       EXISTS (SELECT 1 FROM doubtful d WHERE d.key = o.key) AS perhaps_sent,
        r.part IS NULL
        AND EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
 FROM recipient r LEFT JOIN outcome o ON o.key = r.key LEFT JOIN waiting w ON w.key = r.key
@@ -311,6 +327,7 @@ ORDER BY r.key;
 -- The same for an edit or a recall, whose recipients are those of its target.
 SELECT r.key - :shift AS key, r.peer, r.contact, r.part, o.sent, m.message_id, m.others, o.note,
        o.at, o.error, NULL AS until, w.attempts, w.error AS trouble, w.doubt, w.claimed,
+       EXISTS (SELECT 1 FROM doubtful d WHERE d.key = o.key) AS perhaps_sent,
        EXISTS (SELECT 1 FROM slice s
                WHERE s.first <= r.key - :shift AND s.last >= r.key - :shift) AS sliced
 FROM outcome m JOIN recipient r ON r.key = m.key

@@ -283,7 +283,12 @@ class SqliteStore(Lookup):
             sql.many("delete_outcome", ((low + position,) for position in (*first, *later)))
             # Who had their time once is not late now: a person wants it sent.
             attempts = 0 if standing.broadcast.schedule is None else 1
-            sql.many("put_waiting", ((low + each, 0, attempts, None, 0) for each in first))
+            doubts = {row["key"] for row in rows if row["doubt"]}
+            sql.many(
+                "put_waiting",
+                ((low + each, 0, attempts, None, int(low + each in doubts)) for each in first),
+            )
+            sql.many("delete_doubtful", ((low + each,) for each in first))
             count = len(first) + len(later)
             if count:
                 sql.run("fence", number=broadcast.number)
@@ -318,7 +323,7 @@ class SqliteStore(Lookup):
         if span["low"] is None:
             return []
         within = range(span["low"], span["high"] + 1)
-        unsettled = self._records(broadcast, within, Status.PENDING, Status.SENDING)
+        unsettled = self._records(broadcast, within, Status.PENDING, Status.SENDING, Status.FAILED)
         return [record.delivery async for record in unsettled if is_in_doubt(record)]
 
     async def learn_sent(self, broadcast: Broadcast, found: Mapping[int, Sequence[int]]) -> None:
@@ -333,11 +338,13 @@ class SqliteStore(Lookup):
             require_idle(self._reloaded(sql, broadcast.number))
             sql.run("fence", number=broadcast.number)
             self._requeue_in_doubt(sql, broadcast)
+            refused = max(sql.many("delete_outcome", ((row[0],) for row in rows)), 0)
+            sql.many("delete_doubtful", ((row[0],) for row in rows))
             sql.many("insert_outcome", rows)
             sql.many("delete_waiting", ((row[0],) for row in rows))
             if broadcast.later_parts:
                 sql.many("release_next_part", ((row[0],) for row in rows))
-            sql.run("count_found", number=broadcast.number, sent=len(rows))
+            sql.run("count_found", number=broadcast.number, sent=len(rows), refused=refused)
 
         await self._database.write(work)
 
