@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from broadcast.core.model import Broadcast, Record, Sent, State, Status
+from broadcast.core.model import Broadcast, Failed, Record, Sent, State, Status
 from broadcast.engine.gates import stars
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def delivery_row(record: Record) -> dict[str, object]:
         "reason": None if outcome is None or isinstance(outcome, Sent) else outcome.reason,
         "at": None if at is None else at.isoformat(timespec="milliseconds"),
         **({"note": note} if isinstance(outcome, Sent) and (note := _note_of(outcome)) else {}),
+        **({"perhaps_sent": True} if isinstance(outcome, Failed) and outcome.perhaps_sent else {}),
         **({"part": delivery.part + 1} if delivery.part else {}),
     }
 

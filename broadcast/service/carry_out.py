@@ -95,6 +95,8 @@ async def carry_out(work: Work) -> Report:
         halted = engine.halted if (await ledger.reload(work.broadcast)).counts.pending else None
         if halted is not None:
             run.stopped_by(halted)
+    if engine.halted is None and work.recovery is not None:
+        await learn_what_arrived(await ledger.reload(work.broadcast), ledger, work.recovery)
     after = await ledger.reload(work.broadcast)
     return Report(
         after,
@@ -161,7 +163,14 @@ async def _learn_ids(work: Work) -> None:
 
 
 async def learn_what_arrived(broadcast: Broadcast, ledger: Ledger, recovery: Recovery) -> None:
-    """Learn which of the messages that a dead process left in doubt have arrived."""
+    """Learn which of the messages that are in doubt have arrived.
+
+    A dead process has left them, or an answer was lost before one that refused the message.
+    """
+    if broadcast.action is not Action.SEND:
+        return
     since, unknown = await ledger.update_state(broadcast), await ledger.in_doubt(broadcast)
     if since is not None and unknown:
-        await ledger.learn_sent(broadcast, await recovery.find_ids(since, unknown))
+        found = await recovery.find_ids(since, unknown)
+        if found:
+            await ledger.learn_sent(broadcast, found)

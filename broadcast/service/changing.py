@@ -81,4 +81,4 @@ class Changing(Sending):
             )
             report = await self._run(broadcast, connection, plan.options, reporter)
         target = await self.ledger.reload(plan.target)
-        return Changed(report, target, target.counts.pending)
+        return Changed(report, target, (await self.ledger.standing(target)).in_doubt)

@@ -166,6 +166,8 @@ def _cells(record: Record) -> Iterable[tuple[str, str]]:
         told = "; ".join([told, str(row["note"])] if "note" in row else [told])
     elif row["reason"]:
         told = f"{row['reason']} ({row['error']})"
+        if "perhaps_sent" in row:
+            told += "; an earlier try was perhaps sent"
     else:
         told = "" if status is Status.SKIPPED else "not sent yet"
     return (

@@ -320,6 +320,53 @@ async def test_failures_are_retried_with_their_later_parts(ledger: Ledger) -> No
     assert (await ledger.reload(broadcast)).counts == Counts(sent=6)
 
 
+DOUBTFUL = replace(BLOCKED, perhaps_sent=True)
+
+
+async def test_a_refusal_after_a_doubt_is_known_as_such(ledger: Ledger) -> None:
+    broadcast, other = await create(ledger), await create(ledger)
+    for each in (other, broadcast):
+        await run(ledger, each, _0=BLOCKED, _1=DOUBTFUL)
+    outcomes = [record.outcome for record in await records(ledger, broadcast)]
+    assert outcomes == [BLOCKED, DOUBTFUL, Sent(102)]
+    after = await ledger.reload(broadcast)
+    assert (after.state, after.counts) == (State.DONE, Counts(sent=1, failed=2))
+    assert (await ledger.standing(after)).in_doubt == 1
+    assert [each.position for each in await ledger.in_doubt(after)] == [1]
+    await ledger.learn_sent(after, {1: [77, 78]})
+    assert (await ledger.reload(broadcast)).counts == Counts(sent=2, failed=1)
+    assert (await records(ledger, broadcast))[1].outcome == Sent(77, others=(78,))
+    assert await ledger.in_doubt(await ledger.reload(broadcast)) == []
+    assert (await ledger.standing(await ledger.reload(other))).in_doubt == 1
+
+
+async def test_a_doubt_outlives_a_retry(ledger: Ledger) -> None:
+    broadcast = await create(ledger)
+    await run(ledger, broadcast, _0=replace(PRIVATE, perhaps_sent=True), _1=PRIVATE)
+    assert await ledger.requeue_failed(broadcast, insist=False) == 2
+    async with ledger.start(broadcast, account=1) as work:
+        claimed = await work.claim(9, NOW)
+        assert [(each.position, each.perhaps_sent) for each in claimed] == [(0, True), (1, False)]
+        await work.settle([(delivery, Sent(5)) for delivery in claimed], NOW)
+    after = await ledger.reload(broadcast)
+    assert (after.counts, (await ledger.standing(after)).in_doubt) == (Counts(sent=3), 0)
+
+
+@pytest.mark.parametrize("doubt", [True, False])
+async def test_what_was_perhaps_sent_is_claimed_as_such(ledger: Ledger, doubt: bool) -> None:
+    broadcast = await create(ledger, 1)
+    busy = Deferred("RPC_CALL_FAIL", "busy", 0.0, perhaps_sent=doubt)
+    async with ledger.start(broadcast, account=1) as work:
+        (delivery,) = await work.claim(1, NOW)
+        assert not delivery.perhaps_sent
+        await work.settle([(delivery, busy)], NOW)
+        (again,) = await work.claim(1, NOW)
+        assert again.perhaps_sent is doubt
+        await work.release([again])
+        (released,) = await work.claim(1, NOW)
+        assert released.perhaps_sent is doubt
+
+
 # --- one at a time
 
 

@@ -181,6 +181,30 @@ async def test_a_recall_first_learns_what_has_arrived(bot: Harness, arrived: boo
 
 
 @on_virtual_time
+async def test_a_refusal_after_a_lost_answer_is_reached_by_a_recall(bot: Harness) -> None:
+    lost = Deferred("NO_ANSWER", "no answer", None, reached=False, perhaps_sent=True)
+    bot.become(script={"@friend2": [lost, Failed("USER_IS_BLOCKED", "blocked")]})
+    bot.accounts.connection.state = "1,2,3"
+    sent = await bot.send()
+    assert (sent.counts.sent, sent.counts.failed) == (2, 1)
+    bot.become()
+    bot.asker = ScriptedAsker([True])
+    changed = await bot.recall(sent.broadcast)
+    assert (bot.asker.asked[0].count, changed.in_doubt) == (3, 1)  # nobody knows, so it is named
+
+
+@on_virtual_time
+async def test_what_the_difference_tells_of_a_refused_one_is_known_after_the_run(
+    bot: Harness,
+) -> None:
+    lost = Deferred("NO_ANSWER", "no answer", None, reached=False, perhaps_sent=True)
+    bot.become(script={"@friend2": [lost, Failed("USER_IS_BLOCKED", "blocked")]})
+    bot.accounts.connection.state, bot.accounts.connection.found = "1,2,3", {2: [99]}
+    sent = await bot.send()
+    assert (sent.counts.sent, sent.counts.failed, sent.state) == (3, 0, State.DONE)
+
+
+@on_virtual_time
 async def test_who_is_in_doubt_stays_so_and_is_named(bot: Harness) -> None:
     identity = await in_doubt(bot, arrived=False)
     await bot.recall(identity)
