@@ -95,7 +95,8 @@ async def carry_out(work: Work) -> Report:
         halted = engine.halted if (await ledger.reload(work.broadcast)).counts.pending else None
         if halted is not None:
             run.stopped_by(halted)
-    if engine.halted is None and work.recovery is not None:
+    is_stopped = asked.is_asked or work.stop.is_asked
+    if engine.halted is None and not is_stopped and work.recovery is not None:
         await learn_what_arrived(await ledger.reload(work.broadcast), ledger, work.recovery)
     after = await ledger.reload(work.broadcast)
     return Report(
@@ -103,7 +104,7 @@ async def carry_out(work: Work) -> Report:
         before=work.broadcast.counts,
         seconds=seconds,
         halted=halted,
-        stopped=asked.is_asked or work.stop.is_asked,
+        stopped=is_stopped,
         paid=after.paid + (0 if budget is None else budget.perhaps_paid),
         scheduled=await ledger.count_scheduled(after),
         _ledger=ledger,
