@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         Broadcast,
         Contact,
         Delivery,
+        Failed,
         Message,
         Record,
         Selection,
@@ -120,6 +121,10 @@ class Store(Protocol):
 
         It is a stream, not a list, and may be left before its end.
         """
+        ...
+
+    async def failures(self, broadcast: Broadcast) -> Sequence[tuple[Failed, int]]:
+        """What went wrong, and how often, the most frequent first. It costs no look at each."""
         ...
 
     async def ask(self, broadcast: Broadcast, state: State) -> bool:

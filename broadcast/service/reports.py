@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Self
 from broadcast.core.model import Broadcast, Counts, Halted, Status
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from decimal import Decimal
 
     from broadcast.core.errors import BroadcastError
-    from broadcast.core.model import Action, Record, State
+    from broadcast.core.model import Action, Failed, Record, State
     from broadcast.ledger.port import Store
 
 CANARY_FAILED = Halted(
@@ -87,6 +87,10 @@ class Report:
     def records(self, *wanted: Status) -> AsyncIterator[Record]:
         """Every delivery with its state, or those in the `wanted` ones, in the audience's order."""
         return self._ledger.records(self.after, *wanted)
+
+    async def failures(self) -> Sequence[tuple[Failed, int]]:
+        """What went wrong, and how often, the most frequent first."""
+        return await self._ledger.failures(self.after)
 
     def pending(self) -> AsyncIterator[Record]:
         """The deliveries that are neither sent nor failed nor skipped."""

@@ -12,7 +12,7 @@ from broadcast.terminal.deliveries import counted
 from broadcast.terminal.preview import headline
 from broadcast.terminal.scheduled import state_in_words
 from broadcast.terminal.streams import json_line, reader_may_leave, say
-from broadcast.terminal.tables import new_table, stdout
+from broadcast.terminal.tables import Table, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,12 +33,12 @@ def show_broadcasts(
         if not broadcasts:
             say(none)
             return
-        out = stdout()
-        table = new_table(out, "id", "made", "what", "state", "sent", "failed", "left", "text")
+        columns = ("id", "made", "what", "state", "sent", "failed", "left", "text")
+        table = Table(stdout(), *columns, whole=["id"])
         recalled = {each.target for each in broadcasts if each.action is Action.RECALL}
         for broadcast in broadcasts:
             counts = broadcast.counts
-            table.add_row(
+            table.add(
                 broadcast.id,
                 f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M}",
                 broadcast.action,
@@ -46,7 +46,7 @@ def show_broadcasts(
                 *(str(n) for n in (counts.sent, counts.failed, counts.pending + counts.skipped)),
                 Text(headline(broadcast.message)),
             )
-        out.print(table)
+        table.show()
 
 
 def show_stopped(stopped: Stopped) -> None:

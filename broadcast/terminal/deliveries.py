@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
@@ -11,13 +12,13 @@ from rich.text import Text
 from broadcast.core.classify import may_help_to_retry, next_step
 from broadcast.core.duration import duration
 from broadcast.core.errors import InputError
-from broadcast.core.model import Action, Broadcast, Counts, Failed, Record, State, Status
+from broadcast.core.model import Action, Broadcast, Counts, Record, State, Status
 from broadcast.engine.gates import stars
 from broadcast.report.json_rows import broadcast_summary_row, delivery_row, summary_row
 from broadcast.terminal.scheduled import show_scheduled_rest
 from broadcast.terminal.steps import worded_step
 from broadcast.terminal.streams import Output, json_line, reader_may_leave, say
-from broadcast.terminal.tables import new_table, stdout
+from broadcast.terminal.tables import Table, stdout
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from broadcast.service.reports import Report
 
 CANARY_LIMIT = 10  # failures that are shown before the others follow
+SAME_LIMIT = 10  # failures of one reason that are shown one by one
 ROWS_LIMIT = 50  # recipients shown one by one; more are folded to counts and the failures
 RECORDS_LIMIT = 200  # lines of a table; there are files for more
 SUCCESS = {Action.SEND: "sent", Action.EDIT: "edited", Action.RECALL: "deleted"}
@@ -55,7 +57,7 @@ async def show_result(
         output.line(json_line(summary_row(report)))
     else:
         with reader_may_leave():
-            await _show_table(report, quiet=quiet)
+            await _show_table(report, place, quiet=quiet)
     counts = report.counts
     if report.halted is not None:
         halted = report.halted
@@ -100,30 +102,49 @@ async def next_command(report: Report, *, retried: bool = False) -> str | None:
 
 
 async def _may_help_to_retry(report: Report) -> bool:
-    async for record in report.records(Status.FAILED):
-        if isinstance(record.outcome, Failed) and may_help_to_retry(record.outcome.error):
-            return True
-    return False
+    return any(may_help_to_retry(failed.error) for failed, _ in await report.failures())
 
 
 def _is_resumable(report: Report) -> bool:
     return report.halted is None or report.halted.resumable
 
 
-async def _show_table(report: Report, *, quiet: bool) -> None:
+async def _show_table(report: Report, place: str, *, quiet: bool) -> None:
     """Show the recipients, or only the failures when there are many, and the summary."""
     if quiet or report.counts.total > ROWS_LIMIT:
-        await show_failures(report)
+        names = f"`broadcast show {report.broadcast} --failed{place}`"
+        await show_failures(report, names)
     else:
         await _show_records(report.records(), report.counts.total)
     if not quiet:
         stdout().print(Text(summary(report)))
 
 
-async def show_failures(report: Report) -> None:
-    """Show the recipients that failed."""
-    if report.counts.failed:
-        await _show_records(report.records(Status.FAILED), report.counts.failed)
+async def show_failures(report: Report, names: str) -> None:
+    """Show the recipients that failed; many with one reason are a line that counts them.
+
+    `names` is what names those.
+    """
+    failures = await report.failures()
+    many = {failed: count for failed, count in failures if count > SAME_LIMIT}
+    few = sum(count for failed, count in failures if failed not in many)
+
+    async def told_one_by_one() -> AsyncIterator[Record]:
+        left = few
+        async for record in report.records(Status.FAILED):
+            if record.outcome not in many:
+                yield record
+                left -= 1
+            if not left:
+                return
+
+    if few:
+        await _show_records(told_one_by_one(), few)
+    for failed, count in many.items():
+        told = _told(failed.reason, failed.error, perhaps_sent=failed.perhaps_sent)
+        stdout().print(Text(f"{count:,} failed: {told}"))
+    if many:
+        stdout().print(Text(f"{names} names them"))
 
 
 async def show_records(
@@ -136,22 +157,24 @@ async def show_records(
                 print(json_line(delivery_row(record)))
             print(json_line(broadcast_summary_row(broadcast)))
         else:
-            await _show_records(records, count)
+            limit = RECORDS_LIMIT if sys.stdout.isatty() else None  # a program wants every row
+            await _show_records(records, count, limit)
             stdout().print(Text(counted(broadcast.counts, broadcast.action)))
 
 
-async def _show_records(records: AsyncIterator[Record], count: int) -> None:
+async def _show_records(
+    records: AsyncIterator[Record], count: int, limit: int | None = RECORDS_LIMIT
+) -> None:
     """Show the first of `count` records; the rest is not read: there may be a million."""
     out = stdout()
-    table = new_table(out, "name", "peer", "outcome", "")
+    table = Table(out, "name", "peer", "outcome", "", whole=["peer"])
     async for record in records:
-        table.add_row(*(Text(part, style=style) for part, style in _cells(record)))
-        if table.row_count == RECORDS_LIMIT:
+        table.add(*(Text(part, style=style) for part, style in _cells(record)))
+        if table.count == limit:
             break
-    if table.row_count:
-        out.print(table)
-    if count > RECORDS_LIMIT:
-        more = f"{count - RECORDS_LIMIT} more"
+    table.show()
+    if limit is not None and count > limit:
+        more = f"{count - limit:,} more"
         out.print(f"... and {more}; --json or `broadcast show --csv FILE` lists them all")
 
 
@@ -165,9 +188,7 @@ def _cells(record: Record) -> Iterable[tuple[str, str]]:
         told = "message id not known" if number is None else f"message {number}"
         told = "; ".join([told, str(row["note"])] if "note" in row else [told])
     elif row["reason"]:
-        told = f"{row['reason']} ({row['error']})"
-        if "perhaps_sent" in row:
-            told += "; an earlier try was perhaps sent"
+        told = _told(str(row["reason"]), str(row["error"]), perhaps_sent="perhaps_sent" in row)
     else:
         told = "" if status is Status.SKIPPED else "not sent yet"
     return (
@@ -176,6 +197,11 @@ def _cells(record: Record) -> Iterable[tuple[str, str]]:
         (word, style),
         (told, "" if status is Status.SENT else style),
     )
+
+
+def _told(reason: str, error: str, *, perhaps_sent: bool) -> str:
+    doubt = "; an earlier try was perhaps sent" if perhaps_sent else ""
+    return f"{reason} ({error}){doubt}"
 
 
 def summary(report: Report) -> str:

@@ -16,7 +16,7 @@ from broadcast.message.text import parse
 from broadcast.report.json_rows import delivery_row, question_row
 from broadcast.terminal.preview import headline, show_around
 from broadcast.terminal.streams import json_line, reader_may_leave, say
-from broadcast.terminal.tables import Screen, new_table, stdout
+from broadcast.terminal.tables import Screen, Table, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -47,14 +47,15 @@ def _show_plan(out: Console, plan: Plan, *, limit: int) -> int:
     show_around(out, message)
     shown = list(islice(plan.previews(), limit))
     differ = message.template or any(contact.overrides for contact, _ in shown)
-    table = new_table(out, "name", "peer", "tags", *(["gets"] if differ else []))
+    columns = ("name", "peer", "tags", *(["gets"] if differ else []))
+    table = Table(out, *columns, whole=["peer"])
     for contact, own in shown:
         cells = [Text(contact.name), Text(contact.peer.text, style="cyan")]
         cells.append(Text(", ".join(contact.tags)))
         if differ:
             cells.append(Text(headline(replace(own, text=parse(own)[0]))))
-        table.add_row(*cells)
-    out.print(table)
+        table.add(*cells)
+    table.show()
     return len(plan.audience) - len(shown)
 
 
@@ -148,11 +149,10 @@ def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
             print(json_line(row.as_json()))
         return
     out = stdout()
-    table = new_table(out, "to", "id", "message", "at", "text")
+    table = Table(out, "to", "id", "message", "at", "text", whole=["id", "message"])
     for row in rows:
         at = f"{row.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        table.add_row(Text(row.to), str(row.id), str(row.message_id), at, Text(row.shown))
-    if table.row_count:
-        out.print(table)
-    else:
+        table.add(row.to, str(row.id), str(row.message_id), at, row.shown)
+    table.show()
+    if not table.count:
         say('the sandbox has received nothing yet: broadcast "I bought a car!" --sandbox')

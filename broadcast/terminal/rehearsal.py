@@ -103,7 +103,7 @@ async def _print(rehearsal: Rehearsal, newcomers: int, *, quiet: bool) -> None:
 
 async def _show(rehearsal: Rehearsal, *, is_bot: bool, quiet: bool) -> None:
     report, out = rehearsal.report, stdout()
-    await show_failures(report)
+    await show_failures(report, "--json")
     if quiet:
         return
     times = "once" if rehearsal.floods == 1 else f"{rehearsal.floods} times"

@@ -570,3 +570,19 @@ async def test_who_has_no_zone_is_told_before_anything_is_made(
     with pytest.raises(BroadcastError, match=r"line 9: Bo has no field tz.*nothing was sent"):
         await ledger.create(next(_ids), AT_THEIR_SIX, contacts, due=due)
     assert list(await ledger.newest()) == []
+
+
+# --- what went wrong
+
+
+async def test_failures_are_counted_by_what_went_wrong(ledger: Ledger) -> None:
+    blocked = Failed("USER_IS_BLOCKED", "this person has blocked you")
+    own_words = Failed("BAD_TEMPLATE", "no field city")
+    first = await create(ledger, 6)
+    second = await create(ledger, 2)
+    perhaps = replace(blocked, perhaps_sent=True)
+    await run(ledger, first, _0=own_words, _1=blocked, _3=blocked, _4=blocked, _5=perhaps)
+    await run(ledger, second, _0=blocked)
+    assert await ledger.failures(first) == [(blocked, 3), (own_words, 1), (perhaps, 1)]
+    assert await ledger.failures(second) == [(blocked, 1)]
+    assert await ledger.failures(await create(ledger)) == []

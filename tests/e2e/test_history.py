@@ -142,8 +142,8 @@ def test_the_list_tells_every_broadcast_newest_first(bot: Cli, telegram: Telegra
     table = bot.run("list")
     assert (table.code, table.err) == (0, "")
     lines = table.out.splitlines()
-    assert re.match(r"id +made +what +state +sent +failed +left +text", lines[0])
-    assert re.match(rf"{first} +\S+ \S+ +send +done +10 +1 +0 +one more\s*$", lines[2])
+    assert lines[0].split("\t") == ["id", "made", "what", "state", "sent", "failed", "left", "text"]
+    assert re.fullmatch(rf"{first}\t\S+ \S+\tsend\tdone\t10\t1\t0\tone more", lines[2])
 
 
 def test_nothing_was_sent_yet(cli: Cli) -> None:
@@ -213,7 +213,7 @@ def test_show_tells_every_recipient_and_the_whole(bot: Cli, telegram: Telegram) 
         assert list(filtered.deliveries) == shown
         assert filtered.summary == everybody.summary
     table = bot.run("show", "--failed")
-    assert re.search(rf"{BLOCKED} +failed +this person has blocked you", table.out)
+    assert re.search(rf"{BLOCKED}\tfailed\tthis person has blocked you", table.out)
     assert TEN[0] not in table.out
     assert table.out.endswith("10 sent, 1 failed\n")
 

@@ -99,3 +99,26 @@ def test_ctrl_c_on_a_terminal_settles_and_says_so(bot: Cli, telegram: Telegram) 
     assert terminal.wait().code == 130
     sent = len(re.findall(r"sent +message \d", terminal.shown))
     assert 0 < sent == len(telegram.received()) < 21
+
+
+LONG = ["@a_very_long_username_of_32_signs", "-1001234567890", "+34600000001"]
+
+
+@pytest.mark.parametrize("columns", ["40", "60", "80"])
+def test_ids_stay_whole_in_every_table(bot: Cli, columns: str) -> None:
+    named = "".join(f"  - peer: '{peer}'\n    name: Somebody With Names\n" for peer in LONG)
+    bot.write_list(f"contacts:\n{named}")
+    bot.run(TEXT, "--rate", "max", "--sandbox")
+    (identity,) = [row["broadcast"] for row in bot.run("list", "--json", "--sandbox").rows]
+    received = [str(row["id"]) for row in bot.run("sandbox", "inbox", "--json").rows]
+    for whole, line in (
+        (LONG, [TEXT, "--sandbox", "--dry-run"]),
+        (LONG, ["another", "--sandbox"]),
+        (LONG, ["show", "--sandbox"]),
+        ([identity], ["list", "--sandbox"]),
+        (received, ["sandbox", "inbox"]),
+    ):
+        terminal = bot.on_terminal(*line, COLUMNS=columns)
+        assert terminal.wait().code in (0, 1)  # a bot cannot find a phone number
+        words = terminal.shown.split()
+        assert [each for each in whole if each not in words] == [], terminal.shown

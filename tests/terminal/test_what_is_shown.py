@@ -27,7 +27,7 @@ from broadcast.core.peers import parse_peer
 from broadcast.terminal.planned import show_problems
 from broadcast.terminal.preview import show_preview
 from broadcast.terminal.streams import Output, json_line, say, visible
-from broadcast.terminal.tables import Screen, new_table, stdout
+from broadcast.terminal.tables import Screen, Table, stdout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,10 +75,9 @@ def test_letters_emoji_lines_and_joined_letters_stay() -> None:
 
 
 def in_a_table(name: str) -> None:
-    out = stdout()
-    table = new_table(out, "name")
-    table.add_row(Text(name))
-    out.print(table)
+    table = Table(stdout(), "name", whole=[])
+    table.add(Text(name))
+    table.show()
 
 
 def in_a_bar(name: str) -> None:

@@ -190,6 +190,11 @@ def ended_by(wanted: Collection[Status]) -> str | None:
 _FINAL = (Status.SENT, Status.FAILED)
 
 
+def failed_of(error: str, note: str | None, perhaps_sent: int | None) -> Failed:
+    """A failure as the ledger keeps it: without words where the table of errors has them."""
+    return Failed(error, note or reason_of(error), bool(perhaps_sent))
+
+
 def record_of(broadcast: Broadcast, row: Any) -> Record:
     """A row of the statements `records` and `changes`."""
     delivery = delivery_of(
@@ -212,8 +217,7 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
                 scheduled_until=None if row["until"] is None else moment(row["until"]),
             )
             return Record(delivery, Status.SENT, sent, at)
-        reason = row["note"] or reason_of(row["error"])
-        failed = Failed(row["error"], reason, bool(row["perhaps_sent"]))
+        failed = failed_of(row["error"], row["note"], row["perhaps_sent"])
         return Record(delivery, Status.FAILED, failed, at)
     return record_of_unsettled(
         broadcast,

@@ -284,6 +284,11 @@ UPDATE broadcast SET state = :state, wanted = NULL WHERE number = :number;
 SELECT key, error, EXISTS (SELECT 1 FROM doubtful d WHERE d.key = o.key) AS doubt
 FROM outcome o WHERE key BETWEEN :low AND :high AND sent = 0 ORDER BY key;
 
+-- name: failures
+SELECT error, note, EXISTS (SELECT 1 FROM doubtful d WHERE d.key = o.key) AS perhaps_sent, count(*)
+FROM outcome o WHERE key BETWEEN :low AND :high AND sent = 0
+GROUP BY error, note, perhaps_sent ORDER BY count(*) DESC, min(key);
+
 -- name: delete_outcome
 DELETE FROM outcome WHERE key = ?;
 

@@ -28,6 +28,7 @@ from broadcast.ledger.sqlite.rows import (
     content_of,
     delivery_of,
     ended_by,
+    failed_of,
     keys,
     milliseconds,
     others_row,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from broadcast.core.lifecycle import Standing
-    from broadcast.core.model import Contact, Delivery, Record, Selection, When
+    from broadcast.core.model import Contact, Delivery, Failed, Record, Selection, When
     from broadcast.ledger.sqlite.database import Statements
 
 CHUNK = 1_000  # deliveries that are read at once
@@ -235,6 +236,10 @@ class SqliteStore(Lookup):
 
     def records(self, broadcast: Broadcast, *wanted: Status) -> AsyncIterator[Record]:
         return self._records(broadcast, None, *wanted)
+
+    async def failures(self, broadcast: Broadcast) -> list[tuple[Failed, int]]:
+        rows = await self._database.rows("failures", **keys(broadcast.number))
+        return [(failed_of(*failed), count) for *failed, count in rows]
 
     async def _records(
         self, broadcast: Broadcast, within: range | None, *wanted: Status
