@@ -85,11 +85,16 @@ class Settings:
         if name is None:
             token = self.credentials and self.credentials.bot_token
             name = f"bot{token.partition(':')[0]}" if token else "me"
-        if len(name) >= STRING_SESSION_LENGTH:
+        if is_string_session(name):
             return name
         if "/" in name or "\\" in name or name.endswith(".session"):
             return user_path(name.removesuffix(".session") + ".session")
         return self._folder() / f"{name}.session"
+
+
+def is_string_session(name: str) -> bool:
+    """Whether a session is the account itself, and so a secret, and not the name of a file."""
+    return len(name) >= STRING_SESSION_LENGTH
 
 
 def read_environment(

@@ -12,7 +12,7 @@ import click
 
 from broadcast.cli.quoting import quoted, quoted_here
 from broadcast.cli.typos import meant_by, meant_command
-from broadcast.settings import Settings, load_settings, read_environment
+from broadcast.settings import Settings, is_string_session, load_settings, read_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -308,7 +308,8 @@ def place_of(arguments: Sequence[str]) -> str:
             place += " --sandbox"
         elif name in _PLACES:
             value = value or "".join(arguments[number + 1 : number + 2])
-            place += f" {name} {quoted_here(value)}"
+            is_secret = name == "--session" and is_string_session(value)
+            place += f" {name} {quoted('…') if is_secret else quoted_here(value)}"
     return place
 
 
