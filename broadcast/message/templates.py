@@ -163,6 +163,21 @@ def _hint(name: str, known: Iterable[str]) -> str:
     return f": did you mean {close[0]}?" if close else ": docs/messages.md lists those there are"
 
 
+def _used(tree: nodes.Template) -> frozenset[str]:
+    names = [node.name for node in tree.find_all(nodes.Name)]
+    for node in tree.find_all((nodes.Getattr, nodes.Getitem)):
+        match node:
+            case (
+                nodes.Getattr(node=nodes.Name(name="fields"), attr=str(name))
+                | nodes.Getitem(node=nodes.Name(name="fields"), arg=nodes.Const(value=str(name)))
+            ):
+                names.remove("fields")
+                names.append(same(name))
+            case _:
+                pass
+    return frozenset(names)
+
+
 def _plain(tree: nodes.Template) -> tuple[str, list[str], int] | None:
     """Of a template of nothing but text and names: both, and how long the values may be."""
     text, names = "", list[str]()
@@ -209,6 +224,8 @@ class Template:
         try:
             tree = cast("nodes.Template", _rewrite(ENVIRONMENT.parse(source)))
             self._plain = _plain(tree)
+            self.names = _used(tree)
+            """The names that it uses, as they are compared; `fields` when any field may be."""
             tree.set_environment(ENVIRONMENT)
             code = ENVIRONMENT.compile(tree, filename=_FILE)
             self._jinja = JinjaTemplate.from_code(ENVIRONMENT, code, {})

@@ -57,15 +57,16 @@ class Changing(Sending):
         now = self.clock.utc()
         target = await self.ledger.find(request.id)
         message = request.message or Message("", Format.PLAIN)
+        left: tuple[Question, ...] = ()
         if action is Action.EDIT:  # the files stay: the text is their caption
             message = replace(message, files=target.message.files)
-            await require_editable(message, target, self.ledger, now)
+            left = await require_editable(message, target, self.ledger, now)
         require_whole(action, message)
         standing = await self.ledger.standing(target)
         require_changeable(standing, action, now)
         self.require_account_of(target, options)
         count = target.counts.sent + (standing.in_doubt if action is Action.RECALL else 0)
-        asked = [*doubts(message, count), Question(Ask(action.upper()), count, target.id)]
+        asked = [*doubts(message, count), *left, Question(Ask(action.upper()), count, target.id)]
         questions = () if request.confirmed else tuple(asked)
         return ChangePlan(target, action, message, count, options, questions)
 

@@ -15,6 +15,7 @@ from broadcast.core.errors import ContactsError, InputError, MessageError, Probl
 from broadcast.core.model import Action, Contact, Status
 from broadcast.message.braces import unfilled, would_be_filled
 from broadcast.message.doubts import doubts
+from broadcast.message.left_behind import LeftBehind
 from broadcast.message.personal import as_edited, own_message, personal, problems
 from broadcast.message.schema import ContentError, require_whole
 from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for, own_when
@@ -43,8 +44,8 @@ ONLY_PEOPLE_SCHEDULE = (
 
 def require_sendable(
     message: Message, audience: Collection[Contact], source: str, now: datetime
-) -> None:
-    """Make the message for everybody in `audience`, before anything is sent.
+) -> tuple[Question, ...]:
+    """Make the message for everybody in `audience`, and say what to ask before it is sent.
 
     Raises MessageError when it is wrong for everybody, and ContactsError, with the line in `source`
     of each one who cannot get it.
@@ -53,30 +54,35 @@ def require_sendable(
     _require_filled_in(message, audience, source)
     may_have_times = message.when is not None or _any_overrides(audience)
     if not (message.template or may_have_times):
-        return  # who they are makes no difference
+        return ()  # who they are makes no difference
+    left = LeftBehind(message)
     late = (
         Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
         for contact, told in misses(message.when, audience if may_have_times else (), now)
     )
-    _require_none(chain(problems(message, audience, now, check, source), late), source)
+    found = problems(message, left.seen(audience), now, check, source)
+    _require_none(chain(found, late), source)
+    return left.questions()
 
 
 async def require_editable(
     message: Message, target: Broadcast, ledger: Store, now: datetime
-) -> None:
-    """Make the new `message` of `target` for everybody who has the old one, before any is changed.
+) -> tuple[Question, ...]:
+    """Make the new `message` of `target` for everybody who has the old one, and say what to ask.
 
-    Raises what `require_sendable` raises. What a contact had otherwise gives way to it; only their
-    own files stay, and the text is the caption of those.
+    Gives and raises what `require_sendable` does. What a contact had otherwise gives way to it;
+    only their own files stay, and the text is the caption of those.
     """
     check, source = _checked(message), f"broadcast {target.id}"
     found: list[Problem] = []
+    left = LeftBehind(message)
     async for people in _in_chunks(ledger.records(target, Status.SENT)):
         _require_filled_in(message, people, source)
-        found += problems(message, people, now, check, source)
+        found += problems(message, left.seen(people), now, check, source)
         if len(found) >= MOST_MISTAKES:
             break
     _require_none(found, source)
+    return left.questions()
 
 
 async def _in_chunks(records: AsyncIterator[Record]) -> AsyncIterator[list[Contact]]:

@@ -183,12 +183,12 @@ class Planning(UseCases):
             questions=(),
         )
         await self.require_none_unfinished(one.message)  # it has lost its time, so it is another
-        return self._checked(one, "the audience")
+        return replace(self._checked(one, "the audience"), questions=())
 
     def _checked(self, plan: Plan, source: str) -> Plan:
         """`plan`, when everybody can get the message, and the account can send it."""
         message, audience, now = plan.message, plan.audience, plan.made_at
-        require_sendable(message, audience, source, now)
+        doubts = require_sendable(message, audience, source, now)
         if plan.expected.is_bot is not None:
             # Whether a person has Premium is told when they sign in.
             is_bot = plan.expected.is_bot
@@ -199,11 +199,13 @@ class Planning(UseCases):
         pacer = plan.options.pacer(plan.known, now, is_bot=plan.is_bot)
         if (held := seconds_held(plan.known, now)) > 0:
             pacer.hold(held)
-        return replace(plan, messages=messages, seconds=pacer.seconds_for(messages, 0.0))
+        seconds = pacer.seconds_for(messages, 0.0)
+        return replace(plan, messages=messages, seconds=seconds, questions=doubts)
 
     async def _questions(self, plan: Plan) -> tuple[Question, ...]:
         """All that is asked before `plan` is done: doubts first, and last whether to send it."""
-        asked = [*plan.audience.doubts, *doubts_about(plan.message, plan.audience)]
+        about = doubts_about(plan.message, plan.audience)
+        asked = [*plan.audience.doubts, *about, *plan.questions]
         if (again := await self._same_before(plan)) is not None:
             asked.append(again)
         if len(plan.audience) > ASK_ABOVE:

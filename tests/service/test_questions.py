@@ -14,6 +14,7 @@ from broadcast.core.errors import DeclinedError, MessageError, UnconfirmedError
 from broadcast.core.model import Action, Message
 from broadcast.people.audience import Audience
 from broadcast.service.plan import AGAIN_WITHIN
+from broadcast.service.requests import ChangeRequest
 from tests.service.fakes import ScriptedAsker
 from tests.service.harness import HELLO, on_virtual_time, people
 
@@ -130,3 +131,17 @@ async def test_an_edit_is_doubted_and_refused_like_a_message(bot: Harness) -> No
 
 def replaced(contacts: list[Contact], **fields: Any) -> list[Contact]:
     return [replace(each, **fields) for each in contacts]
+
+
+@on_virtual_time
+async def test_a_word_of_a_spreadsheet_is_asked_about_in_a_send_and_in_an_edit(
+    bot: Harness,
+) -> None:
+    bot.asker = ScriptedAsker([True, True])
+    some = [replace(one, fields={"city": "#N/A"}) for one in people(2)]
+    plan = await bot.service.plan(bot.request(Message("{{ city }}", template=True), some))
+    assert asked(plan) == [Ask.SPREADSHEET_WORDS]
+    sent = await bot.service.send(plan, bot.reporter)
+    new = Message("in {{ city }}", template=True)
+    found = await bot.service.plan_change(ChangeRequest(sent.broadcast, Action.EDIT, new))
+    assert [each.code for each in found.questions] == [Ask.SPREADSHEET_WORDS, Ask.EDIT]

@@ -1,0 +1,95 @@
+"""Answers who would get a word that a spreadsheet or a program left in a field, such as `#N/A`."""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from itertools import chain
+from typing import TYPE_CHECKING
+
+from broadcast.core.asker import Ask, Question
+from broadcast.core.counted import people
+from broadcast.core.errors import MessageError
+from broadcast.core.spelling import same_key
+from broadcast.message.personal import own_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from broadcast.core.model import Contact, Message
+
+# What pandas, Python, JavaScript and databases write for nothing, and the errors of Excel in its
+# languages (#REF!, #¡REF!, #WERT!, #N/A, #NV). Case counts: Nan and Null are names of people.
+_WORD = re.compile(
+    r"nan|NaN|NAN|<NA>|NaT|None|NULL|null|\(null\)|\\N|undefined|\[object Object\]|N/A|n/a"
+    r"|#[¡¿]?[A-ZÀ-Þ0-9/]{1,12}[!?]|#N/?[A-Z]{1,2}|#{3,}|-?[0-9](?:[.,][0-9]+)?E\+[0-9]{2}"
+)
+_LONGEST = 20  # characters; whatever is longer is no such word
+_SHOWN = 3  # people in a question
+
+
+class LeftBehind:
+    """Looks at contacts as they go by, for the fields that the template of their message uses."""
+
+    def __init__(self, message: Message) -> None:
+        self._message = message
+        self._count = 0
+        self._first: list[str] = []
+
+    def seen(self, contacts: Iterable[Contact]) -> Iterator[Contact]:
+        """The same contacts. A template that is wrong is for others to complain about."""
+        message, used = self._message, _names_in(self._message)
+        for contact in contacts:
+            own = used
+            if contact.overrides:
+                own = _names_in(own_message(message, contact))
+            if own and (found := _words(contact, own)):
+                self._count += 1
+                if self._count <= _SHOWN:
+                    who = contact.name or contact.peer.text
+                    line = f" (line {contact.line})" if contact.line else ""
+                    self._first.append(f"{who}{line} has {' and '.join(found)}")
+            yield contact
+
+    def questions(self) -> tuple[Question, ...]:
+        """What to ask, once all have gone by."""
+        if not self._count:
+            return ()
+        more = ", …" if self._count > _SHOWN else ""
+        told = (
+            f"{people(self._count)} would get a word that a spreadsheet or a program has left "
+            f"behind: {', '.join(self._first)}{more}"
+        )
+        return (Question(Ask.SPREADSHEET_WORDS, self._count, told=told),)
+
+
+def _names_in(message: Message) -> frozenset[str]:
+    """The names that the message fills in, as they are compared."""
+    if not message.template:
+        return frozenset()
+    from broadcast.message.templates import template  # noqa: PLC0415 - Jinja is slow to load
+
+    buttons = chain.from_iterable((each.text, each.url) for row in message.buttons for each in row)
+    names: set[str] = set()
+    for text in (message.text, *buttons):
+        with suppress(MessageError):
+            names |= template(text).names
+    return frozenset(names)
+
+
+def _words(contact: Contact, used: frozenset[str]) -> list[str]:
+    """The fields in `used`, and the name, that hold such a word, each with it."""
+    found: list[str] = []
+    if ("name" in used and _is_word(contact.name)) or (
+        "first_name" in used and _is_word(contact.name.partition(" ")[0])
+    ):
+        found.append(f"the name {contact.name}")
+    for name, value in contact.fields.items():
+        if ("fields" in used or same_key(name) in used) and _is_word(value):
+            found.append(f"{name} {value}")
+    return found
+
+
+def _is_word(value: str) -> bool:
+    """Whether `value` is nothing but such words: pandas makes `nan nan` of two columns."""
+    return 0 < len(value) <= _LONGEST and all(map(_WORD.fullmatch, value.split() or [value]))
