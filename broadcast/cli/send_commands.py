@@ -122,8 +122,9 @@ async def send_plan(service: Service, plan: Plan, given: dict[str, Any]) -> int:
     from broadcast.terminal.planned import show_newcomers, show_problems, show_question
     from broadcast.terminal.streams import can_ask
 
-    show_problems(plan.audience.warnings)
-    show_newcomers(plan)
+    if not given["quiet"]:
+        show_problems(plan.audience.warnings)
+        show_newcomers(plan)
     if plan.is_done:
         return await _was_sent(plan, given)
     if plan.questions and not given.get("yes") and can_ask():
@@ -137,7 +138,8 @@ async def _was_sent(plan: Plan, given: dict[str, Any]) -> int:
 
     earlier = plan.earlier
     assert earlier is not None  # noqa: S101 - `is_done` says so
-    await show_was_sent(earlier, plan.newcomers, as_json=given["json"])
+    shown = {"as_json": given["json"], "quiet": given["quiet"]}
+    await show_was_sent(earlier, plan.newcomers, **shown)
     return SOME_FAILED if earlier.counts.failed else DONE
 
 
@@ -160,8 +162,9 @@ async def _rehearse(service: Service, plan: Plan, given: dict[str, Any]) -> int:
     from broadcast.terminal.planned import show_doubts, show_newcomers, show_problems
     from broadcast.terminal.rehearsal import RehearsalReporter, show_rehearsal
 
-    show_problems(plan.audience.warnings)
-    show_newcomers(plan)
+    if not given["quiet"]:
+        show_problems(plan.audience.warnings)
+        show_newcomers(plan)
     show_doubts(plan)
     with RehearsalReporter(plan.messages) as reporter:
         rehearsal = await service.rehearse(plan, reporter)
@@ -211,6 +214,7 @@ async def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A0
     needed: both were frozen when it was made.
     """
     from broadcast.service.requests import ResumeRequest
+    from broadcast.terminal.deliveries import show_counts
     from broadcast.terminal.scheduled import show_not_yet
     from broadcast.terminal.streams import require_reader, say
 
@@ -218,7 +222,9 @@ async def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A0
     async with open_service(given) as service:
         plan = await service.plan_resume(ResumeRequest(id, options_of(given), now))
         if plan.not_yet:
-            show_not_yet(plan.broadcast, place())
+            if not given["quiet"]:
+                show_not_yet(plan.broadcast, place())
+            show_counts(plan.broadcast, as_json=given["json"])
             return DONE
         if not given["quiet"]:  # before Telethon is loaded and connected, which takes a moment
             counts = plan.broadcast.counts
@@ -236,15 +242,18 @@ async def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A0
 async def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: A002
     """Retry the failed recipients, where trying again can help."""
     from broadcast.service.requests import RetryRequest
-    from broadcast.terminal.deliveries import show_nothing_to_retry
+    from broadcast.terminal.deliveries import show_counts, show_nothing_to_retry
     from broadcast.terminal.streams import require_reader
 
     require_reader()
     async with open_service(given) as service:
         plan = await service.plan_retry(RetryRequest(id, options_of(given), insist))
         if not plan.retries:
-            show_nothing_to_retry(plan.broadcast, place(), insisted=insist)
-            return SOME_FAILED if plan.broadcast.counts.failed else DONE
+            is_fine = not plan.broadcast.counts.failed
+            if not (given["quiet"] and is_fine):
+                show_nothing_to_retry(plan.broadcast, place(), insisted=insist)
+            show_counts(plan.broadcast, as_json=given["json"])
+            return DONE if is_fine else SOME_FAILED
         return await run(given, lambda reporter: service.retry(plan, reporter), retried=True)
 
 

@@ -69,7 +69,7 @@ async def show_result(
     elif report.is_unfinished or counts.skipped:
         word = "interrupted" if report.state is State.OPEN else str(report.state)
         say(f"{word}; {counts.pending + counts.skipped} not sent")
-    elif report.scheduled:
+    elif report.scheduled and not quiet:
         show_scheduled_rest(report.scheduled, place)
     command = await next_command(report, retried=retried)
     if command is not None and not (quiet and command.startswith("show")):
@@ -234,15 +234,21 @@ async def write_csv(path: Path, records: AsyncIterator[Record]) -> int:
     return count
 
 
-async def show_was_sent(earlier: Broadcast, newcomers: int, *, as_json: bool) -> None:
+async def show_was_sent(earlier: Broadcast, newcomers: int, *, as_json: bool, quiet: bool) -> None:
     """Say that nothing is left to do: it was sent before under the same key."""
     counts = earlier.counts
-    say(
-        f"{earlier.id} was sent already under the key {earlier.once}: {counts.sent} sent, "
-        f"{counts.failed} failed"
-    )
+    if counts.failed or not quiet:
+        say(
+            f"{earlier.id} was sent already under the key {earlier.once}: {counts.sent} sent, "
+            f"{counts.failed} failed"
+        )
+    show_counts(earlier, newcomers, as_json=as_json)
+
+
+def show_counts(broadcast: Broadcast, newcomers: int = 0, *, as_json: bool) -> None:
+    """The summary of a command that has nothing to send, for a program."""
     if as_json:
-        row = broadcast_summary_row(earlier)
+        row = broadcast_summary_row(broadcast)
         print(json_line(row | ({"new": newcomers} if newcomers else {})))
 
 

@@ -342,7 +342,8 @@ class TerminalReporter:
 
     def asking_to_stop(self, broadcast: Broadcast) -> None:
         """See `Reporter`."""
-        say(f"asking {broadcast.owner} to stop")
+        if not self._quiet:
+            say(f"asking {broadcast.owner} to stop")
 
     def watch(self, total: int, pacer: Pacer, before: Counts) -> AbstractContextManager[Watcher]:
         """See `Reporter`. A bar and rows of JSON do not go together on one terminal."""

@@ -44,17 +44,17 @@ LINES: dict[str, tuple[tuple[str, ...], tuple[str, ...], list[str]]] = {
 """For each command that has --json: what is done before, a line of it, whom it reports on."""
 
 
-def with_json(command: click.Command, name: str = "") -> Iterator[str]:
+def commands_with(option: str, command: click.Command, name: str = "") -> Iterator[str]:
     """The commands that have the option, by what is typed."""
     if isinstance(command, click.Group):
         for each, below in command.commands.items():
-            yield from with_json(below, f"{name} {each}".strip())
-    elif any("--json" in parameter.opts for parameter in command.params):
+            yield from commands_with(option, below, f"{name} {each}".strip())
+    elif any(option in parameter.opts for parameter in command.params):
         yield name
 
 
 def test_every_command_that_has_json_is_tried() -> None:
-    assert {line.split(" --")[0] for line in LINES} == set(with_json(root))
+    assert {line.split(" --")[0] for line in LINES} == set(commands_with("--json", root))
 
 
 @pytest.mark.parametrize("is_file", [False, True], ids=["pipe", "file"])
