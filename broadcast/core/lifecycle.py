@@ -213,6 +213,34 @@ def require_free_account(broadcast: Broadcast, account: int, busy: Iterable[Broa
             )
 
 
+def require_no_twin(message: Message, unfinished: Iterable[Broadcast]) -> None:
+    """Raise when one of the `unfinished` has the very same `message`: to send it anew would reach
+    some people twice. LockedError when a process is sending that one just now.
+    """
+    for other in unfinished:
+        if other.action is Action.SEND and other.message == message:
+            raise _twin(other)
+
+
+def _twin(other: Broadcast) -> InputError | LockedError:
+    """Why the message of `other` cannot be sent anew."""
+    sent, total = other.counts.sent, other.counts.total
+    if other.owner is not None:
+        return LockedError(
+            f"broadcast {other.id} with this very text is being sent by {other.owner}, {sent} of "
+            f"{total} have it",
+            NextStep("status", other.id, ("--watch",), "shows it"),
+            code="SAME_RUNNING",
+        )
+    return InputError(
+        f"broadcast {other.id} with this very text is unfinished, {sent} of {total} have it; "
+        "nothing was sent",
+        NextStep("resume", other.id, purpose="goes on with it"),
+        NextStep("cancel", other.id, purpose="gives it up, and then it can be sent anew"),
+        code="SAME_UNFINISHED",
+    )
+
+
 def require_same_message(broadcast: Broadcast, message: Message) -> None:
     """Raise InputError, showing both, when `broadcast` says something else than `message`.
 

@@ -47,6 +47,7 @@ class Store(Protocol):
         due: Callable[[Contact], datetime | None] | None = None,
         made_at: datetime | None = None,
         selection: Selection | None = None,
+        alone: bool = False,
     ) -> Broadcast:
         """Freeze `message` and `audience` as a new broadcast, in one transaction.
 
@@ -58,7 +59,9 @@ class Store(Protocol):
         contact, perhaps) goes to Telegram at once, and waits there until then.
 
         When another process has just used the key `once` for the same message and selection, that
-        broadcast. Raises InputError where the moment of a contact is not known.
+        broadcast. With `alone` no unfinished broadcast may have the very same message: raises what
+        `lifecycle.require_no_twin` raises. Raises InputError where the moment of a contact is not
+        known.
         """
         ...
 

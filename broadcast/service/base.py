@@ -8,18 +8,15 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import (
     DeclinedError,
-    InputError,
-    LockedError,
-    NextStep,
     UnconfirmedError,
 )
 from broadcast.core.ids import broadcast_id
 from broadcast.core.lifecycle import (
     other_audience,
+    require_no_twin,
     require_same_account,
     require_same_selection,
 )
-from broadcast.core.model import Action
 from broadcast.service.checks import require_payable
 
 if TYPE_CHECKING:
@@ -99,28 +96,5 @@ class UseCases:
         return found
 
     async def require_none_unfinished(self, message: Message) -> None:
-        """Raise when an unfinished broadcast has the very same `message`: to send it anew would
-        reach some people twice. LockedError when a process is sending that one just now.
-        """
-        for other in await self.ledger.unfinished():
-            if other.action is Action.SEND and other.message == message:
-                raise _unfinished(other)
-
-
-def _unfinished(other: Broadcast) -> InputError | LockedError:
-    """Why the message of `other` cannot be sent anew."""
-    sent, total = other.counts.sent, other.counts.total
-    if other.owner is not None:
-        return LockedError(
-            f"broadcast {other.id} with this very text is being sent by {other.owner}, {sent} of "
-            f"{total} have it",
-            NextStep("status", other.id, ("--watch",), "shows it"),
-            code="SAME_RUNNING",
-        )
-    return InputError(
-        f"broadcast {other.id} with this very text is unfinished, {sent} of {total} have it; "
-        "nothing was sent",
-        NextStep("resume", other.id, purpose="goes on with it"),
-        NextStep("cancel", other.id, purpose="gives it up, and then it can be sent anew"),
-        code="SAME_UNFINISHED",
-    )
+        """Raise what `require_no_twin` raises, before anybody signs in."""
+        require_no_twin(message, await self.ledger.unfinished())

@@ -85,8 +85,6 @@ class Sending(UseCases):
                     if question.code is Ask.SEND
                 ]
                 await self.require_confirmed(last, confirmed=False)
-            if plan.request.once is None:  # again: somebody may have thought for long
-                await self.require_none_unfinished(plan.message)
             broadcast = await self.make(
                 plan.message,
                 plan.audience,
@@ -94,6 +92,7 @@ class Sending(UseCases):
                 once=plan.request.once,
                 made_at=plan.made_at,
                 selection=plan.selection,
+                alone=plan.request.once is None,
             )
             if broadcast.selection != plan.selection:  # another process has just used the key
                 await self.newcomers(broadcast, plan.audience, plan.selection)
@@ -172,13 +171,15 @@ class Sending(UseCases):
         once: str | None = None,
         made_at: datetime | None = None,
         selection: Selection | None = None,
+        alone: bool = False,
     ) -> Broadcast:
         """A new broadcast by `account`, of which nothing is sent yet.
 
         It was made at `made_at`, or now: what was shown then is what goes out, however long
         somebody has thought about it.
 
-        Raises InputError when that account cannot send such a message.
+        Raises InputError when that account cannot send such a message; with `alone` also what
+        `require_no_twin` raises: somebody may have thought for long, or two have begun at once.
         """
         now = made_at or self.clock.utc()
         has_time = require_all_able(message, audience, account, now)
@@ -191,6 +192,7 @@ class Sending(UseCases):
             due=partial(due_for, message, now) if has_time and account.is_bot else None,
             made_at=now,
             selection=selection,
+            alone=alone,
         )
 
     async def go_on(self, broadcast: Broadcast, options: RunOptions, reporter: Reporter) -> Report:

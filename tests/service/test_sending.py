@@ -11,6 +11,7 @@ import pytest
 
 from broadcast.core.asker import Ask, Question, SendFacts
 from broadcast.core.errors import (
+    BroadcastError,
     DeclinedError,
     HaltedError,
     InputError,
@@ -444,6 +445,18 @@ async def test_nor_when_that_one_was_begun_while_somebody_thought(bot: Harness) 
         await bot.service.send(plan, bot.reporter)
     assert {step.id for step in caught.value.steps} == {first.broadcast}
     assert bot.texts == []
+    assert len(await bot.ledger.newest()) == 1
+
+
+@on_virtual_time
+async def test_of_those_begun_in_the_same_moment_one_goes_on(bot: Harness) -> None:
+    plans = [await bot.service.plan(bot.request()) for _ in range(6)]
+    sends = (bot.service.send(plan, bot.reporter) for plan in plans)
+    ended = await asyncio.gather(*sends, return_exceptions=True)
+    refused = [each for each in ended if isinstance(each, BroadcastError)]
+    assert len(refused) == 5
+    assert {each.code for each in refused} <= {"SAME_RUNNING", "SAME_UNFINISHED"}
+    assert sorted(bot.texts) == [(f"@friend{n}", HELLO.text) for n in range(3)]
     assert len(await bot.ledger.newest()) == 1
 
 

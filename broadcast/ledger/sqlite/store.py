@@ -13,6 +13,7 @@ from broadcast.core.lifecycle import (
     require_changeable,
     require_extendable,
     require_idle,
+    require_no_twin,
     require_retryable,
     require_same_message,
     require_same_selection,
@@ -64,6 +65,7 @@ class SqliteStore(Lookup):
         due: Callable[[Contact], datetime | None] | None = None,
         made_at: datetime | None = None,
         selection: Selection | None = None,
+        alone: bool = False,
     ) -> Broadcast:
         contacts = audience if isinstance(audience, Audience) else Audience(audience)
         at_telegram, now = due is None, self._clock.utc()
@@ -80,6 +82,9 @@ class SqliteStore(Lookup):
                 require_same_message(found, message)
                 require_same_selection(found, selection)
                 return found
+            if alone:
+                unfinished = sql.rows("unfinished_broadcasts")
+                require_no_twin(message, (self._broadcast(sql, row) for row in unfinished))
             number = self._insert(
                 sql,
                 identity,
