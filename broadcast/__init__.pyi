@@ -1,4 +1,6 @@
+from .core.asker import Ask as Ask
 from .core.asker import Asker as Asker
+from .core.asker import Question as Question
 from .core.clock import Clock as Clock
 from .core.errors import BroadcastError as BroadcastError
 from .core.errors import ContactsError as ContactsError
@@ -8,6 +10,7 @@ from .core.errors import LockedError as LockedError
 from .core.errors import LoginRequiredError as LoginRequiredError
 from .core.errors import SelectorError as SelectorError
 from .core.errors import SettingsError as SettingsError
+from .core.errors import UnconfirmedError as UnconfirmedError
 from .core.model import Account as Account
 from .core.model import Contact as Contact
 from .core.model import Deferred as Deferred

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.app import telegram_accounts
 from broadcast.core.clock import SystemClock
-from broadcast.core.errors import InputError
+from broadcast.core.errors import InputError, UnconfirmedError
 from broadcast.core.ids import broadcast_id
 from broadcast.core.model import Message
 from broadcast.engine.pacer import Known, Pacer
@@ -17,6 +17,7 @@ from broadcast.people.audience import Audience
 from broadcast.service.carry_out import Work, carry_out
 from broadcast.service.checks import (
     ONLY_PEOPLE_SCHEDULE,
+    doubts_about,
     parts_for,
     require_all_able,
     require_sendable,
@@ -91,6 +92,7 @@ async def send(
     concurrency: int | None = None,
     watcher: Watcher | None = None,
     clock: Clock | None = None,
+    confirmed: bool = False,
 ) -> Report:
     """Send `message` to everybody in `audience`, each once, and report on every one.
 
@@ -99,13 +101,21 @@ async def send(
     account starts as carefully as on the command line.
 
     Raises InputError, before anything is sent, when somebody cannot get the message, or the account
-    cannot send it. A time is for people, whose messages Telegram keeps until then: a bot's has to
-    be kept in a ledger.
+    cannot send it; UnconfirmedError, which is one, when something looks like a slip, such as tags
+    in markdown, unless it is `confirmed`. A time is for people, whose messages Telegram keeps until
+    then: a bot's has to be kept in a ledger.
     """
     message = Message(message) if isinstance(message, str) else message
     clock, options = clock or SystemClock(), RunOptions(concurrency=concurrency)
-    chosen, now, account = Audience(audience), clock.utc(), transport.account
-    require_sendable(message, chosen, "the audience", now)
+    chosen = audience if isinstance(audience, Audience) else Audience(audience)
+    now, account = clock.utc(), transport.account
+    doubts = [
+        *require_sendable(message, chosen, "the audience", now),
+        *chosen.doubts,
+        *doubts_about(message, chosen),
+    ]
+    if doubts and not confirmed:
+        raise UnconfirmedError(doubts)
     if account and require_all_able(message, chosen, account, now) and account.is_bot:
         raise InputError(ONLY_PEOPLE_SCHEDULE)
     if pacer is None:  # to a fake no limit applies

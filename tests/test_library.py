@@ -49,6 +49,15 @@ def refused(message: Message, people: Sequence[Contact], *, is_bot: bool) -> Inp
     return caught.value
 
 
+def test_what_looks_like_a_slip_has_to_be_confirmed() -> None:
+    message, transport = Message("<b>Sale</b>"), FakeTransport()
+    error = refused(message, [ANA], is_bot=True)
+    assert isinstance(error, broadcast.UnconfirmedError)
+    assert [question.code for question in error.questions] == [broadcast.Ask.OTHER_MARKUP]
+    report = asyncio.run(send(message, [ANA], transport, confirmed=True))
+    assert report.counts.sent == 1
+
+
 def test_a_bot_s_message_with_a_time_is_not_sent_at_once() -> None:
     error = refused(Message("x", when=LATER), [ANA], is_bot=True)
     assert "broadcast run-due" in str(error)
