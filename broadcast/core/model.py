@@ -257,7 +257,7 @@ class Failed:
 
     error: str
     reason: str
-    perhaps_sent: bool = False
+    perhaps_sent: bool = field(default=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
