@@ -37,6 +37,11 @@ audience_options = options(
         help="The contact list: .yaml, .csv or .jsonl. [default: contacts.yaml]",
     ),
     click.option(
+        "--encoding",
+        metavar="NAME",
+        help="Of the contact list, such as cp1252. [default: utf-8; utf-16 is seen]",
+    ),
+    click.option(
         "--to",
         multiple=True,
         metavar="SELECTOR",
@@ -114,7 +119,8 @@ def audience_request(given: dict[str, Any]) -> AudienceRequest:
     from broadcast.service.requests import AudienceRequest
 
     chosen = given["contacts"]
-    return AudienceRequest(user_path(chosen) if chosen else None, given["to"], given["exclude"])
+    path = user_path(chosen) if chosen else None
+    return AudienceRequest(path, given["to"], given["exclude"], given["encoding"])
 
 
 async def send_plan(service: Service, plan: Plan, given: dict[str, Any]) -> int:

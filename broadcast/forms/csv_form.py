@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from itertools import chain
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,6 +15,7 @@ from broadcast.forms.entries import (
     Complaint,
     Row,
     control_character,
+    is_like_peer,
     quoted,
     text_lines,
 )
@@ -24,17 +26,27 @@ if TYPE_CHECKING:
 # CSV: https://www.rfc-editor.org/rfc/rfc4180, and what spreadsheets make of it.
 
 
+_TOLD = re.compile(
+    r"\s*\"?sep=([^\w\s\"]|\t)\"?\s*", re.IGNORECASE
+)  # Excel's own way to name the delimiter
+
+
 def csv_entries(stream: BinaryIO) -> Iterator[Row | Complaint]:
     """The rows below the first, which names the columns. Raises Unreadable."""
     lines = text_lines(stream)
     before: list[str] = []  # blank lines, and the header's first line
+    told: str | None = None
     for line in lines:
+        if told is None and (found := _TOLD.fullmatch(line)):
+            told = found[1]
+            before.append("\n")
+            continue
         before.append(line)
         if line.strip():
             break
     else:
         return
-    rows = _rows(chain(before, lines), _delimiter(before[-1]))
+    rows = _rows(chain(before, lines), told or _delimiter(before[-1]))
     columns: Columns | None = None
     for at, row in rows:
         if isinstance(row, str):
@@ -101,13 +113,21 @@ def _column(cell: str) -> str:
     return name if name in KEYS or name.startswith(MESSAGE_COLUMN) else cell.strip()
 
 
+def _hint(columns: list[str]) -> str:
+    """The column that is probably meant to be the peers', else those there are."""
+    meant = [name for name in columns if is_like_peer(name)]
+    if not meant:
+        return ", ".join(quoted(name) for name in columns[:10])
+    which = quoted(meant[0]) + (f" (or {quoted(meant[1])})" if len(meant) > 1 else "")
+    return f"rename {which} to peer, so that it says who gets the message"
+
+
 def _wrong_columns(columns: list[str], line: int) -> list[Complaint]:
     while columns and not same(columns[-1]):
         columns.pop()  # spreadsheets write the empty columns at the right, too
     told: list[str] = []
     if "peer" not in columns:
-        shown = ", ".join(quoted(name) for name in columns[:10])
-        told.append(f"the first line names the columns, and none of them is peer: {shown}")
+        told.append(f"the first line names the columns, and none of them is peer: {_hint(columns)}")
     known = list(map(same, columns))
     for number, name in enumerate(columns, 1):
         if not same(name):

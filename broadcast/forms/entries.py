@@ -7,8 +7,11 @@ message/schema.py.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from broadcast.core.spelling import same
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,6 +21,12 @@ MOST_LINE = 2**20
 
 KEYS = ("peer", "name", "tags", "fields", "message")
 """The keys of an entry; in CSV every other column is a field."""
+
+_LIKE_PEER = frozenset(
+    {"chat", "chat_id", "handle", "id", "link", "mobile", "number", "phone", "phone_number"}
+    | {"recipient", "telegram", "telegram_id", "telegram_username", "tel", "to", "user"}
+    | {"user_id", "user_name", "username"}
+)
 
 MESSAGE_COLUMN = "message."
 """How the names of the columns of CSV begin that are about the message."""
@@ -39,6 +48,10 @@ class Unreadable(Exception):  # noqa: N818 - it carries a complaint to whoever r
     def __init__(self, line: int, message: str) -> None:
         super().__init__(message)
         self.complaint = Complaint(line, message)
+
+
+class NotUtf8(Unreadable):
+    """These are bytes of another encoding."""
 
 
 # An entry as it was written: each form is turned into these, and each knows its line.
@@ -139,6 +152,11 @@ def control_character(text: str, may_have: str = "") -> str:
     return ""
 
 
+def is_like_peer(name: str) -> bool:
+    """Whether other programs call so what is called peer here: `Phone number`, `chat_id`."""
+    return re.sub(r"[ -]", "_", same(name)) in _LIKE_PEER
+
+
 def in_words(value: Value) -> str:
     """A value in a complaint."""
     match value:
@@ -174,8 +192,6 @@ def text_lines(stream: BinaryIO) -> Iterator[str]:
 
 def decoded(raw: bytes, line: int) -> str:
     """Read `raw`, which starts in `line`, as UTF-8 with or without the mark that Excel writes."""
-    if line == 1 and raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise Unreadable(1, "this is UTF-16: save the list as UTF-8")
     nul = raw.find(b"\0")
     if nul >= 0:
         raise Unreadable(line + raw.count(b"\n", 0, nul), "a NUL byte: this is not a text file")
@@ -184,9 +200,8 @@ def decoded(raw: bytes, line: int) -> str:
     except UnicodeDecodeError as error:
         at = error.start
         column = at - raw.rfind(b"\n", 0, at)
-        raise Unreadable(
+        raise NotUtf8(
             line + raw.count(b"\n", 0, at),
-            f"not UTF-8 (the byte 0x{raw[at]:02X}, number {column} of the line): "
-            "save the list as UTF-8",
+            f"not UTF-8 (the byte 0x{raw[at]:02X}, number {column} of the line): save it as UTF-8",
         ) from None
     return text.removeprefix("\ufeff") if line == 1 else text

@@ -17,12 +17,14 @@ from broadcast.core.model import NO_FIELDS, NO_OVERRIDES, Contact, Peer
 from broadcast.core.peers import PeerError
 from broadcast.core.spelling import same, same_key
 from broadcast.forms.csv_form import csv_entries
+from broadcast.forms.encodings import as_utf8
 from broadcast.forms.entries import (
     KEYS,
     Complaint,
     Entry,
     List,
     Map,
+    NotUtf8,
     Number,
     Row,
     Text,
@@ -30,6 +32,7 @@ from broadcast.forms.entries import (
     Value,
     control_character,
     in_words,
+    is_like_peer,
     quoted,
 )
 from broadcast.forms.jsonl_form import jsonl_entries
@@ -56,7 +59,6 @@ _KINDS: dict[str, Kind] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-_ALSO_PEER = frozenset({"chat", "id", "link", "number", "phone", "to", "user", "username"})
 
 
 def kind_of(name: str) -> Kind:
@@ -71,17 +73,23 @@ def kind_of(name: str) -> Kind:
 
 
 def read_contacts(
-    stream: BinaryIO, *, source: str, kind: Kind, read_message: ReadMessage | None = None
+    stream: BinaryIO,
+    *,
+    source: str,
+    kind: Kind,
+    read_message: ReadMessage | None = None,
+    encoding: str | None = None,
 ) -> Iterator[Contact | Problem]:
     """Yield the contacts and every complaint about the list, in the order of the file.
 
-    `stream` is buffered and binary; `source` is the name that the complaints give it. A peer that
+    `stream` is buffered and binary, UTF-8 unless it has a mark of its own or `encoding` is given;
+    `source` is the name that the complaints give it. A peer that
     is listed twice is a contact once, and the second entry a warning. CSV and JSON Lines are read
     as they come, so that only the memory of who was listed grows: about 14 bytes a contact.
     """
     mistakes = 0
     is_empty = True
-    for found in _read(stream, kind, read_message or _no_messages):
+    for found in _read(stream, kind, read_message or _no_messages, encoding):
         is_empty = False
         if isinstance(found, Contact):
             yield found
@@ -99,10 +107,12 @@ def _no_messages(_: Mapping[str, Raw]) -> Mapping[str, object]:
     raise ContentError("message", "cannot be set here")
 
 
-def _read(stream: BinaryIO, kind: Kind, read_message: ReadMessage) -> Iterator[Contact | Complaint]:
+def _read(
+    stream: BinaryIO, kind: Kind, read_message: ReadMessage, encoding: str | None
+) -> Iterator[Contact | Complaint]:
     seen = Seen()
     try:
-        for entry in _entries(stream, kind):
+        for entry in _entries(as_utf8(stream, encoding), kind):
             if isinstance(entry, Complaint):
                 yield entry
             elif isinstance(entry, Row) and (contact := plain_contact(entry, seen)):
@@ -112,6 +122,9 @@ def _read(stream: BinaryIO, kind: Kind, read_message: ReadMessage) -> Iterator[C
                 if contact:
                     yield contact
                 yield from sorted(complaints, key=lambda complaint: complaint.line)
+    except NotUtf8 as end:
+        hint = ", or name its encoding: Excel's is often --encoding cp1252"
+        yield end.complaint._replace(message=end.complaint.message + hint)
     except Unreadable as end:
         yield end.complaint
 
@@ -327,7 +340,7 @@ class _Reading:
 
 
 def _unknown(key: str) -> str:
-    close = ["peer"] if same(key) in _ALSO_PEER else get_close_matches(same(key)[:20], KEYS)
+    close = ["peer"] if is_like_peer(key) else get_close_matches(same(key)[:20], KEYS)
     if close:
         return f"unknown key {quoted(key)}: did you mean {close[0]}?"
     return (

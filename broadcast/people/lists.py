@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import ContactsError, Problem, SelectorError
+from broadcast.core.errors import ContactsError, Problem, SelectorError, SettingsError
 from broadcast.core.model import Contact
 from broadcast.disk.pipes import open_to_read
+from broadcast.forms.encodings import is_encoding
 from broadcast.people.audience import Audience
 from broadcast.people.contacts import kind_of, read_contacts
 from broadcast.people.phones import BareNumbers, read_peer
@@ -32,11 +33,18 @@ def load_audience(
     to: Sequence[str] = (),
     exclude: Sequence[str] = (),
     read_message: ReadMessage | None = None,
+    encoding: str | None = None,
 ) -> Audience:
     """Read the contact list and choose from it. `read_message` reads what is said for one contact.
 
-    Raises ContactsError with every mistake of the list, or SelectorError.
+    The list is UTF-8 unless a mark at its start, or `encoding`, says otherwise. Raises
+    ContactsError with every mistake of the list, SelectorError, or SettingsError for an unknown
+    encoding.
     """
+    if encoding is not None and not is_encoding(encoding):
+        raise SettingsError(
+            f"--encoding {encoding}: there is no such encoding; Excel's are cp1252 and utf-16"
+        )
     problems: list[Problem] = []
     bare = BareNumbers()
 
@@ -44,7 +52,9 @@ def load_audience(
         with open_to_read(path) as stream:
             source = str(path)
             kind = "yaml" if path.is_fifo() and not path.suffix else kind_of(source)
-            for entry in read_contacts(stream, source=source, kind=kind, read_message=read_message):
+            for entry in read_contacts(
+                stream, source=source, kind=kind, read_message=read_message, encoding=encoding
+            ):
                 if isinstance(entry, Problem):
                     problems.append(entry)
                 else:

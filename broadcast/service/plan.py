@@ -255,7 +255,7 @@ class Planning(UseCases):
         if path is None:
             return request.chosen or Audience()
         read_message = self._read_message(path.parent)
-        return load_audience(path, request.to, request.exclude, read_message)
+        return load_audience(path, request.to, request.exclude, read_message, request.encoding)
 
     def _path(self, request: AudienceRequest, *, is_needed: bool) -> Path | None:
         """Where the contact list is; None where a program has chosen.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AudienceRequest:
-    """Who is chosen. `to` and `exclude` are selectors.
+    """Who is chosen. `to` and `exclude` are selectors, `encoding` is that of the list, or None.
 
     Without `path` the first contact list that is found in the usual places. `chosen` is the
     choice itself, where a program has made it.
@@ -25,6 +25,7 @@ class AudienceRequest:
     path: Path | None = None
     to: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    encoding: str | None = None
     chosen: Audience | None = None
 
 

@@ -14,10 +14,11 @@ import yaml
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from broadcast.core.errors import ContactsError, Problem
+from broadcast.core.errors import ContactsError, Problem, SettingsError
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
 from broadcast.forms import yaml_form as list_yaml
+from broadcast.forms.encodings import as_utf8
 from broadcast.forms.entries import Columns, Row, Unreadable
 from broadcast.people.contacts import (
     MOST_MISTAKES,
@@ -28,17 +29,21 @@ from broadcast.people.contacts import (
     plain_contact,
     read_contacts,
 )
+from broadcast.people.lists import load_audience
 
 ROOT = Path(__file__).parents[2]
 KINDS: tuple[Kind, ...] = ("yaml", "csv", "jsonl")
 
 
-def read(text: str | bytes, kind: Kind = "yaml") -> tuple[list[Contact], list[str]]:
+def read(
+    text: str | bytes, kind: Kind = "yaml", encoding: str | None = None
+) -> tuple[list[Contact], list[str]]:
     """What a list gives: the contacts, and each complaint as a person sees it."""
     raw = text if isinstance(text, bytes) else text.encode()
     contacts: list[Contact] = []
     problems: list[str] = []
-    for found in read_contacts(io.BytesIO(raw), source="list", kind=kind):
+    stream = io.BytesIO(raw)
+    for found in read_contacts(stream, source="list", kind=kind, encoding=encoding):
         if isinstance(found, Contact):
             contacts.append(found)
         else:
@@ -473,6 +478,33 @@ def test_what_spreadsheets_write_is_read(delimiter: str, mark: str, end: str) ->
     assert contacts == [contact("@ana", "A, B", ("x",), line=2, City="Rome"), contact("me", line=4)]
 
 
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|", ":"])
+@pytest.mark.parametrize("start", ["sep={}\r\n", '"sep={}"\n', "\n SEP={}\n"])
+def test_the_first_line_of_excel_names_the_delimiter(start: str, delimiter: str) -> None:
+    text = start.format(delimiter) + f"peer{delimiter}city,x\n@ana{delimiter}Rome, 1\nx\n"
+    contacts, problems = read(text, "csv")
+    if delimiter != ",":
+        assert [found.fields for found in contacts] == [{"city,x": "Rome, 1"}]
+    line = text.count("\n")
+    assert_says(problems, (line, "'x' is not a recipient"))
+
+
+@pytest.mark.parametrize(
+    ("header", "says"),
+    [
+        ("phone,name", "none of them is peer: rename 'phone' to peer"),
+        ("Name;Phone number", "rename 'Phone number' to peer"),
+        ("USERNAME,chat_id,x", "rename 'USERNAME' (or 'chat_id') to peer"),
+        ("telegram\tcity", "rename 'telegram' to peer"),
+        ("sep=;\nid;name", "rename 'id' to peer"),
+    ],
+)
+def test_a_column_that_says_who_is_named_in_the_hint(header: str, says: str) -> None:
+    _, problems = read(header + "\n", "csv")
+    assert len(problems) == 1
+    assert says in problems[0]
+
+
 def test_the_delimiter_is_the_one_that_makes_a_column_peer() -> None:
     contacts, problems = read("peer;town, street, door;x\n@ana;Rome, 1, 2;y", "csv")
     assert problems == []
@@ -555,13 +587,58 @@ def test_a_list_of_windows_is_refused_with_the_place_of_the_first_wrong_byte(kin
     line, column = raw.count(b"\n", 0, at) + 1, at - raw.rindex(b"\n", 0, at)
     _, problems = read(raw, kind)
     assert_says(problems, (line, f"not UTF-8 (the byte 0xD6, number {column} of the line)"))
-    assert problems[0].endswith("save the list as UTF-8")
+    assert problems[0].endswith("or name its encoding: Excel's is often --encoding cp1252")
+    contacts, problems = read(raw, kind, "cp1252")
+    assert problems == []
+    assert [without_line(found) for found in contacts] == PEOPLE
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-8-sig", "utf-32"])
+def test_a_mark_says_how_a_list_is_encoded(kind: Kind, encoding: str) -> None:
+    text = {"yaml": AS_YAML, "csv": AS_CSV, "jsonl": AS_JSONL}[kind]
+    mark = "\ufeff" if encoding in ("utf-16-le", "utf-16-be") else ""
+    for told in (None, "cp1252", encoding):
+        contacts, problems = read((mark + text).encode(encoding), kind, told)
+        assert problems == []
+        assert [without_line(found).peer for found in contacts] == [one.peer for one in PEOPLE]
+        assert contacts[3].name == PEOPLE[3].name
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252", "cp1251", "mac-roman", "utf-16-le"]
+
+
+@given(st.sampled_from(ENCODINGS), st.text(st.characters(exclude_categories=["Cs"])))
+def test_whatever_a_text_is_encoded_in_it_is_read_as_it_was(encoding: str, text: str) -> None:
+    raw = text.encode(encoding, "ignore")
+    assume(encoding != "utf-16-le" or raw[:2] != b"\xff\xfe")
+    assume(encoding not in ("cp1252", "cp1251", "mac-roman") or not raw.startswith(MARKS))
+    found = as_utf8(io.BytesIO(raw), encoding).read().decode()
+    assert found.removeprefix("\ufeff") == raw.decode(encoding).removeprefix("\ufeff")
+
+
+MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+
+
+def test_a_wrong_byte_of_another_encoding_is_named_with_its_line() -> None:
+    raw = b"peer,name\n@ana,A\n" + b"@bob,B\n" * 20_000 + b"@eve,\x81\n"
+    _, problems = read(raw, "csv", "cp1252")
+    assert problems[-1].startswith("list:20003: not cp1252 (the byte 0x81)")
+    _, problems = read(b"\xff\xfea", "csv")
+    assert_says(problems, (1, "not utf-16"))
+
+
+def test_an_encoding_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("peer\nme\n")
+    for name in ("excel", "base64", "", "\0"):
+        with pytest.raises(SettingsError, match="there is no such encoding"):
+            load_audience(tmp_path / "list.csv", encoding=name)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_other_files_are_refused_in_one_mistake(kind: Kind) -> None:
     for raw, says in (
-        ("peer\n@ana".encode("utf-16"), "UTF-16"),
+        ("peer\n@ana".encode("utf-16-le"), "NUL"),
         (b"PK\x03\x04\x00\x00", "NUL"),
         (b"\x1f\x8b\x08", "not UTF-8"),
     ):
