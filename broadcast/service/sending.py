@@ -40,8 +40,7 @@ class TakeUp:
     """What a resume or a retry of an earlier broadcast will do.
 
     `not_yet`: nothing of it is due before its time; with `now` it does not wait for that. `retries`
-    failures are tried again, with `insist` also those where it can hardly help. `added` get it,
-    too, as far as they are no recipients of it.
+    failures are tried again, with `insist` also those where it can hardly help.
     """
 
     broadcast: Broadcast
@@ -50,7 +49,6 @@ class TakeUp:
     now: bool = False
     retries: int = 0
     insist: bool = False
-    added: Audience | None = None
 
 
 class Sending(UseCases):
@@ -71,10 +69,12 @@ class Sending(UseCases):
             return Report.of_nothing_left(earlier, self.ledger)
         if plan.missing is not None:
             raise plan.missing
-        if earlier is not None:
-            take_up = TakeUp(earlier, plan.options, added=plan.audience or None)
-            return await self.resume(take_up, reporter)
-        opening = self.accounts.open(self.asker, people=plan.audience, is_bot=plan.is_bot)
+        if earlier is None:
+            opening = self.accounts.open(self.asker, people=plan.audience, is_bot=plan.is_bot)
+        elif plan.audience:
+            opening = self._as_before(earlier, plan.options, plan.audience)
+        else:
+            return await self.go_on(earlier, plan.options, reporter)
         async with opening as connection:
             if plan.options.paid:
                 require_payable(Action.SEND, is_bot=connection.account.is_bot)
@@ -85,18 +85,28 @@ class Sending(UseCases):
                     if question.code is Ask.SEND
                 ]
                 await self.require_confirmed(last, confirmed=False)
-            broadcast = await self.make(
-                plan.message,
-                plan.audience,
-                connection.account,
-                once=plan.request.once,
-                made_at=plan.made_at,
-                selection=plan.selection,
-                alone=plan.request.once is None,
-            )
-            if broadcast.selection != plan.selection:  # another process has just used the key
-                await self.newcomers(broadcast, plan.audience, plan.selection)
+            broadcast = await self._frozen(plan, connection.account)
             return await self._run(broadcast, connection, plan.options, reporter)
+
+    async def _frozen(self, plan: Plan, account: Account) -> Broadcast:
+        """The broadcast that `plan` makes, or the one that it adds to."""
+        message, audience, made_at = plan.message, plan.audience, plan.made_at
+        if plan.earlier is not None:
+            require_all_able(message, audience, account, made_at)
+            parts = parts_for(message, audience, made_at)
+            return await self.ledger.extend(plan.earlier, audience, parts)
+        broadcast = await self.make(
+            message,
+            audience,
+            account,
+            once=plan.request.once,
+            made_at=made_at,
+            selection=plan.selection,
+            alone=plan.request.once is None,
+        )
+        if broadcast.selection != plan.selection:  # another process has just used the key
+            await self.newcomers(broadcast, audience, plan.selection)
+        return broadcast
 
     async def _to_send(self, plan: Plan, connection: Connection) -> SendFacts:
         """What is said in the question before a send: only now it is known who sends."""
@@ -145,18 +155,12 @@ class Sending(UseCases):
 
         Raises what `send` raises.
         """
-        broadcast, added = plan.broadcast, plan.added
-        async with self._as_before(broadcast, plan.options, added) as connection:
-            if added is not None:
-                made_at = broadcast.created_at
-                require_all_able(broadcast.message, added, connection.account, made_at)
-                parts = parts_for(broadcast.message, added, made_at)
-                await self.ledger.extend(broadcast, added, parts)
+        async with self._as_before(plan.broadcast, plan.options) as connection:
             if plan.now:
-                await self.ledger.bring_forward(broadcast)
+                await self.ledger.bring_forward(plan.broadcast)
             if plan.retries:
-                await self.ledger.requeue_failed(broadcast, insist=plan.insist)
-            return await self._run(broadcast, connection, plan.options, reporter)
+                await self.ledger.requeue_failed(plan.broadcast, insist=plan.insist)
+            return await self._run(plan.broadcast, connection, plan.options, reporter)
 
     async def retry(self, plan: TakeUp, reporter: Reporter) -> Report:
         """The same for what `plan_retry` has planned."""
@@ -201,12 +205,12 @@ class Sending(UseCases):
 
     @asynccontextmanager
     async def _as_before(
-        self, broadcast: Broadcast, options: RunOptions, added: Iterable[Contact] | None = None
+        self, broadcast: Broadcast, options: RunOptions, added: Iterable[Contact] = ()
     ) -> AsyncGenerator[Connection]:
         """Signed in as the account that `broadcast` was started with."""
         expected = self.accounts.expected(account=broadcast.account, paid=options.paid)
         opening = self.accounts.open(
-            self.asker, people=self._people_of(broadcast, added or ()), is_bot=bool(expected.is_bot)
+            self.asker, people=self._people_of(broadcast, added), is_bot=bool(expected.is_bot)
         )
         async with opening as connection:
             require_same_account(broadcast, connection.account.id, self.accounts.server)

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from broadcast.core.errors import InputError
+from broadcast.core.errors import DeclinedError, InputError
 from broadcast.core.model import Halted, Message, State
 from broadcast.service.requests import AudienceRequest, SendRequest
+from tests.service.fakes import ScriptedAsker
 from tests.service.harness import HELLO, SIX, Harness, at, on_virtual_time, opened, people
 from tests.service.patient_loop import run
 
@@ -168,8 +169,13 @@ async def test_more_than_a_few_new_ones_are_asked_about(bot: Harness, tmp_path: 
     path = write(tmp_path / "a.jsonl", *NAMES)
     await sent(bot, path)
     write(path, *NAMES, *(f"new{number}" for number in range(21)))
-    (question,) = (await planned(bot, path, include_new=True)).questions
-    assert question.count == 21
+    plan = await planned(bot, path, include_new=True)
+    bot.asker = ScriptedAsker([False])
+    with pytest.raises(DeclinedError):
+        await bot.service.send(plan, bot.reporter)
+    (question,) = bot.asker.asked
+    assert (question.count, question.sending and question.sending.messages) == (21, 21)
+    assert len(bot.texts) == len(NAMES)
 
 
 @on_virtual_time
