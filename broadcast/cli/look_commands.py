@@ -12,6 +12,7 @@ from broadcast.cli.parsing import (
     cli,
     home_option,
     json_option,
+    place,
     refuse_idle,
     sandbox_option,
 )
@@ -44,9 +45,9 @@ async def list_(*, limit: int, scheduled: bool, json: bool, **given: Any) -> int
     async with open_service(given) as service:
         if scheduled:
             coming = await service.scheduled(limit)
-            show_broadcasts(coming, as_json=json, none="nothing is scheduled")
+            show_broadcasts(coming, as_json=json, place=place(), none="nothing is scheduled")
         else:
-            show_broadcasts(await service.list(limit), as_json=json)
+            show_broadcasts(await service.list(limit), as_json=json, place=place())
     return DONE
 
 
@@ -75,8 +76,7 @@ async def status(id: str | None, *, watch: bool, json: bool, **given: Any) -> in
                 async for each in service.watch(broadcast):
                     watching.look(each)
             broadcast = await service.find(broadcast.id)
-        recall = await service.recall_of(broadcast)
-        show_broadcast(broadcast, recall=recall, as_json=json)
+        show_broadcast(broadcast, as_json=json, place=place())
     return DONE
 
 
@@ -92,6 +92,7 @@ async def status(id: str | None, *, watch: bool, json: bool, **given: Any) -> in
 @awaited
 async def show(id: str | None, *, csv: str | None, json: bool, **given: Any) -> int:  # noqa: A002
     """Show one line per recipient. Without an ID the last broadcast."""
+    from broadcast.terminal.broadcasts import show_standing
     from broadcast.terminal.deliveries import show_records, write_csv
     from broadcast.terminal.streams import require_reader, say
 
@@ -107,6 +108,8 @@ async def show(id: str | None, *, csv: str | None, json: bool, **given: Any) -> 
             say(f"{count} recipients written to {csv}")
         else:
             await show_records(broadcast, records, _count(broadcast, wanted), as_json=json)
+            if not json:
+                show_standing(broadcast, place())
     return DONE
 
 
@@ -130,7 +133,7 @@ async def pause(id: str | None, **given: Any) -> int:  # noqa: A002
     from broadcast.terminal.progress import TerminalReporter
 
     async with open_service(given) as service:
-        show_stopped(await service.pause(id, TerminalReporter()))
+        show_stopped(await service.pause(id, TerminalReporter()), place())
     return DONE
 
 
@@ -151,7 +154,7 @@ async def cancel(id: str | None, *, yes: bool, **given: Any) -> int:  # noqa: A0
     async with open_service(given) as service:
         stopped = await service.cancel(id, TerminalReporter())
         if not stopped.is_at_telegram or stopped.was_running:
-            show_stopped(stopped)
+            show_stopped(stopped, place())
         if stopped.is_at_telegram:
             identity, here = stopped.broadcast.id, click.get_current_context()
             as_usual = recall.make_context("recall", [identity], parent=here).params

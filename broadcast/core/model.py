@@ -314,13 +314,22 @@ class Delivery:
 class Record:
     """What the ledger knows of one delivery. `at` is the UTC time of its outcome.
 
-    `outcome` is the last one; None when there was no attempt yet, or none is known to have ended.
+    `outcome` is the last one; None when there was no attempt yet, or none is known to have ended. A
+    recall deleted the message at `deleted_at`. With `went_out` it has left Telegram's schedule.
     """
 
     delivery: Delivery
     status: Status = Status.PENDING
     outcome: Outcome | None = None
     at: datetime | None = None
+    deleted_at: datetime | None = None
+    went_out: bool = False
+
+    @property
+    def is_scheduled(self) -> bool:
+        """Whether Telegram has it, and keeps it for later."""
+        is_kept = isinstance(self.outcome, Sent) and self.outcome.scheduled_until is not None
+        return is_kept and not self.went_out
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,6 +369,16 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
+class Recalled:
+    """What has recalled a broadcast, since when, and how many messages it has deleted so far."""
+
+    by: str
+    at: datetime
+    is_done: bool
+    deleted: int
+
+
+@dataclass(frozen=True, slots=True)
 class Selection:
     """How an audience was chosen: the selectors, as they are compared, and the absolute path of
     the contact list."""
@@ -382,12 +401,14 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Broadcast:
-    """A broadcast as the ledger keeps it. `target` is the broadcast that an edit or recall changes.
+    """A broadcast as the ledger keeps it. `target` is the number of the broadcast that an edit or
+    recall changes, `target_id` its id.
 
     `account` and `server` say as whom and where it was started, `owner` which process runs it
     now, `halted` why the last run stopped early by itself, and `paid` how many messages cost Stars.
     Of the deliveries `later_parts` are not the first to their recipient. `selection` is how its
-    audience was chosen, where that is known.
+    audience was chosen, where that is known. So many as are `waiting` are kept for later: of the
+    sent where Telegram keeps them, else of the pending.
     """
 
     number: int
@@ -407,3 +428,16 @@ class Broadcast:
     schedule: Schedule | None = None
     later_parts: int = 0
     selection: Selection | None = None
+    target_id: str | None = None
+    recalled: Recalled | None = None
+    waiting: int = 0
+
+    @property
+    def at_telegram(self) -> int:
+        """How many of the sent wait in Telegram's schedule."""
+        return self.waiting if self.schedule is not None and self.schedule.at_telegram else 0
+
+    @property
+    def not_due(self) -> int:
+        """How many of the pending only wait for their time, which is still to come."""
+        return self.waiting - self.at_telegram

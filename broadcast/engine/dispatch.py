@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.classify import NO_ANSWER
 from broadcast.core.model import Deferred, Delivery, Failed, Halted, Scope, Sent
+from broadcast.core.moments import local, local_time
 from broadcast.engine.breaker import Breaker
 from broadcast.engine.outage import PATIENCE, Outage
 
@@ -299,7 +300,7 @@ class Engine:
         """Hold everybody before the next try; without any `seconds` left the run halts."""
         now = self._now()
         begun = self._utc() - timedelta(seconds=self._outage.lasted(now))
-        reason = f"{reason}, since {begun.astimezone():%H:%M:%S}"
+        reason = f"{reason}, since {local_time(begun.replace(microsecond=0))}"
         if seconds == 0.0:
             return self._halt(Halted("OFFLINE", reason, ends_by_itself=True))
         self._pacer.hold(now + seconds)
@@ -308,8 +309,9 @@ class Engine:
 
     def _halt_if_too_long(self, wait: float) -> None:
         if wait > self._max_wait:
-            until = (self._utc() + timedelta(seconds=wait + 59)).astimezone()  # the next minute
-            reason = f"{self._last_wait}; resume after {until:%Y-%m-%d %H:%M}"
+            until = self._utc() + timedelta(seconds=wait + 59)  # the next minute
+            until = until.replace(second=0, microsecond=0)
+            reason = f"{self._last_wait}; resume after {local(until)}"
             self._halt(Halted("WAIT_TOO_LONG", reason, ends_by_itself=True))
 
     def _halt(self, halted: Halted | None) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from broadcast.core.classify import reason_of
 from broadcast.core.errors import MessageError
 from broadcast.core.model import Action, Deferred, Delivery, Failed, Halted, Scope, Sent
+from broadcast.core.moments import local
 from broadcast.engine.pacer import Pacer
 from broadcast.engine.ports import Gate
 from broadcast.message.personal import as_edited, personal
@@ -77,14 +78,16 @@ class PunctualGate(Gate):
         if when is not None and late is not None and _is_untouched(delivery):
             now = self._clock.utc()
             if now - moment_for(when, delivery.contact) > timedelta(seconds=late):
-                return Failed("TOO_LATE", _reason(when, delivery.contact, now, late))
+                return Failed("TOO_LATE", _reason(when, delivery.contact, late))
         return delivery
 
 
-def _reason(when: When, contact: Contact, now: datetime, late: float) -> str:
-    zone = zone_for(when, contact)
-    then, today = moment_for(when, contact).astimezone(zone), now.astimezone(zone).date()
-    shown = f"{then:%H:%M}" if then.date() == today else f"{then:%Y-%m-%d %H:%M}"
+def _reason(when: When, contact: Contact, late: float) -> str:
+    then = moment_for(when, contact)
+    shown = local(then)
+    if when.of_recipient:
+        zone = zone_for(when, contact)
+        shown = f"{then.astimezone(zone):%Y-%m-%d %H:%M} in {zone.key}"
     return f"its time was {shown}, more than {_length(late)} ago, so it was not sent"
 
 

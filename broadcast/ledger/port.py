@@ -201,10 +201,6 @@ class Schedules(Protocol):
         """What is still to come at its time: here, or as far as is known at Telegram."""
         ...
 
-    async def count_scheduled(self, broadcast: Broadcast) -> int:
-        """How many of the pending deliveries only wait for their time, which is still to come."""
-        ...
-
     async def bring_forward(self, broadcast: Broadcast) -> None:
         """Make due now what the ledger keeps for later. Raises LockedError while it is sent."""
         ...

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from broadcast.core.duration import seconds_of
 from broadcast.core.model import When
+from broadcast.core.moments import local as local_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -98,7 +99,13 @@ def _require_real(local: datetime, moment: datetime, place: tzinfo | None, now: 
             f"same moment is {_shown(shown)}"
         )
     if moment <= now:
-        raise WhenError(f"{_shown(local)} has passed: it is now {_shown(now.astimezone(place))}")
+        raise WhenError(f"{_shown(local)} has passed: it is now {_now_in(place, now)}")
+
+
+def _now_in(place: tzinfo | None, now: datetime) -> str:
+    if isinstance(place, ZoneInfo):
+        return f"{_shown(now.astimezone(place))} in {place.key}"
+    return local_words(now) if place is None else f"{_shown(now.astimezone(place))} {place}"
 
 
 def _after(text: str, now: datetime) -> When:
@@ -175,6 +182,13 @@ def _close_to(name: str) -> str:
     near += [by_city[each] for each in get_close_matches(wanted, by_city, n=2, cutoff=0.8)]
     close = list(dict.fromkeys(near))[:3]
     return f". Did you mean {' or '.join(close)}?" if close else ", such as Europe/Madrid"
+
+
+def in_words(when: When) -> str:
+    """When it goes out: in the zone of this machine, where it is one moment for all."""
+    if when.of_recipient:
+        return f"{_shown(when.at)} in the zone of each recipient"
+    return local_words(_moment(when.at, zone_named(when.zone)))
 
 
 def own_when(when: When | None, contact: Contact) -> When | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from broadcast.core.model import Broadcast, Failed, Record, Sent, State, Status
+from broadcast.core.lifecycle import goes_on_by_itself
+from broadcast.core.model import Action, Broadcast, Failed, Record, Sent, State, Status
+from broadcast.core.moments import in_utc
 from broadcast.engine.gates import stars
 
 if TYPE_CHECKING:
@@ -25,39 +27,55 @@ def question_row(question: Question) -> dict[str, object]:
 
 def delivery_row(record: Record) -> dict[str, object]:
     """A delivery as a row of `--json`."""
-    delivery, outcome, at = record.delivery, record.outcome, record.at
+    delivery, outcome = record.delivery, record.outcome
+    sent = outcome if isinstance(outcome, Sent) else None
+    other = None if isinstance(outcome, Sent) else outcome
+    until = sent and sent.scheduled_until
     return {
         "type": "delivery",
         "broadcast": delivery.broadcast,
         "peer": delivery.contact.peer.text,
         "name": delivery.contact.name,
-        "status": Status.PENDING if record.status is Status.SENDING else record.status,
-        "message_id": outcome.message_id if isinstance(outcome, Sent) else None,
-        "error": None if outcome is None or isinstance(outcome, Sent) else outcome.error,
-        "reason": None if outcome is None or isinstance(outcome, Sent) else outcome.reason,
-        "at": None if at is None else at.isoformat(timespec="milliseconds"),
-        **({"note": note} if isinstance(outcome, Sent) and (note := _note_of(outcome)) else {}),
+        "status": status_of(record),
+        # What waits in Telegram's schedule has an id of the schedule, which is no message's.
+        "message_id": sent.message_id if sent and not until else None,
+        "error": other and other.error,
+        "reason": other and other.reason,
+        "at": record.at and in_utc(record.at),
+        **({"scheduled_until": in_utc(until)} if until else {}),
+        **({"deleted_at": in_utc(record.deleted_at)} if record.deleted_at else {}),
+        **({"note": sent.note} if sent and sent.note else {}),
         **({"perhaps_sent": True} if isinstance(outcome, Failed) and outcome.perhaps_sent else {}),
         **({"part": delivery.part + 1} if delivery.part else {}),
     }
 
 
-def _note_of(sent: Sent) -> str:
-    if sent.scheduled_until is None:
-        return sent.note
-    return f"at Telegram until {sent.scheduled_until:%Y-%m-%d %H:%M} UTC"
+def status_of(record: Record) -> str:
+    """What became of a delivery in one word: also when its message was taken back since, or waits
+    in Telegram's schedule."""
+    if record.deleted_at is not None:
+        return "deleted"
+    if record.is_scheduled:
+        return "scheduled"
+    return Status.PENDING if record.status is Status.SENDING else record.status
+
+
+def tally(broadcast: Broadcast) -> dict[str, int]:
+    """How many deliveries are in each state, as `status_of` calls them: each counts once."""
+    counts = asdict(broadcast.counts)
+    kept = broadcast.at_telegram
+    deleted = broadcast.recalled.deleted if broadcast.recalled else 0
+    counts["sent"] -= kept + deleted
+    more = {"scheduled": kept, "deleted": deleted}
+    return counts | {name: count for name, count in more.items() if count}
 
 
 def summary_row(report: Report) -> dict[str, object]:
     """The last row of `--json`."""
-    counts = report.counts
     return {
         "type": "summary",
         "broadcast": report.broadcast,
-        "sent": counts.sent,
-        "failed": counts.failed,
-        "skipped": counts.skipped,
-        "pending": counts.pending,
+        **tally(report.after),
         "seconds": round(report.seconds, 3),
         **({"stars": float(stars(report.paid))} if report.paid else {}),
     }
@@ -65,18 +83,21 @@ def summary_row(report: Report) -> dict[str, object]:
 
 def broadcast_row(broadcast: Broadcast) -> dict[str, object]:
     """A broadcast as a row of `--json`."""
+    recalled = broadcast.recalled
     return {
         "type": "broadcast",
         "broadcast": broadcast.id,
         "action": broadcast.action,
+        **({} if broadcast.action is Action.SEND else {"target": broadcast.target_id}),
         "state": state_of(broadcast),
         "text": broadcast.message.text,
-        "created_at": broadcast.created_at.isoformat(timespec="milliseconds"),
-        **asdict(broadcast.counts),
+        "created_at": in_utc(broadcast.created_at),
+        **tally(broadcast),
         "once": broadcast.once,
         "owner": None if broadcast.owner is None else str(broadcast.owner),
         "note": None if broadcast.halted is None else broadcast.halted.reason,
         **_times(broadcast),
+        **({"recalled_by": recalled.by, "recalled_at": in_utc(recalled.at)} if recalled else {}),
     }
 
 
@@ -86,8 +107,8 @@ def _times(broadcast: Broadcast) -> dict[str, object]:
     if schedule is None:
         return {}
     return {
-        "due": schedule.first.isoformat(timespec="milliseconds"),
-        "due_last": schedule.last.isoformat(timespec="milliseconds"),
+        "due": in_utc(schedule.first),
+        "due_last": in_utc(schedule.last),
         "at_telegram": schedule.at_telegram,
     }
 
@@ -97,13 +118,20 @@ def broadcast_summary_row(broadcast: Broadcast) -> dict[str, object]:
     return {
         "type": "summary",
         "broadcast": broadcast.id,
-        **asdict(broadcast.counts),
+        **tally(broadcast),
         "seconds": None,
     }
 
 
 def state_of(broadcast: Broadcast) -> str:
-    """The state of a broadcast in one word."""
+    """The state of a broadcast in one word: a recall is a cancel as long as Telegram only keeps
+    the messages for later."""
+    recalled, schedule = broadcast.recalled, broadcast.schedule
     if broadcast.owner is not None:
         return "running"
+    if recalled is not None:
+        is_kept = schedule is not None and schedule.at_telegram and recalled.at < schedule.first
+        return ("cancelled" if is_kept else "recalled") if recalled.is_done else "recalling"
+    if broadcast.waiting and broadcast.state in (State.OPEN, State.DONE):
+        return "scheduled" if goes_on_by_itself(broadcast) else "unfinished"
     return "unfinished" if broadcast.state is State.OPEN else str(broadcast.state)

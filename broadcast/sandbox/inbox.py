@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from broadcast.core.moments import local
 from broadcast.sandbox.answering import replay
 from broadcast.sandbox.journal import Journal, files_beside, journal_in
 from broadcast.sandbox.world import World
@@ -123,6 +124,8 @@ def _shown(name: str, value: Any) -> str:
         case "forwarded_from":
             number = value["message_id"]
             return f"forwarded from {value['id']}" + (f" message {number}" if number else "")
+        case "scheduled":
+            return f"scheduled for {local(datetime.fromisoformat(value))}"
         case "album":
             return f"album {value:x}"[:10]
         case _:

@@ -106,7 +106,7 @@ async def carry_out(work: Work) -> Report:
         halted=halted,
         stopped=is_stopped,
         paid=after.paid + (0 if budget is None else budget.perhaps_paid),
-        scheduled=await ledger.count_scheduled(after),
+        scheduled=after.not_due,
         _ledger=ledger,
     )
 

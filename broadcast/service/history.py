@@ -42,10 +42,6 @@ class History(UseCases):
         """The same; without an id the one that is being sent now, or else the last one."""
         return (await self._running() if id is None else None) or await self.ledger.find(id)
 
-    async def recall_of(self, broadcast: Broadcast) -> Broadcast | None:
-        """The recall of `broadcast`, if there is one: then nothing of it is sent any more."""
-        return (await self.ledger.standing(broadcast)).recall
-
     def records(self, broadcast: Broadcast, *wanted: Status) -> AsyncIterator[Record]:
         """Its deliveries, or those in the `wanted` states, in the audience's order."""
         return self.ledger.records(broadcast, *wanted)
@@ -90,7 +86,6 @@ class History(UseCases):
             is_at_telegram=is_there,
             was_running=was_asked,
             nothing_to_stop=not was_asked and broadcast.state is not state,
-            recall=await self.recall_of(broadcast),
         )
 
     async def _await_end(self, broadcast: Broadcast, stop: Stop) -> Broadcast:

@@ -117,7 +117,7 @@ class Rehearsal:
 class Stopped:
     """A broadcast that was asked to end, and whether a process was at work on it then.
 
-    With `nothing_to_stop` it had ended otherwise before; `recall` is what took it back.
+    With `nothing_to_stop` it had ended otherwise before.
     With `is_at_telegram` its messages wait in Telegram's schedule, and only a recall takes them
     back.
     """
@@ -126,7 +126,6 @@ class Stopped:
     is_at_telegram: bool = False
     was_running: bool = False
     nothing_to_stop: bool = False
-    recall: Broadcast | None = None
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,7 @@ class Sending(UseCases):
         broadcast = await self.ledger.find(request.id, unfinished=True)
         require_resumable(await self.ledger.standing(broadcast))
         self.require_account_of(broadcast, request.options)
-        waiting = 0 if request.now else await self.ledger.count_scheduled(broadcast)
+        waiting = 0 if request.now else broadcast.not_due
         not_yet = 0 < broadcast.counts.pending == waiting
         return TakeUp(broadcast, request.options, not_yet, request.now)
 

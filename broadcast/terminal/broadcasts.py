@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from broadcast.core.model import Action
-from broadcast.report.json_rows import broadcast_row
+from broadcast.core.moments import local
+from broadcast.report.json_rows import broadcast_row, tally
 from broadcast.terminal.deliveries import counted
 from broadcast.terminal.preview import headline
-from broadcast.terminal.scheduled import state_in_words
+from broadcast.terminal.scheduled import sent_by, show_what_sends_them, state_in_words
 from broadcast.terminal.streams import json_line, reader_may_leave, say
 from broadcast.terminal.tables import Table, stdout
 
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 
 def show_broadcasts(
-    broadcasts: Sequence[Broadcast], *, as_json: bool, none: str = "nothing was sent yet"
+    broadcasts: Sequence[Broadcast],
+    *,
+    as_json: bool,
+    place: str,
+    none: str = "nothing was sent yet",
 ) -> None:
     """Show one line per broadcast, in the given order; `none` is the text for an empty list."""
     with reader_may_leave():
@@ -35,30 +39,44 @@ def show_broadcasts(
             return
         columns = ("id", "made", "what", "state", "sent", "failed", "left", "text")
         table = Table(stdout(), *columns, whole=["id"])
-        recalled = {each.target for each in broadcasts if each.action is Action.RECALL}
         for broadcast in broadcasts:
-            counts = broadcast.counts
+            counts = tally(broadcast)
+            left = counts["pending"] + counts["skipped"] + counts.get("scheduled", 0)
             table.add(
                 broadcast.id,
-                f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M}",
-                broadcast.action,
-                state_in_words(broadcast, recalled=broadcast.number in recalled),
-                *(str(n) for n in (counts.sent, counts.failed, counts.pending + counts.skipped)),
+                local(broadcast.created_at.replace(second=0, microsecond=0)),
+                _what(broadcast),
+                state_in_words(broadcast),
+                *(str(n) for n in (counts["sent"], counts["failed"], left)),
                 Text(headline(broadcast.message)),
             )
         table.show()
+    show_what_sends_them(broadcasts, place)
 
 
-def show_stopped(stopped: Stopped) -> None:
+def _what(broadcast: Broadcast) -> str:
+    """What it does, and to which broadcast."""
+    of = "" if broadcast.target_id is None else f" of {broadcast.target_id}"
+    return f"{broadcast.action}{of}"
+
+
+def show_standing(broadcast: Broadcast, place: str) -> None:
+    """Say what the counts do not: that it was recalled, and by what, or when it goes out."""
+    if broadcast.recalled is not None or sent_by(broadcast, place) is not None:
+        say(f"{broadcast.id} is {state_in_words(broadcast)}")
+    show_what_sends_them([broadcast], place)
+
+
+def show_stopped(stopped: Stopped, place: str) -> None:
     """Show a broadcast after it was asked to stop."""
-    broadcast, recall = stopped.broadcast, stopped.recall
+    broadcast, recalled = stopped.broadcast, stopped.broadcast.recalled
     if stopped.nothing_to_stop:
-        how = f"is {broadcast.state}" if recall is None else f"was recalled by {recall.id}"
+        how = f"is {broadcast.state}" if recalled is None else f"was recalled by {recalled.by}"
         say(f"nothing to stop: {broadcast.id} {how} already")
-    show_broadcast(broadcast, recall=recall, as_json=False)
+    show_broadcast(broadcast, as_json=False, place=place)
 
 
-def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: bool) -> None:
+def show_broadcast(broadcast: Broadcast, *, as_json: bool, place: str) -> None:
     """Show one broadcast: its text, how far it is, who runs it, why it stopped."""
     with reader_may_leave():
         if as_json:
@@ -67,14 +85,14 @@ def show_broadcast(broadcast: Broadcast, *, recall: Broadcast | None, as_json: b
         out = stdout()
         rows = [
             ("id", broadcast.id),
-            ("what", f"{broadcast.action}: {headline(broadcast.message)}"),
-            ("made", f"{broadcast.created_at.astimezone():%Y-%m-%d %H:%M:%S}"),
-            ("state", state_in_words(broadcast, recalled=recall is not None)),
-            ("so far", counted(broadcast.counts, broadcast.action)),
+            ("what", f"{_what(broadcast)}: {headline(broadcast.message)}"),
+            ("made", local(broadcast.created_at.replace(microsecond=0))),
+            ("state", state_in_words(broadcast)),
+            ("sent by", sent_by(broadcast, place)),
+            ("so far", counted(tally(broadcast), broadcast.action)),
             ("runs in", broadcast.owner),
             ("stopped", broadcast.halted and broadcast.halted.reason),
             ("key", broadcast.once),
-            ("recalled", recall and f"by {recall.id}"),
         ]
         for name, value in rows:
             if value:

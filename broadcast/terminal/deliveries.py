@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import asdict
 from heapq import nlargest
 from typing import TYPE_CHECKING
 
@@ -12,16 +13,17 @@ from rich.text import Text
 from broadcast.core.classify import may_help_to_retry, next_step
 from broadcast.core.duration import duration
 from broadcast.core.errors import InputError
-from broadcast.core.model import Action, Broadcast, Counts, Record, State, Status
+from broadcast.core.model import Action, Broadcast, Record, Sent, State, Status
+from broadcast.core.moments import local
 from broadcast.engine.gates import stars
-from broadcast.report.json_rows import broadcast_summary_row, delivery_row, summary_row
+from broadcast.report.json_rows import broadcast_summary_row, delivery_row, summary_row, tally
 from broadcast.terminal.scheduled import show_scheduled_rest
 from broadcast.terminal.steps import worded_step
 from broadcast.terminal.streams import Output, json_line, reader_may_leave, say
 from broadcast.terminal.tables import Table, stdout
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable
+    from collections.abc import AsyncIterator, Iterable, Mapping
     from pathlib import Path
 
     from broadcast.service.changing import Changed
@@ -61,7 +63,8 @@ async def show_result(
     counts = report.counts
     if report.halted is not None:
         halted = report.halted
-        say(f"stopped: {halted.reason} ({halted.error}); {counts.pending} not sent")
+        left = counts.pending + counts.skipped
+        say(f"stopped: {halted.reason} ({halted.error}); {left} not sent")
         if (step := next_step(halted.error)) is not None:
             say(f"`{worded_step(step, place)}` {step.purpose}")
     elif output.closed:
@@ -70,7 +73,7 @@ async def show_result(
         word = "interrupted" if report.state is State.OPEN else str(report.state)
         say(f"{word}; {counts.pending + counts.skipped} not sent")
     elif report.scheduled and not quiet:
-        show_scheduled_rest(report.scheduled, place)
+        show_scheduled_rest(report.after, place)
     command = await next_command(report, retried=retried)
     if command is not None and not (quiet and command.startswith("show")):
         say(f"next: broadcast {command}{place}")
@@ -78,7 +81,10 @@ async def show_result(
 
 async def show_canary(report: Report) -> None:
     """Show how the first ones went: on stderr, where a question may follow."""
-    say(f"canary: {counted(report.of_this_run, report.action)}")
+    row = asdict(report.of_this_run)
+    if report.after.at_telegram:
+        row |= {"sent": 0, "scheduled": report.of_this_run.sent}
+    say(f"canary: {counted(row, report.action)}")
     count = min(report.of_this_run.failed, CANARY_LIMIT)
     failed = [record async for record in report.records(Status.FAILED)] if count else []
     for record in nlargest(count, failed, key=_when):  # earlier runs had failures of their own
@@ -159,7 +165,7 @@ async def show_records(
         else:
             limit = RECORDS_LIMIT if sys.stdout.isatty() else None  # a program wants every row
             await _show_records(records, count, limit)
-            stdout().print(Text(counted(broadcast.counts, broadcast.action)))
+            stdout().print(Text(counted(tally(broadcast), broadcast.action)))
 
 
 async def _show_records(
@@ -180,13 +186,11 @@ async def _show_records(
 
 def _cells(record: Record) -> Iterable[tuple[str, str]]:
     row = delivery_row(record)
-    status = row["status"]
-    word = SUCCESS[record.delivery.action] if status is Status.SENT else str(status)
-    style = {Status.SENT: "green", Status.FAILED: "red"}.get(Status(str(status)), "yellow")
-    if status is Status.SENT:
-        number = row["message_id"]
-        told = "message id not known" if number is None else f"message {number}"
-        told = "; ".join([told, str(row["note"])] if "note" in row else [told])
+    status = str(row["status"])
+    word = SUCCESS[record.delivery.action] if status == Status.SENT else status
+    style = {"sent": "green", "scheduled": "green", "failed": "red"}.get(status, "yellow")
+    if record.status is Status.SENT:
+        told = "; ".join([_where(record), *([str(row["note"])] if "note" in row else [])])
     elif row["reason"]:
         told = _told(str(row["reason"]), str(row["error"]), perhaps_sent="perhaps_sent" in row)
     else:
@@ -195,7 +199,7 @@ def _cells(record: Record) -> Iterable[tuple[str, str]]:
         (str(row["name"]), ""),
         (str(row["peer"]), "cyan"),
         (word, style),
-        (told, "" if status is Status.SENT else style),
+        (told, "" if record.status is Status.SENT else style),
     )
 
 
@@ -204,17 +208,33 @@ def _told(reason: str, error: str, *, perhaps_sent: bool) -> str:
     return f"{reason} ({error}){doubt}"
 
 
+def _where(record: Record) -> str:
+    """Where the message is that was sent."""
+    sent = record.outcome
+    assert isinstance(sent, Sent)  # noqa: S101 - the status says so
+    if record.deleted_at is not None:
+        return f"deleted {local(record.deleted_at.replace(microsecond=0))}"
+    if sent.scheduled_until is not None:
+        until = local(sent.scheduled_until)
+        return f"at Telegram until {until}" if record.is_scheduled else f"went out {until}"
+    return "message id not known" if sent.message_id is None else f"message {sent.message_id}"
+
+
 def summary(report: Report) -> str:
     """One line: how many of each, and how long it took."""
     cost = f", {float(stars(report.paid)):,.1f} Stars" if report.paid else ""
-    return f"{counted(report.counts, report.action)} in {duration(report.seconds)}{cost}"
+    return f"{counted(tally(report.after), report.action)} in {duration(report.seconds)}{cost}"
 
 
-def counted(counts: Counts, action: Action) -> str:
-    """How many are in each state; states without any are left out, except sent and failed."""
-    parts = [f"{counts.sent} {SUCCESS[action]}", f"{counts.failed} failed"]
-    parts += [f"{counts.skipped} skipped"] if counts.skipped else []
-    parts += [f"{counts.pending} pending"] if counts.pending else []
+def counted(counts: Mapping[str, int], action: Action) -> str:
+    """How many are in each state, as `tally` counts them.
+
+    States without any are left out, except failed, and sent where it is not told otherwise.
+    """
+    later = [f"{counts[name]} {name}" for name in ("scheduled", "deleted") if counts.get(name)]
+    parts = [f"{counts['sent']} {SUCCESS[action]}"] if counts["sent"] or not later else []
+    parts += [*later, f"{counts['failed']} failed"]
+    parts += [f"{counts[name]} {name}" for name in ("skipped", "pending") if counts[name]]
     return ", ".join(parts)
 
 
@@ -236,12 +256,9 @@ async def write_csv(path: Path, records: AsyncIterator[Record]) -> int:
 
 async def show_was_sent(earlier: Broadcast, newcomers: int, *, as_json: bool, quiet: bool) -> None:
     """Say that nothing is left to do: it was sent before under the same key."""
-    counts = earlier.counts
-    if counts.failed or not quiet:
-        say(
-            f"{earlier.id} was sent already under the key {earlier.once}: {counts.sent} sent, "
-            f"{counts.failed} failed"
-        )
+    if earlier.counts.failed or not quiet:
+        told = counted(tally(earlier), earlier.action)
+        say(f"{earlier.id} was sent already under the key {earlier.once}: {told}")
     show_counts(earlier, newcomers, as_json=as_json)
 
 

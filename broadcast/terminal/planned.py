@@ -11,6 +11,7 @@ from rich.text import Text
 from broadcast.core.counted import people
 from broadcast.core.duration import duration
 from broadcast.core.model import Delivery, Record
+from broadcast.core.moments import local
 from broadcast.engine.gates import PER_STAR, stars
 from broadcast.message.text import parse
 from broadcast.report.json_rows import delivery_row, question_row
@@ -151,8 +152,7 @@ def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
     out = stdout()
     table = Table(out, "to", "id", "message", "at", "text", whole=["id", "message"])
     for row in rows:
-        at = f"{row.at.astimezone():%Y-%m-%d %H:%M:%S}"
-        table.add(row.to, str(row.id), str(row.message_id), at, row.shown)
+        table.add(row.to, str(row.id), str(row.message_id), local(row.at), row.shown)
     table.show()
     if not table.count:
         say('the sandbox has received nothing yet: broadcast "I bought a car!" --sandbox')

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from broadcast.core.model import LinkPreview
 from broadcast.message.text import CAPTION_LIMIT, TEXT_LIMIT, length, parts
+from broadcast.message.when import in_words
 from broadcast.terminal.streams import CONTROLS, json_line, reader_may_leave, visible
 from broadcast.terminal.tables import stdout
 
@@ -221,8 +222,7 @@ def _flags(message: Message) -> list[str]:
         f"link preview {message.link_preview}"
         if message.link_preview is not LinkPreview.BELOW
         else "",
-        f"at {f'{when.at:%Y-%m-%d %H:%M:%S}'.removesuffix(':00')} {when.zone}" if when else "",
-        "in the recipient's zone" if when is not None and when.of_recipient else "",
+        f"at {in_words(when)}" if when else "",
         f"at most {message.late:g} s late" if message.late is not None else "",
     ]
     return [flag for flag in told if flag]

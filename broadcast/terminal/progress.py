@@ -34,6 +34,7 @@ from broadcast.core.model import (
     Sent,
     Status,
 )
+from broadcast.core.moments import local_time
 from broadcast.report.json_rows import delivery_row
 from broadcast.service.stop import Stop
 from broadcast.terminal.deliveries import show_canary
@@ -385,5 +386,5 @@ def waiting(seconds: float, reason: str, clock: Clock) -> str:
     """The text for a hold; a long one with the time when it ends."""
     if seconds < 60:
         return f"waiting {seconds:.0f} s: {reason}"
-    until = (clock.utc() + timedelta(seconds=seconds)).astimezone()
-    return f"waiting {duration(seconds)}, until {until:%H:%M}: {reason}"
+    until = local_time((clock.utc() + timedelta(seconds=seconds)).replace(second=0, microsecond=0))
+    return f"waiting {duration(seconds)}, until {until}: {reason}"

@@ -11,6 +11,7 @@ import click
 from broadcast.core.asker import Ask
 from broadcast.core.counted import counted, people
 from broadcast.core.duration import duration
+from broadcast.message.when import in_words
 from broadcast.terminal.streams import can_ask, say
 
 if TYPE_CHECKING:
@@ -35,8 +36,7 @@ def _about(sending: SendFacts) -> Iterator[str]:
         f"about {duration(sending.seconds)}",
     ]
     if when is not None:
-        zone = "in the zone of each recipient" if when.of_recipient else when.zone
-        facts.append(f"at {when.at:%Y-%m-%d %H:%M} {zone}")
+        facts.append(f"at {in_words(when)}")
     if sending.stars:
         facts.append(f"{sending.stars:,.1f} Stars at most")
     yield ", ".join(facts)

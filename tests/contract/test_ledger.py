@@ -21,6 +21,7 @@ from broadcast.core.model import (
     Failed,
     Halted,
     Message,
+    Recalled,
     Schedule,
     Scope,
     Selection,
@@ -189,6 +190,47 @@ async def test_a_key_belongs_to_one_choice(
     with pytest.raises(InputError) as caught:
         await create(ledger, once="menu", selection=now)
     assert caught.value.code == "ONCE_OTHER_AUDIENCE"
+
+
+# --- what has become of it since
+
+
+async def test_what_was_recalled_says_by_what_and_whom_that_reached(
+    ledger: Ledger, clock: Clock
+) -> None:
+    sent = await create(ledger)
+    await run(ledger, sent, _1=BLOCKED)
+    assert (await ledger.reload(sent)).recalled is None
+    clock.now += timedelta(hours=1)
+    recall = await ledger.create_change(next(_ids), Action.RECALL, sent, Message(""))
+    assert (recall.target_id, recall.recalled) == (sent.id, None)
+    assert (await ledger.reload(sent)).recalled == Recalled(recall.id, clock.now, False, 0)
+    later = clock.now + timedelta(seconds=5)
+    await run(ledger, recall, now=later, _2=Failed("MESSAGE_DELETE_FORBIDDEN", "too old"))
+    for found in (await ledger.find(sent.id), (await ledger.newest())[-1]):
+        assert found.recalled == Recalled(recall.id, clock.now, True, 1)
+    deleted = [record.deleted_at for record in await records(ledger, sent)]
+    assert deleted == [later, None, None]
+    assert await states(ledger, sent) == ["sent", "failed", "sent"]
+    assert [record.deleted_at for record in await records(ledger, recall)] == [None, None]
+
+
+async def test_how_many_wait_at_telegram_is_known_until_they_went_out(
+    ledger: Ledger, clock: Clock
+) -> None:
+    sent = await ledger.create(next(_ids), AT_SIX, people(3))
+    assert sent.schedule == Schedule(SIX, SIX, at_telegram=True)
+    await run(ledger, sent, _0=Sent(1, scheduled_until=SIX), _1=Sent(2, scheduled_until=SIX))
+    found = await ledger.reload(sent)
+    assert (found.at_telegram, found.not_due) == (2, 0)
+    kept = [record.is_scheduled for record in await records(ledger, sent)]
+    assert kept == [True, True, False]
+    recall = await ledger.create_change(next(_ids), Action.RECALL, sent, Message(""))
+    await run(ledger, recall, _1=BLOCKED)
+    assert (await ledger.reload(sent)).at_telegram == 1
+    clock.now = SIX
+    assert (await ledger.reload(sent)).at_telegram == 0
+    assert [record.is_scheduled for record in await records(ledger, sent)] == [False] * 3
 
 
 # --- who is added later
@@ -460,11 +502,11 @@ async def test_one_moment_for_all(ledger: Ledger, clock: Clock) -> None:
     broadcast = await later(ledger, AT_SIX)
     assert broadcast.schedule == Schedule(SIX, SIX)
     assert await run(ledger, broadcast) == []
-    assert await ledger.count_scheduled(broadcast) == 4
+    assert (await ledger.reload(broadcast)).not_due == 4
     assert (list(await ledger.due(NOW)), await ledger.next_moment(NOW)) == ([], SIX)
     assert ids(await ledger.scheduled()) == [broadcast.id]
     clock.now = SIX
-    assert await ledger.count_scheduled(broadcast) == 0
+    assert (await ledger.reload(broadcast)).not_due == 0
     assert (ids(await ledger.due(SIX)), await ledger.next_moment(SIX)) == ([broadcast.id], None)
     assert await run(ledger, broadcast, now=SIX) == [0, 1, 2, 3]
     assert (list(await ledger.due(SIX)), list(await ledger.scheduled())) == ([], [])
@@ -475,13 +517,13 @@ async def test_each_at_their_own_time_with_all_their_parts(ledger: Ledger, clock
     hours = [SIX.replace(hour=hour) for hour in (17, 18, 23)]
     assert broadcast.schedule == Schedule(hours[0], hours[2])
     assert await ledger.next_moment(NOW) == hours[0]
-    assert await ledger.count_scheduled(broadcast) == 8
+    assert (await ledger.reload(broadcast)).not_due == 8
     sent, left = [], []
     for now in hours:
         clock.now = now
         assert ids(await ledger.due(now)) == [broadcast.id]
         sent.append(sorted(await run(ledger, broadcast, now=now)))
-        left.append(await ledger.count_scheduled(await ledger.reload(broadcast)))
+        left.append((await ledger.reload(broadcast)).not_due)
     assert (sent, left) == ([[0, 1, 6, 7], [4, 5], [2, 3]], [4, 2, 0])
     assert (await ledger.reload(broadcast)).state is State.DONE
 
@@ -515,7 +557,7 @@ async def test_it_is_brought_forward(ledger: Ledger, message: Message) -> None:
             await ledger.bring_forward(broadcast)
     await ledger.bring_forward(broadcast)
     assert ids(await ledger.due(NOW)) == [broadcast.id]
-    assert await ledger.count_scheduled(await ledger.reload(broadcast)) == 0
+    assert (await ledger.reload(broadcast)).not_due == 0
     assert await run(ledger, broadcast) == [0, 1, 2, 3]
 
 
@@ -548,7 +590,7 @@ async def test_what_telegram_keeps_is_handed_out_at_once(ledger: Ledger, clock: 
     broadcast = await ledger.create(next(_ids), AT_THEIR_SIX, abroad())
     last = SIX.replace(hour=23)
     assert broadcast.schedule == Schedule(SIX.replace(hour=17), last, at_telegram=True)
-    assert await ledger.count_scheduled(broadcast) == 0
+    assert (await ledger.reload(broadcast)).not_due == 0
     waits = Sent(7, scheduled_until=SIX)
     assert await run(ledger, broadcast, _0=waits) == [0, 1, 2, 3]
     assert (list(await ledger.due(last)), await ledger.next_moment(NOW)) == ([], None)

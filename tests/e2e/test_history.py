@@ -143,7 +143,7 @@ def test_the_list_tells_every_broadcast_newest_first(bot: Cli, telegram: Telegra
     assert (table.code, table.err) == (0, "")
     lines = table.out.splitlines()
     assert lines[0].split("\t") == ["id", "made", "what", "state", "sent", "failed", "left", "text"]
-    assert re.fullmatch(rf"{first}\t\S+ \S+\tsend\tdone\t10\t1\t0\tone more", lines[2])
+    assert re.fullmatch(rf"{first}\t\S+ \S+ UTC\tsend\tdone\t10\t1\t0\tone more", lines[2])
 
 
 def test_nothing_was_sent_yet(cli: Cli) -> None:
@@ -583,7 +583,7 @@ def test_a_recall_deletes_it_for_everybody(bot: Cli, telegram: Telegram) -> None
     assert next_of(ended) == f"show {recall}"
     rows = {row["broadcast"]: row for row in listed(bot)}
     assert (rows[recall]["action"], rows[recall]["state"]) == ("recall", "done")
-    assert f"recalled  by {recall}" in bot.run("status", broadcast).out
+    assert f"recalled by {recall}, " in bot.run("status", broadcast).out
     for arguments in (
         ["resume", broadcast],
         ["retry", broadcast, "--all"],
@@ -614,7 +614,8 @@ def test_a_recall_cancels_what_is_pending(bot: Cli, telegram: Telegram) -> None:
     ended = bot.run("recall", broadcast, "--json", *FAST)
     assert counts(ended.summary) == [there, 0, 0, 0]
     assert telegram.received() == []
-    assert counts(status(bot, broadcast)) == [there, 0, 10 - there, 0]
+    now = status(bot, broadcast)
+    assert (counts(now), now["deleted"]) == ([0, 0, 10 - there, 0], there)
     assert bot.run("resume", broadcast, *FAST).code == 2
 
 
@@ -628,7 +629,7 @@ def test_a_recall_reaches_those_of_whom_the_sender_never_heard(
     assert statuses(ended) == dict.fromkeys(TEN[:5], "sent")
     assert telegram.received() == []
     row = status(bot, broadcast)
-    assert (row["sent"], row["failed"], row["state"]) == (5, 0, "cancelled")
+    assert (row["sent"], row["deleted"], row["state"]) == (0, 5, "recalled")
     # Of the others nobody knows: Telegram tells what it has, not what it never got.
     assert row["pending"] + row["skipped"] == 5
     assert f"{row['pending']} more may have received {broadcast}" in ended.err

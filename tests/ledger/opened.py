@@ -61,7 +61,7 @@ class Clock:
 
 READS = {
     *("reload", "find", "by_once", "newest", "unfinished", "standing", "known", "last_person"),
-    *("due", "next_moment", "scheduled", "count_scheduled"),
+    *("due", "next_moment", "scheduled"),
     *("newcomers", "extend"),
     *("update_state", "without_id", "in_doubt"),
 }

@@ -56,9 +56,8 @@ async def test_a_recall_deletes_it_and_cancels_what_is_left(bot: Harness) -> Non
     assert (changed.target.state, changed.in_doubt) == (State.CANCELLED, 0)
     assert bot.tried[-2:] == [(Action.RECALL, "@friend0"), (Action.RECALL, "@friend1")]
     kept = await bot.service.find(sent.broadcast)
-    recall = await bot.service.recall_of(kept)
-    assert recall is not None
-    assert recall.id == changed.report.broadcast
+    assert kept.recalled is not None
+    assert (kept.recalled.by, kept.recalled.deleted) == (changed.report.broadcast, 2)
     with pytest.raises(InputError, match="was recalled"):
         await bot.resume(sent.broadcast)
 

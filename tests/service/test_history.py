@@ -233,7 +233,7 @@ async def test_what_does_not_wait_at_telegram_needs_no_recall(person: Harness, w
         await person.ledger.create_change("zzzz000001", Action.RECALL, broadcast, body)
     stopped = await person.service.cancel(broadcast.id, person.reporter)
     assert not stopped.is_at_telegram
-    recall = stopped.recall and stopped.recall.id
+    recall = stopped.broadcast.recalled and stopped.broadcast.recalled.by
     assert recall == ("zzzz000001" if why == "taken back" else None)
     left = State.CANCELLED if why == "nothing there" else State.DONE
     assert await person.state(broadcast) is left

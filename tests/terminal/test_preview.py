@@ -48,8 +48,8 @@ EVERYTHING = Message(
 
 FLAGS = (
     "  silent, protected: cannot be forwarded, pinned, in reply to message 3, sent as @chan, "
-    "effect 5, link preview off, at 2026-12-24 18:00 Europe/Madrid, "
-    "in the recipient's zone, at most 60 s late"
+    "effect 5, link preview off, at 2026-12-24 18:00 in the zone of "
+    "each recipient, at most 60 s late"
 )
 
 

@@ -205,16 +205,6 @@ class SqliteLedger(SqliteStore):
             lambda sql: [self._broadcast(sql, row) for row in sql.rows("schedules", now=now)]
         )
 
-    async def count_scheduled(self, broadcast: Broadcast) -> int:
-        schedule, now = broadcast.schedule, self._clock.utc()
-        if schedule is None or schedule.at_telegram or now >= schedule.last:
-            return 0
-        if now < schedule.first:
-            return broadcast.counts.pending
-        span = keys(broadcast.number)
-        ((count,),) = await self._database.rows("count_scheduled", **span, now=milliseconds(now))
-        return count
-
     async def bring_forward(self, broadcast: Broadcast) -> None:
 
         def work(sql: Statements) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from broadcast.core.lifecycle import Standing
 from broadcast.core.model import State
 from broadcast.ledger.process import LEASE, is_dead, shares_clock
-from broadcast.ledger.sqlite.rows import broadcast_of, keys, milliseconds, shift
+from broadcast.ledger.sqlite.rows import broadcast_of, keys, milliseconds, shift, to_recall
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -95,9 +96,26 @@ class Lookup:
     def _broadcast(self, sql: Statements, row: Any, silent: Signs | None = None) -> Broadcast:
         is_alive = self._leases.is_alive(row, silent)
         broadcast = broadcast_of(row, is_alive=is_alive)
-        if broadcast.state is not State.CANCELLED:
-            return broadcast
-        return broadcast_of(row, is_alive=is_alive, in_doubt=self._count_doubts(sql, broadcast))
+        if broadcast.state is State.CANCELLED:
+            in_doubt = self._count_doubts(sql, broadcast)
+            return broadcast_of(row, is_alive=is_alive, in_doubt=in_doubt)
+        if (waiting := self._count_waiting(sql, row, broadcast)) > 0:
+            return replace(broadcast, waiting=waiting)
+        return broadcast
+
+    def _count_waiting(self, sql: Statements, row: Any, broadcast: Broadcast) -> int:
+        """How many of a broadcast that was not cancelled are kept for later."""
+        schedule, now = broadcast.schedule, self._clock.utc()
+        if schedule is None or now >= schedule.last:
+            return 0
+        span = {**keys(broadcast.number), "now": milliseconds(now)}
+        if schedule.at_telegram:
+            found: Any = sql.one("count_at_telegram", **span, recall=to_recall(row))
+        elif now < schedule.first:
+            return broadcast.counts.pending
+        else:
+            found = sql.one("count_scheduled", **span)
+        return found[0]
 
     def _standing(self, sql: Statements, row: Any, silent: Signs | None = None) -> Standing:
         broadcast = self._broadcast(sql, row, silent)

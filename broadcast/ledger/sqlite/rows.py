@@ -17,6 +17,7 @@ from broadcast.core.model import (
     Format,
     Halted,
     Message,
+    Recalled,
     Record,
     Schedule,
     Selection,
@@ -96,8 +97,21 @@ def _halted_of(row: Any) -> Halted | None:
     return Halted(row["halted"] or "", row["note"], ends_by_itself=bool(row["ends_by_itself"]))
 
 
+def recalled_of(row: Any) -> Recalled | None:
+    """What has recalled a broadcast, if anything has."""
+    if row["recall"] is None:
+        return None
+    is_done = row["recall_state"] == State.DONE
+    return Recalled(row["recalled_by"], moment(row["recalled_at"]), is_done, row["deleted"])
+
+
+def to_recall(row: Any) -> int | None:
+    """What leads from the key of a message to the key of its recall; None where there is none."""
+    return None if row["recall"] is None else (row["recall"] - row["number"]) * POSITIONS
+
+
 def broadcast_of(row: Any, *, is_alive: bool, in_doubt: int = 0) -> Broadcast:
-    """A row of the table `broadcast`; `is_alive` tells of its owner.
+    """A row of `known_broadcast`; `is_alive` tells of its owner.
 
     How many are `in_doubt` counts only of a cancelled one.
     """
@@ -122,6 +136,8 @@ def broadcast_of(row: Any, *, is_alive: bool, in_doubt: int = 0) -> Broadcast:
         schedule=_schedule_of(row),
         later_parts=row["later_parts"],
         selection=_selection_of(row["selection"]),
+        target_id=row["target_id"],
+        recalled=recalled_of(row),
     )
 
 
@@ -195,8 +211,8 @@ def failed_of(error: str, note: str | None, perhaps_sent: int | None) -> Failed:
     return Failed(error, note or reason_of(error), bool(perhaps_sent))
 
 
-def record_of(broadcast: Broadcast, row: Any) -> Record:
-    """A row of the statements `records` and `changes`."""
+def record_of(broadcast: Broadcast, row: Any, recall: Recalled | None, now: datetime) -> Record:
+    """A row of the statements `records` and `changes`, as of `now`."""
     delivery = delivery_of(
         broadcast,
         row["key"],
@@ -210,13 +226,18 @@ def record_of(broadcast: Broadcast, row: Any) -> Record:
     if row["sent"] is not None:
         at = broadcast.created_at + timedelta(milliseconds=row["at"])
         if row["sent"]:
+            until = None if row["until"] is None else moment(row["until"])
+            deleted = None
+            if recall is not None and row["deleted"] is not None:
+                deleted = recall.at + timedelta(milliseconds=row["deleted"])
             sent = Sent(
                 row["message_id"],
                 others=delivery.others,
                 note=row["note"] or "",
-                scheduled_until=None if row["until"] is None else moment(row["until"]),
+                scheduled_until=until,
             )
-            return Record(delivery, Status.SENT, sent, at)
+            went_out = until is not None and until <= now
+            return Record(delivery, Status.SENT, sent, at, deleted, went_out)
         failed = failed_of(row["error"], row["note"], row["perhaps_sent"])
         return Record(delivery, Status.FAILED, failed, at)
     return record_of_unsettled(

@@ -28,26 +28,27 @@ UPDATE broadcast SET next_position = end_position WHERE number = :number;
 
 -- name: broadcast_by_prefix
 -- Two rows are enough to see that an abbreviation is ambiguous.
-SELECT * FROM broadcast WHERE id >= :prefix AND id < :prefix || '{' ORDER BY id DESC LIMIT 2;
+SELECT * FROM known_broadcast WHERE id >= :prefix AND id < :prefix || '{' ORDER BY id DESC LIMIT 2;
 
 -- name: broadcast_by_once
-SELECT * FROM broadcast WHERE once_key = :once_key;
+SELECT * FROM known_broadcast WHERE once_key = :once_key;
 
 -- name: broadcast_by_number
-SELECT * FROM broadcast WHERE number = :number;
+SELECT * FROM known_broadcast WHERE number = :number;
 
 -- name: newest_broadcasts
-SELECT * FROM broadcast ORDER BY number DESC LIMIT :limit;
+SELECT * FROM known_broadcast ORDER BY number DESC LIMIT :limit;
 
 -- name: unfinished_broadcasts
-SELECT * FROM broadcast
+SELECT * FROM known_broadcast
 WHERE state IN ('open', 'paused') AND wanted IS NOT 'cancelled' ORDER BY number DESC;
 
 -- name: busy_with
 -- What else somebody sends with this account, if they are still alive.
-SELECT * FROM broadcast INDEXED BY broadcast_owned
-WHERE owner IS NOT NULL AND number <> :number
-  AND account = :account AND coalesce(server, '') = :server
+SELECT * FROM known_broadcast WHERE number IN (
+    SELECT number FROM broadcast INDEXED BY broadcast_owned
+    WHERE owner IS NOT NULL AND number <> :number
+      AND account = :account AND coalesce(server, '') = :server)
 ORDER BY number;
 
 -- name: take_over
@@ -209,7 +210,7 @@ DELETE FROM waiting WHERE key = ?;
 
 -- name: changes_of
 -- The edits and recalls of a broadcast, newest first.
-SELECT * FROM broadcast WHERE target = :target ORDER BY number DESC;
+SELECT * FROM known_broadcast WHERE target = :target ORDER BY number DESC;
 
 -- name: overtake
 -- An edit that a newer one makes pointless: what is left of it is not done any more.
@@ -224,17 +225,17 @@ ORDER BY due LIMIT 1;
 
 -- name: unfinished_schedules
 -- What the ledger keeps until its time, the earliest first.
-SELECT * FROM broadcast
+SELECT * FROM known_broadcast
 WHERE due_first IS NOT NULL AND at_telegram = 0 AND state = 'open' AND wanted IS NULL
 ORDER BY due_first, number;
 
 -- name: schedules
 -- The same, also when it is paused, and what Telegram keeps until its time.
-SELECT * FROM broadcast
+SELECT * FROM known_broadcast
 WHERE due_first IS NOT NULL AND action = 'send' AND state <> 'cancelled'
   AND wanted IS NOT 'cancelled'
   AND CASE WHEN at_telegram THEN due_last > :now ELSE state <> 'done' END
-  AND NOT EXISTS (SELECT 1 FROM broadcast c WHERE c.target = broadcast.number AND c.action = 'recall')
+  AND recall IS NULL
 ORDER BY due_first, number;
 
 -- name: has_due
@@ -252,6 +253,12 @@ WHERE due > 0 AND due > :now AND key BETWEEN :low AND :high ORDER BY due LIMIT 1
 -- With their later parts: a first part stands `part` keys before them.
 SELECT count(*) FROM recipient r JOIN waiting w ON w.key = r.key - coalesce(r.part, 0)
 WHERE r.key BETWEEN :low AND :high AND w.due > :now AND w.error IS NULL AND w.claimed = 0;
+
+-- name: count_at_telegram
+-- Those that are in Telegram's schedule, and were not deleted there.
+SELECT count(*) FROM scheduled s
+WHERE s.key BETWEEN :low AND :high AND s.until > :now
+  AND NOT EXISTS (SELECT 1 FROM outcome d WHERE d.key = s.key + :recall AND d.sent = 1);
 
 -- name: bring_forward
 UPDATE broadcast SET due_first = min(due_first, :now), due_last = min(due_last, :now)
@@ -315,14 +322,17 @@ WHERE number = :number;
 UPDATE outcome SET message_id = ?, others = ? WHERE key = ? AND sent = 1 AND message_id IS NULL;
 
 -- name: records
--- `ended` leaves out all but the sent, the failed, or those that are neither.
+-- `ended` leaves out all but the sent, the failed, or those that are neither. `recall` leads to the
+-- deliveries of what has recalled it, if anything has.
 SELECT r.key, r.peer, r.contact, r.part, o.sent, o.message_id, o.others, o.note, o.at, o.error, t.until,
+       d.at AS deleted,
        w.attempts, w.error AS trouble, w.doubt, w.claimed,
        EXISTS (SELECT 1 FROM doubtful d WHERE d.key = o.key) AS perhaps_sent,
        r.part IS NULL
        AND EXISTS (SELECT 1 FROM slice s WHERE s.first <= r.key AND s.last >= r.key) AS sliced
 FROM recipient r LEFT JOIN outcome o ON o.key = r.key LEFT JOIN waiting w ON w.key = r.key
 LEFT JOIN scheduled t ON t.key = r.key
+LEFT JOIN outcome d ON d.key = r.key + :recall AND d.sent = 1
 WHERE r.key BETWEEN :low AND :high
   AND (:ended IS NULL
        OR :ended = CASE o.sent WHEN 1 THEN 'sent' WHEN 0 THEN 'failed' ELSE 'not yet' END)
@@ -331,7 +341,7 @@ ORDER BY r.key;
 -- name: changes
 -- The same for an edit or a recall, whose recipients are those of its target.
 SELECT r.key - :shift AS key, r.peer, r.contact, r.part, o.sent, m.message_id, m.others, o.note,
-       o.at, o.error, NULL AS until, w.attempts, w.error AS trouble, w.doubt, w.claimed,
+       o.at, o.error, NULL AS until, NULL AS deleted, w.attempts, w.error AS trouble, w.doubt, w.claimed,
        EXISTS (SELECT 1 FROM doubtful d WHERE d.key = o.key) AS perhaps_sent,
        EXISTS (SELECT 1 FROM slice s
                WHERE s.first <= r.key - :shift AND s.last >= r.key - :shift) AS sliced

@@ -33,9 +33,11 @@ from broadcast.ledger.sqlite.rows import (
     keys,
     milliseconds,
     others_row,
+    recalled_of,
     record_of,
     selection_row,
     shift,
+    to_recall,
 )
 from broadcast.message.when import moment_for, own_when
 from broadcast.people.audience import Audience
@@ -251,16 +253,19 @@ class SqliteStore(Lookup):
     ) -> AsyncIterator[Record]:
         """Those with keys `within` a range, so many at once that nobody waits long."""
         name = "records" if broadcast.target is None else "changes"
-        about = {"shift": shift(broadcast), "ended": ended_by(wanted)}
+        about: dict[str, Any] = {"shift": shift(broadcast), "ended": ended_by(wanted)}
+        (row,) = await self._database.rows("broadcast_by_number", number=broadcast.number)
+        recalled, now = recalled_of(row), self._clock.utc()
+        if broadcast.target is None:
+            about["recall"] = to_recall(row)
         if within is None:
-            (row,) = await self._database.rows("broadcast_by_number", number=broadcast.number)
             low = keys(broadcast.number)["low"]
             within = range(low, low + row["end_position"])
         end = within.stop
         for first in within[::CHUNK]:
             span = {"low": first, "high": min(first + CHUNK, end) - 1}
             for row in await self._database.rows(name, **span, **about):
-                record = record_of(broadcast, row)
+                record = record_of(broadcast, row, recalled, now)
                 if not wanted or record.status in wanted:
                     yield record
 

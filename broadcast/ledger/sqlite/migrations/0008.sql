@@ -1,0 +1,9 @@
+-- A broadcast with what else there is to say of it: which one it changes, and what has recalled it.
+-- There is one recall of a broadcast at most.
+CREATE INDEX broadcast_changes ON broadcast (target) WHERE target IS NOT NULL;
+CREATE VIEW known_broadcast AS
+SELECT b.*, t.id AS target_id, r.number AS recall, r.id AS recalled_by, r.created_at AS recalled_at,
+       r.state AS recall_state, r.sent AS deleted
+FROM broadcast b
+LEFT JOIN broadcast t ON t.number = b.target
+LEFT JOIN broadcast r ON r.target = b.number AND r.action = 'recall';
