@@ -133,10 +133,28 @@ def _entries(stream: BinaryIO, kind: Kind) -> Iterator[Entry | Complaint]:
     if kind == "csv":
         return csv_entries(stream)
     if kind == "jsonl":
-        return jsonl_entries(stream)
+        return _recipients(jsonl_entries(stream))
     from broadcast.forms.yaml_form import yaml_entries  # noqa: PLC0415 - PyYAML is slow to load
 
     return yaml_entries(stream)
+
+
+def _recipients(entries: Iterator[Value | Complaint]) -> Iterator[Entry | Complaint]:
+    """The entries; of the rows of a report (report/json_rows.py) those of the recipients."""
+    for entry in entries:
+        pairs = entry.pairs if isinstance(entry, Map) else []
+        given = {key.text: value for key, value in pairs if isinstance(key, Text)}
+        match given.get("type"):
+            case Text(line, "delivery") if "own_message" in given:
+                told = "this recipient has a message of their own, which a report does not hold"
+                yield Complaint(line, f"{told}: choose them with --to from the list itself")
+            case Text(line, "delivery"):
+                kept = (name for name in ("peer", "name", "tags", "fields") if name in given)
+                yield Map(line, [(Text(line, name), given[name]) for name in kept])
+            case Text(_, "summary" | "question"):
+                pass
+            case _:
+                yield entry
 
 
 class Seen:

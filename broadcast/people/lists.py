@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BufferedReader
 from typing import TYPE_CHECKING
 
 from broadcast.core.errors import ContactsError, Problem, SelectorError, SettingsError
@@ -16,8 +17,12 @@ from broadcast.people.selectors import select
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+    from typing import BinaryIO
 
-    from broadcast.people.contacts import ReadMessage
+    from broadcast.people.contacts import Kind, ReadMessage
+
+REPORT = b'{"type":'
+"""How the rows of `--json` begin, which a contact list may be made of."""
 
 
 def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: str) -> Contact:
@@ -51,7 +56,8 @@ def load_audience(
     def contacts() -> Iterator[Contact]:
         with open_to_read(path) as stream:
             source = str(path)
-            kind = "yaml" if path.is_fifo() and not path.suffix else kind_of(source)
+            is_pipe = path.is_fifo() and not path.suffix
+            kind = _kind_of_pipe(stream) if is_pipe else kind_of(source)
             for entry in read_contacts(
                 stream, source=source, kind=kind, read_message=read_message, encoding=encoding
             ):
@@ -76,3 +82,9 @@ def load_audience(
         raise unmatched
     chosen.doubts = bare.doubts(chosen)
     return chosen
+
+
+def _kind_of_pipe(stream: BinaryIO) -> Kind:
+    """YAML, unless it begins as the rows of a report do."""
+    start = stream.peek(len(REPORT)) if isinstance(stream, BufferedReader) else b""
+    return "jsonl" if start.startswith(REPORT) else "yaml"

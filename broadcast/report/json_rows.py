@@ -26,16 +26,20 @@ def question_row(question: Question) -> dict[str, object]:
 
 
 def delivery_row(record: Record) -> dict[str, object]:
-    """A delivery as a row of `--json`."""
+    """A delivery as a row of `--json`, which a contact list of JSON Lines may hold as well.
+
+    What somebody's own message says is not in it: `own_message` tells that there is one.
+    """
     delivery, outcome = record.delivery, record.outcome
+    contact = delivery.contact
     sent = outcome if isinstance(outcome, Sent) else None
     other = None if isinstance(outcome, Sent) else outcome
     until = sent and sent.scheduled_until
     return {
         "type": "delivery",
         "broadcast": delivery.broadcast,
-        "peer": delivery.contact.peer.text,
-        "name": delivery.contact.name,
+        "peer": contact.peer.text,
+        "name": contact.name,
         "status": status_of(record),
         # What waits in Telegram's schedule has an id of the schedule, which is no message's.
         "message_id": sent.message_id if sent and not until else None,
@@ -47,6 +51,9 @@ def delivery_row(record: Record) -> dict[str, object]:
         **({"note": sent.note} if sent and sent.note else {}),
         **({"perhaps_sent": True} if isinstance(outcome, Failed) and outcome.perhaps_sent else {}),
         **({"part": delivery.part + 1} if delivery.part else {}),
+        **({"tags": list(contact.tags)} if contact.tags else {}),
+        **({"fields": dict(contact.fields)} if contact.fields else {}),
+        **({"own_message": True} if contact.overrides else {}),
     }
 
 

@@ -7,6 +7,7 @@ sandbox has stored the fifth message and answered nothing of it.
 from __future__ import annotations
 
 import csv
+import os
 import re
 import signal
 from collections import Counter
@@ -809,3 +810,30 @@ def test_without_an_id_status_and_pause_mean_the_one_that_runs(
     assert child.wait().code == 130
     assert status(bot, old)["state"] == "paused"
     assert status(bot)["broadcast"] == new
+
+
+def test_the_failures_of_a_report_are_a_contact_list(bot: Cli, telegram: Telegram) -> None:
+    bot.write_list(
+        f"contacts:\n  - {TEN[0]}\n  - peer: {BLOCKED}\n    name: Ben\n    tags: [best]\n"
+        "    fields: {city: Madrid}\n"
+    )
+    assert bot.run(TEXT, *FAST).code == 1
+    failed = bot.run("show", "--failed", "--json")
+    bot.write("failed.jsonl", failed.out)
+    plan = bot.run(
+        "Hi {{ name }} of {{ city }}", "--template", "--dry-run", "--json",
+        "--contacts", "failed.jsonl", "--to", "best",
+    )  # fmt: skip
+    assert (plan.code, plan.err) == (0, "")
+    assert {peer: row["name"] for peer, row in plan.deliveries.items()} == {BLOCKED: "Ben"}
+
+
+def test_a_report_is_piped_into_the_next_message(bot: Cli, telegram: Telegram) -> None:
+    sent(bot, TEN[0], TEN[1])
+    reading, writing = os.pipe()
+    first = bot.start("show", "--json", stdout=writing)
+    os.close(writing)
+    with open(reading, "rb") as pipe:  # noqa: PTH123
+        second = bot.start("and more", *FAST, "--json", "--contacts", "/dev/stdin", stdin=pipe)
+    assert first.wait().code == 0
+    assert list(second.wait().deliveries) == [TEN[0], TEN[1]]
