@@ -707,14 +707,14 @@ def test_a_stdin_that_is_no_text_is_refused(shell: Shell) -> None:
 def test_only_where_a_message_is_taken_is_told_how_one_may_begin_with_a_dash(
     shell: Shell, command: str
 ) -> None:
-    told = shell.refuses(command, "-5 degrees", told=("No such option",))
+    told = shell.refuses(command, "-5 degrees", told=("has no option",))
     assert ("begins with a dash" in told) is (command in {"send", "preview", "edit"})
 
 
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--frobnicate"], ("No such option", "--frobnicate")),
+        (["--frobnicate"], ("has no option", "--frobnicate")),
         (["--dryrun"], ("--dryrun", "--dry-run")),
         (
             ["--format", "rtf"],
@@ -725,7 +725,7 @@ def test_only_where_a_message_is_taken_is_told_how_one_may_begin_with_a_dash(
         (["--rate", "nan"], ("'nan' is neither a number",)),
         (["--concurrency", "0"], ("--concurrency", "a whole number from 1 to 1000")),
         (["--concurrency", "many"], ("--concurrency", "'many'")),
-        (["--to"], ("--to", "requires an argument")),
+        (["--to"], ("--to", "--to needs a value: write --to SELECTOR")),
     ],
 )
 def test_an_option_that_is_none_is_named(

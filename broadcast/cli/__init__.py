@@ -21,6 +21,7 @@ from broadcast.cli import (
 )
 from broadcast.cli.parsing import BUG, DONE, INTERRUPTED, cli, place_of
 from broadcast.cli.running import exit_code_of
+from broadcast.cli.usage import reworded
 from broadcast.core.errors import BroadcastError, ContactsError, DeclinedError, UnconfirmedError
 from broadcast.terminal.steps import worded_error
 from broadcast.terminal.streams import say
@@ -62,11 +63,8 @@ def run(arguments: Sequence[str]) -> int:
             cli.main(list(arguments), prog_name="broadcast", standalone_mode=False, obj=place)
             or DONE
         )
-    except click.NoSuchOption as error:
-        _show(error)
-        takes_text = error.ctx is None or _takes_message(error.ctx.command)
-        if takes_text and not error.possibilities:
-            say('A message that begins with a dash: broadcast -- "-5 degrees"')
+    except click.UsageError as error:
+        _show(reworded(error, arguments))
         return error.exit_code
     except click.ClickException as error:
         _show(error)
@@ -90,10 +88,6 @@ def _show(error: click.ClickException) -> None:
     told = io.StringIO()
     error.show(told)
     say(told.getvalue().removesuffix("\n"))
-
-
-def _takes_message(command: click.Command) -> bool:
-    return any(each.name == "message" for each in command.params)
 
 
 def _tell(error: BroadcastError, place: str) -> int:

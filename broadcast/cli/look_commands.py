@@ -45,9 +45,11 @@ async def list_(*, limit: int, scheduled: bool, json: bool, **given: Any) -> int
     async with open_service(given) as service:
         if scheduled:
             coming = await service.scheduled(limit)
-            show_broadcasts(coming, as_json=json, place=place(), none="nothing is scheduled")
+            none = f"nothing is scheduled: broadcast 'Good evening' --at 18:00{place()}"
+            show_broadcasts(coming, as_json=json, none=none, place=place())
         else:
-            show_broadcasts(await service.list(limit), as_json=json, place=place())
+            none = f"nothing was sent yet: broadcast 'I bought a car!'{place()} --dry-run"
+            show_broadcasts(await service.list(limit), as_json=json, none=none, place=place())
     return DONE
 
 

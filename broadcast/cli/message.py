@@ -118,7 +118,8 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
         if error.key in lines:
             place, told = f"{file}:{lines[error.key]}: {error.key}", error.told()
         else:
-            place, told = option_of(error.key), error.told(option_of)
+            is_row = error.key == "buttons" and given.get("row")
+            place, told = "--row" if is_row else option_of(error.key), error.told(option_of)
         raise MessageError(f"{place} {told}; nothing was sent") from None
     return message
 
@@ -164,7 +165,7 @@ def _absolute(value: Any) -> Raw:
 
 def _says_more(given: dict[str, Any]) -> bool:
     """Whether something else than a text is sent, such as a file."""
-    return bool(given.get("files") or given.get("forward"))
+    return bool(given.get("files") or given.get("forward") or given.get("without_author"))
 
 
 def _one_text(text: str, said: Raw | None, file: str | None) -> str:

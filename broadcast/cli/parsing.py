@@ -87,7 +87,11 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click; refuses slips before anything is made of the values."""
-        given, left, order = self.make_parser(ctx).parse_args(list(args))
+        try:
+            given, left, order = self.make_parser(ctx).parse_args(list(args))
+        except click.UsageError as error:
+            error.ctx = ctx  # click forgets it, and with it whose option that is
+            raise
         if all(param.name != "help" for param in order) and not ctx.resilient_parsing:
             for param in dict.fromkeys(order):
                 self._require_one(ctx, param, order.count(param))
@@ -130,7 +134,7 @@ class Command(click.Command):
         taking = {name: each for each in self._options() if not each.is_flag for name in each.opts}
         for place in range(len(args) - 1, 0, -1):
             word, (name, is_joined, value) = args[place], args[place - 1].partition("=")
-            if not is_joined:
+            if not (is_joined and name in taking):
                 name, value = args[max(place - 2, 0)], args[place - 1]
             option = taking.get(name)
             if option and word in words and " " not in word:
@@ -156,6 +160,15 @@ class Group(click.Group):
     """A group whose commands are ours."""
 
     command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """See click; names the commands that there are."""
+        if args[0] not in self.commands and not args[0].startswith("-"):
+            names = " or ".join(f"`{ctx.command_path} {name}`" for name in self.commands)
+            ctx.fail(f"there is no command {args[0]} here: write {names}")
+        return super().resolve_command(ctx, args)
 
 
 class MessageOrCommand(Group):

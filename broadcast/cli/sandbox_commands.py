@@ -10,6 +10,7 @@ from broadcast.cli.parsing import (
     cli,
     home_option,
     json_option,
+    place,
     refuse_idle,
     settings_of,
 )
@@ -67,6 +68,10 @@ async def serve(
     from broadcast.service.stop import Stop
     from broadcast.terminal.streams import Output
 
+    if faults and not user_path(faults).exists():
+        raise click.UsageError(
+            f"--faults {faults}: there is no such file; it may be empty at first"
+        )
     known = load_audience(user_path(contacts)) if contacts else ()
     stop, stopped = Stop(), asyncio.Event()
     with stop.calling(stopped.set), stop_on_signals(stop, told=""):
@@ -93,13 +98,15 @@ def inbox(home: str | None, *, json: bool, clear: bool, scheduled: bool) -> int:
     """Show what each friend received in the sandbox."""
     from broadcast.sandbox.inbox import clear_inbox, read_inbox
     from broadcast.terminal.planned import show_inbox
-    from broadcast.terminal.streams import require_reader
+    from broadcast.terminal.streams import require_reader, say
 
     kept = settings_of(home).sandbox_home
     if clear:
         refuse_idle("--clear", "json", "scheduled")
         clear_inbox(kept)
+        say("the inbox is empty now")
         return DONE
     require_reader()
-    show_inbox(read_inbox(kept, SystemClock(), scheduled=scheduled), as_json=json)
+    rows = read_inbox(kept, SystemClock(), scheduled=scheduled)
+    show_inbox(rows, as_json=json, place=place())
     return DONE

@@ -65,13 +65,14 @@ def look_from(base: Path) -> Look:
 
 
 def _look(base: Path, written: str, *, as_document: bool, is_thumbnail: bool = False) -> Attachment:
+    key = "thumbnail" if is_thumbnail else "files"
     try:
         path = (base / Path(written).expanduser()).resolve()
         is_file = path.is_file() or not path.exists()
         digest, size, content = _facts_of(path) if is_file else ("", 0, Content())
     except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ContentError("files", f"{written}: cannot be read: {reason}") from error
+        raise ContentError(key, f"{written}: cannot be read: {reason}") from error
     media = Media.DOCUMENT if as_document else _media_of(path)
     wrong = ""
     if not is_file:
@@ -88,7 +89,7 @@ def _look(base: Path, written: str, *, as_document: bool, is_thumbnail: bool = F
     elif media is not Media.DOCUMENT and (wrong := _wrong_content(path, content, media, size)):
         wrong += ", or send it with {as_document}"
     if wrong:
-        raise ContentError("thumbnail" if is_thumbnail else "files", f"{path}: {wrong}")
+        raise ContentError(key, f"{path}: {wrong}")
     return Attachment(str(path), media, digest, size)
 
 

@@ -302,7 +302,7 @@ class _Reader:
     def whole(self, name: str) -> int:
         value = self.text(name)
         if not re.fullmatch(r"[1-9][0-9]{0,18}", value):
-            raise ContentError(name, f"must be a whole number above 0, not {value!r}")
+            raise ContentError(name, f"must be a whole number above 0, such as 42, not {value!r}")
         return int(value)
 
     def made(self, make: Callable[[str], object], name: str) -> object:

@@ -168,12 +168,13 @@ def zone_named(name: str) -> ZoneInfo:
 
 def _close_to(name: str) -> str:
     zones = sorted(available_timezones())
-    by_city = {zone.rpartition("/")[2].lower(): zone for zone in zones}
+    places = (zone for zone in zones if not zone.startswith("Etc/"))  # Etc/GMT+2 is -02:00
+    by_city = {zone.rpartition("/")[2].lower(): zone for zone in places}
     folded = {zone.lower(): zone for zone in zones}
     wanted = name.strip().lower().replace(" ", "_")
     if wanted in folded or wanted in by_city:
         return f". Did you mean {folded.get(wanted) or by_city[wanted]}?"
-    if _OFFSET_OR_LETTERS.fullmatch(wanted):  # CEST is near to EST, and GMT+2 to Etc/GMT+2: -02:00
+    if _OFFSET_OR_LETTERS.fullmatch(wanted):  # CEST is near to EST, which is another
         return (
             ": name a place, such as Europe/Madrid, or write the offset behind the time, such as "
             "18:00+02:00"

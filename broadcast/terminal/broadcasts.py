@@ -22,11 +22,7 @@ if TYPE_CHECKING:
 
 
 def show_broadcasts(
-    broadcasts: Sequence[Broadcast],
-    *,
-    as_json: bool,
-    place: str,
-    none: str = "nothing was sent yet",
+    broadcasts: Sequence[Broadcast], *, as_json: bool, place: str, none: str
 ) -> None:
     """Show one line per broadcast, in the given order; `none` is the text for an empty list."""
     with reader_may_leave():

@@ -138,13 +138,13 @@ def _print_dry_run(plan: Plan) -> None:
     print(json_line({"type": "summary", "broadcast": None, **counts, "seconds": 0.0, **new}))
 
 
-def show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
-    """Show what arrived in the sandbox."""
+def show_inbox(rows: Iterable[InboxRow], *, as_json: bool, place: str) -> None:
+    """Show what arrived in the sandbox that the options `place` lead to."""
     with reader_may_leave():
-        _show_inbox(rows, as_json=as_json)
+        _show_inbox(rows, as_json=as_json, place=place)
 
 
-def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
+def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool, place: str) -> None:
     if as_json:
         for row in rows:
             print(json_line(row.as_json()))
@@ -155,4 +155,4 @@ def _show_inbox(rows: Iterable[InboxRow], *, as_json: bool) -> None:
         table.add(row.to, str(row.id), str(row.message_id), local(row.at), row.shown)
     table.show()
     if not table.count:
-        say('the sandbox has received nothing yet: broadcast "I bought a car!" --sandbox')
+        say(f"there is nothing yet: broadcast 'I bought a car!' --sandbox{place}")

@@ -88,7 +88,8 @@ def refuse(here: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Refuse]:
         assert "Traceback" not in err
 
     yield run
-    assert not (here / "home").exists()  # so nothing was recorded, and nothing sent
+    for journal in (here / "home").rglob("journal.jsonl"):  # no message reached the sandbox
+        assert not re.search(r'"t": ?"(message|schedule)"', journal.read_text())
 
 
 @EMPTY
