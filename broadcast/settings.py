@@ -43,7 +43,7 @@ No Telegram credentials: {missing} not set. Once, and free of charge:
        TELEGRAM_API_HASH=0123456789abcdef0123456789abcdef
      and, to send as yourself,  TELEGRAM_PHONE=+34600000001
      or, to send as a bot,      TELEGRAM_BOT_TOKEN=123456:the-token-of-@BotFather
-To try it without an account, with nothing of this:  broadcast "I bought a car!" --sandbox"""
+To try it without an account, with nothing of this:  broadcast 'I bought a car!' --sandbox"""
 
 
 @dataclass(frozen=True, slots=True)

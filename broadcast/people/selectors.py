@@ -116,7 +116,7 @@ def _select(
 
 
 def as_compared(selectors: Iterable[str]) -> tuple[str, ...]:
-    """The same for two ways to write the same choice: `--to Best,madrid` and `--to "madrid, best"`.
+    """The same for two ways to write one choice: `--to 'Best,madrid'` and `--to 'madrid, best'`.
 
     What names a peer is the same in any spelling.
     """
