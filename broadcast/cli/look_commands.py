@@ -87,7 +87,16 @@ async def status(id: str | None, *, watch: bool, json: bool, **given: Any) -> in
 @click.option("--sent", is_flag=True, help="Only those who got it.")
 @click.option("--failed", is_flag=True, help="Only the failures.")
 @click.option("--pending", is_flag=True, help="Only those who have not got it yet.")
-@click.option("--csv", type=click.Path(dir_okay=False), metavar="FILE", help="Write a CSV file.")
+@click.option(
+    "--csv",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write a CSV file; `-` writes it to stdout.",
+)
+@click.option(
+    "--excel", is_flag=True, help="With --csv: so that Excel reads it, and computes none of it."
+)
+@click.option("--yes", is_flag=True, help="Do not ask before a file is replaced by --csv.")
 @json_option
 @sandbox_option
 @home_option
@@ -95,7 +104,8 @@ async def status(id: str | None, *, watch: bool, json: bool, **given: Any) -> in
 async def show(id: str | None, *, csv: str | None, json: bool, **given: Any) -> int:  # noqa: A002
     """Show one line per recipient. Without an ID the last broadcast."""
     from broadcast.terminal.broadcasts import show_standing
-    from broadcast.terminal.deliveries import show_records, write_csv
+    from broadcast.terminal.deliveries import CSV_COLUMNS, print_csv, show_records, write_csv
+    from broadcast.terminal.questions import confirm_replacing
     from broadcast.terminal.streams import require_reader, say
 
     require_reader()
@@ -106,9 +116,18 @@ async def show(id: str | None, *, csv: str | None, json: bool, **given: Any) -> 
         records = service.records(broadcast, *wanted)
         if csv is not None:
             refuse_idle("--csv", "json")
-            count = await write_csv(user_path(csv), records)
+            if csv == "-":
+                await print_csv(records, excel=given["excel"])
+                return DONE
+            path = user_path(csv)
+            if path.is_file():
+                service.require_no_list(path, report_begins=",".join(CSV_COLUMNS))
+                if path.stat().st_size and not given["yes"]:
+                    confirm_replacing(path)
+            count = await write_csv(path, records, excel=given["excel"])
             say(f"{count} recipients written to {csv}")
         else:
+            refuse_idle("a table or --json", "excel", "yes")
             await show_records(broadcast, records, _count(broadcast, wanted), as_json=json)
             if not json:
                 show_standing(broadcast, place())

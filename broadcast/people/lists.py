@@ -88,3 +88,20 @@ def _kind_of_pipe(stream: BinaryIO) -> Kind:
     """YAML, unless it begins as the rows of a report do."""
     start = stream.peek(len(REPORT)) if isinstance(stream, BufferedReader) else b""
     return "jsonl" if start.startswith(REPORT) else "yaml"
+
+
+def is_list(path: Path) -> bool:
+    """Whether the file at `path` can be read as a contact list with somebody in it.
+
+    A report of ours in CSV can, too: that is for the caller to know. Raises ContactsError where the
+    file cannot be read.
+    """
+    path = path.resolve()
+    try:
+        with path.open("rb") as stream:
+            found = read_contacts(stream, source=str(path), kind=kind_of(path.name))
+            return any(isinstance(each, Contact) for each in found)
+    except ContactsError:  # no list has such a name
+        return False
+    except OSError as error:
+        raise ContactsError(f"{path}: cannot be read: {error.strerror}") from error

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from broadcast.core.errors import InputError
 from broadcast.core.model import State
+from broadcast.people.lists import is_list
 from broadcast.service.base import UseCases
 from broadcast.service.reports import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
 
     from broadcast.core.model import Broadcast, Record, Status
     from broadcast.service.ports import Reporter
@@ -45,6 +48,19 @@ class History(UseCases):
     def records(self, broadcast: Broadcast, *wanted: Status) -> AsyncIterator[Record]:
         """Its deliveries, or those in the `wanted` states, in the audience's order."""
         return self.ledger.records(broadcast, *wanted)
+
+    def require_no_list(self, path: Path, *, report_begins: str) -> None:
+        """Raise InputError when `path`, which is to be replaced, is a contact list.
+
+        It is where it is one of those that are looked for, or where it can be read as one and its
+        first line is not that of a report, `report_begins`.
+        """
+        in_use = any(each.exists() and each.samefile(path) for each in self.lists)
+        with path.open("rb") as stream:
+            start = stream.read(len(report_begins) + 3).removeprefix(b"\xef\xbb\xbf")
+        is_report = start.startswith(report_begins.encode())
+        if in_use or (not is_report and is_list(path)):
+            raise InputError(f"{path} is a contact list: a report never replaces one. Name another")
 
     async def watch(self, broadcast: Broadcast) -> AsyncIterator[Broadcast]:
         """`broadcast` as it is, again and again, until no process is at work on it any more."""

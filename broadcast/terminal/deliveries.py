@@ -6,7 +6,7 @@ import csv
 import sys
 from dataclasses import asdict
 from heapq import nlargest
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 from rich.text import Text
 
@@ -34,6 +34,7 @@ SAME_LIMIT = 10  # failures of one reason that are shown one by one
 ROWS_LIMIT = 50  # recipients shown one by one; more are folded to counts and the failures
 RECORDS_LIMIT = 200  # lines of a table; there are files for more
 SUCCESS = {Action.SEND: "sent", Action.EDIT: "edited", Action.RECALL: "deleted"}
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 CSV_COLUMNS = ("peer", "name", "status", "message_id", "error", "reason", "at")
 
 
@@ -238,20 +239,39 @@ def counted(counts: Mapping[str, int], action: Action) -> str:
     return ", ".join(parts)
 
 
-async def write_csv(path: Path, records: AsyncIterator[Record]) -> int:
+async def write_csv(path: Path, records: AsyncIterator[Record], *, excel: bool = False) -> int:
     """Write one line per recipient; return how many. Raises InputError when it cannot."""
-    count = 0
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(CSV_COLUMNS)
-            async for record in records:
-                count += 1
-                row = delivery_row(record)
-                writer.writerow([row[column] for column in CSV_COLUMNS])
+            return await _write_csv(file, records, excel=excel, end="\r\n")
     except OSError as error:
         raise InputError(f"{path}: cannot be written: {error.strerror}") from error
+
+
+async def print_csv(records: AsyncIterator[Record], *, excel: bool) -> None:
+    """The same on stdout."""
+    with reader_may_leave():
+        await _write_csv(sys.stdout, records, excel=excel, end="\n")
+
+
+async def _write_csv(file: TextIO, records: AsyncIterator[Record], *, excel: bool, end: str) -> int:
+    """For Excel with the mark by which it knows UTF-8, and no cell that it takes for a formula."""
+    count = 0
+    if excel:
+        file.write("\ufeff")
+    writer = csv.writer(file, lineterminator=end)
+    writer.writerow(CSV_COLUMNS)
+    async for record in records:
+        count += 1
+        row = delivery_row(record)
+        cells = [row[column] for column in CSV_COLUMNS]
+        writer.writerow([_harmless(cell) for cell in cells] if excel else cells)
     return count
+
+
+def _harmless(cell: object) -> object:
+    """A text that no spreadsheet computes (https://owasp.org/www-community/attacks/CSV_Injection)."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA) else cell
 
 
 async def show_was_sent(earlier: Broadcast, newcomers: int, *, as_json: bool, quiet: bool) -> None:

@@ -11,11 +11,13 @@ import click
 from broadcast.core.asker import Ask
 from broadcast.core.counted import counted, people
 from broadcast.core.duration import duration
+from broadcast.core.errors import DeclinedError, InputError
 from broadcast.message.when import in_words
-from broadcast.terminal.streams import can_ask, say
+from broadcast.terminal.streams import can_ask, say, visible
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
+    from pathlib import Path
 
     from broadcast.core.asker import Question, SendFacts
 
@@ -93,6 +95,18 @@ def _ctrl_c() -> Generator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def confirm_replacing(path: Path) -> None:
+    """Ask whether the file is to be replaced.
+
+    Raises DeclinedError when not, and InputError where nobody can be asked.
+    """
+    if not can_ask():
+        raise InputError(f"{path} exists: --yes replaces it, another name keeps it")
+    with _ctrl_c():
+        if not click.confirm(visible(f"{path} exists. Replace it?"), err=True):
+            raise DeclinedError(f"{path} was kept")
 
 
 def asker() -> TerminalAsker | None:

@@ -238,6 +238,60 @@ def test_a_report_may_be_taken_as_csv(bot: Cli) -> None:
     assert "cannot be written" in ended.err
 
 
+def test_a_csv_on_stdout_is_all_that_is_there(bot: Cli) -> None:
+    sent(bot, TEN[0], TEN[1])
+    ended = bot.run("show", "--csv", "-")
+    assert (ended.code, ended.err) == (0, "")
+    assert [row["peer"] for row in csv.DictReader(ended.out.splitlines())] == TEN[:2]
+    assert not (bot.directory / "-").exists()
+
+
+def test_a_csv_for_excel_computes_nothing(bot: Cli) -> None:
+    bot.write_list("contacts:\n  - peer: '+34600000001'\n    name: '=1+1'\n")
+    bot.run(TEXT, *FAST)
+    assert bot.run("show", "--csv", "report.csv", "--excel").code == 0
+    text = (bot.directory / "report.csv").read_text(encoding="utf-8")
+    assert text.startswith("\ufeffpeer,")
+    (row,) = csv.DictReader(text.removeprefix("\ufeff").splitlines())
+    assert (row["peer"], row["name"]) == ("'+34600000001", "'=1+1")
+
+
+def test_a_file_is_replaced_only_when_that_is_meant(bot: Cli) -> None:
+    sent(bot, TEN[0])
+    for name, yes_helps in (
+        ("report.csv", True),
+        ("notes.txt", True),
+        ("friends.csv", False),
+        ("friends.jsonl", False),
+        ("contacts.yaml", False),
+    ):
+        match name:
+            case "report.csv":
+                bot.run("show", "--csv", name)
+            case "contacts.yaml":
+                pass
+            case "friends.jsonl":
+                bot.write(name, '{"peer": "@ana"}\n')
+            case _:
+                bot.write(name, "peer,name\n@ana,Ana\n")
+        before = (bot.directory / name).read_bytes()
+        refused = bot.run("show", "--csv", name)
+        assert (refused.code, refused.out) == (2, "")
+        assert name in refused.err
+        assert (bot.directory / name).read_bytes() == before
+        confirmed = bot.run("show", "--failed", "--csv", name, "--yes")
+        assert confirmed.code == (0 if yes_helps else 2), confirmed.err
+        assert ((bot.directory / name).read_bytes() != before) is yes_helps
+    terminal = bot.on_terminal("show", "--csv", "notes.txt")
+    terminal.screen.until("Replace it.*: ")
+    terminal.type("n")
+    assert terminal.wait().code == 2
+    terminal = bot.on_terminal("show", "--csv", "notes.txt")
+    terminal.screen.until("Replace it.*: ")
+    terminal.type("y")
+    assert terminal.wait().code == 0
+
+
 # --- resume
 
 
