@@ -1,6 +1,7 @@
 """The only reader of the environment and of `.env`; it opens no connection and no session.
 
-A setting comes from the options of the command line, else the environment, else `.env`.
+A setting comes from the options of the command line, else the environment, else `.env` in this
+directory, else the user's own `.env`.
 """
 
 from __future__ import annotations
@@ -98,32 +99,48 @@ def is_string_session(name: str) -> bool:
 
 
 def read_environment(
-    environ: Mapping[str, str], dotenv: Path, *, options: Collection[str] | None = None
+    environ: Mapping[str, str], *dotenvs: Path, options: Collection[str] | None = None
 ) -> dict[str, str]:
-    """The environment, and below it the file `dotenv` when it exists.
+    """The environment, and below it each of the files `dotenvs` that exists, the first one first.
 
     `options` are the names of BROADCAST_ that there are; without it none of them is called unknown.
     SettingsError when the file cannot be read, when one of our names is set and empty, or when a
     name is most likely a mistyped one of ours: it would be ignored, and what it asks for not done.
     """
-    written: Mapping[str, str | None] = {}
-    if dotenv.is_file():
-        from dotenv import dotenv_values  # noqa: PLC0415 - `--help` needs none
-        from dotenv.parser import parse_stream  # noqa: PLC0415
+    written = [_dotenv(path) for path in dotenvs]
+    missing = TELEGRAM_NAMES.difference(environ, *written)
+    found: dict[str, str] = {}
+    for path, values in reversed(
+        [("the environment", environ), *zip(dotenvs, written, strict=True)]
+    ):
+        _require_filled(values, str(path))
+        _require_known(values, missing, options, str(path))
+        found |= {name: value for name, value in values.items() if value}
+    return found
 
-        try:
-            with dotenv.open(encoding="utf-8") as stream:
-                wrong = [part.original.line for part in parse_stream(stream) if part.error]
-            if wrong:
-                raise SettingsError(f"{dotenv}:{wrong[0]}: expected NAME=value, or # and a remark")
-            written = dotenv_values(dotenv)
-        except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{dotenv}: cannot be read: {error}") from error
-    missing = TELEGRAM_NAMES - {*environ, *written}
-    for place, values in (("the environment", environ), (str(dotenv), written)):
-        _require_filled(values, place)
-        _require_known(values, missing, options, place)
-    return {name: value for name, value in [*written.items(), *environ.items()] if value}
+
+def user_dotenv() -> Path:
+    """The `.env` of this user, beside the contact list that is found from everywhere."""
+    from platformdirs import user_config_path  # noqa: PLC0415 - `--help` needs none
+
+    return user_config_path("broadcast") / ".env"
+
+
+def _dotenv(path: Path) -> Mapping[str, str | None]:
+    """What the file says; nothing where there is none."""
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values  # noqa: PLC0415 - `--help` needs none
+    from dotenv.parser import parse_stream  # noqa: PLC0415
+
+    try:
+        with path.open(encoding="utf-8") as stream:
+            wrong = [part.original.line for part in parse_stream(stream) if part.error]
+        if wrong:
+            raise SettingsError(f"{path}:{wrong[0]}: expected NAME=value, or # and a remark")
+        return dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: cannot be read: {error}") from error
 
 
 def _require_filled(values: Mapping[str, str | None], place: str) -> None:

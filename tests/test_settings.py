@@ -20,6 +20,7 @@ from broadcast.settings import (
     Settings,
     load_settings,
     read_environment,
+    user_dotenv,
 )
 
 if TYPE_CHECKING:
@@ -61,6 +62,32 @@ def test_without_any_setting_the_home_is_where_programs_keep_their_data() -> Non
 
 def test_the_file_may_be_missing(tmp_path: Path) -> None:
     assert read_environment({"A": "1"}, tmp_path / ".env") == {"A": "1"}
+
+
+def test_the_environment_goes_before_the_directory_and_that_before_the_user(tmp_path: Path) -> None:
+    here, mine = tmp_path / ".env", tmp_path / "mine.env"
+    here.write_text("A=here\nB=here\n")
+    mine.write_text("A=mine\nB=mine\nC=mine\n")
+    values = read_environment({"A": "environment"}, here, mine)
+    assert values == {"A": "environment", "B": "here", "C": "mine"}
+    here.unlink()
+    assert read_environment({}, here, mine) == {"A": "mine", "B": "mine", "C": "mine"}
+
+
+def test_a_mistake_in_the_file_of_the_user_names_that_file(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.env"
+    for line, told in (
+        ("BROADCAST_TOO=x", "BROADCAST_TOO in"),
+        ("TELEGRAM_PHONE=", "TELEGRAM_PHONE is set"),
+    ):
+        mine.write_text(f"{line}\n")
+        with pytest.raises(SettingsError, match=told) as caught:
+            read_environment({}, tmp_path / ".env", mine, options=["BROADCAST_TO"])
+        assert str(mine) in str(caught.value)
+
+
+def test_the_file_of_the_user_is_beside_the_contact_list_of_the_user() -> None:
+    assert user_dotenv() == load_settings({}).config_dir / ".env"
 
 
 def test_reading_the_file_leaves_the_environment_as_it_was(tmp_path: Path) -> None:

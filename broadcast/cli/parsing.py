@@ -12,7 +12,13 @@ import click
 
 from broadcast.cli.quoting import quoted, quoted_here
 from broadcast.cli.typos import meant_by, meant_command
-from broadcast.settings import Settings, is_string_session, load_settings, read_environment
+from broadcast.settings import (
+    Settings,
+    is_string_session,
+    load_settings,
+    read_environment,
+    user_dotenv,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +30,7 @@ _PLACES = ("--home", "--session", "--server", "--server-key")
 
 
 def _environment() -> dict[str, str]:
-    return read_environment(os.environ, Path(".env"), options=_variables())
+    return read_environment(os.environ, Path(".env"), user_dotenv(), options=_variables())
 
 
 def _variable(option: click.Option) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from broadcast.core.errors import MessageError
@@ -26,6 +27,38 @@ ANA = Contact(
 
 def rendered(source: str, contact: Contact = ANA) -> str:
     return fill(*template(source).render(names_of(contact, NOW)))
+
+
+@pytest.mark.parametrize(
+    ("name", "first"),
+    [
+        ("Ana Ruiz", "Ana"),
+        ("Ana", "Ana"),
+        ("Ruiz, Carmen", "Carmen"),
+        ("Ruiz Soler,Carmen María", "Carmen"),
+        ("Dr. José", "José"),
+        ("Dr. José Ruiz", "José"),
+        ("Prof. Dr. Eva Maier", "Eva"),
+        ("Ruiz, Dra. Carmen", "Carmen"),
+        ("Sra Carmen", "Carmen"),
+        ("Dr.", "Dr."),
+        ("Ruiz, Inc.", "Ruiz, Inc."),
+        ("Ruiz & Co, S.L.", "Ruiz & Co, S.L."),
+        ("Ana Ruiz, PhD", "Ana Ruiz, PhD"),
+        ("Ruiz, Carmen, Eva", "Ruiz, Carmen, Eva"),
+        (", Ana", ", Ana"),
+        ("Ana,", "Ana,"),
+    ],
+)
+def test_a_first_name_is_one_or_the_whole_name(name: str, first: str) -> None:
+    assert rendered("{{ first_name }}", Contact(parse_peer("me"), name)) == first
+
+
+@given(st.text())
+def test_a_first_name_is_a_part_of_the_name_and_there_when_the_name_is(name: str) -> None:
+    assume(name.strip())
+    first = names_of(Contact(parse_peer("me"), name), NOW)["first_name"]
+    assert first in (name, *re.split(r"[ ,]|\s", name))
 
 
 def refused(source: str, contact: Contact = ANA) -> str:
