@@ -150,7 +150,7 @@ def test_missing_credentials_say_what_to_get_where_and_what_needs_none(
     settings = load_settings(values)  # a dry run and the sandbox go on without them
     with pytest.raises(SettingsError) as caught:
         settings.access()
-    tried = '  broadcast "I bought a car!" --sandbox'  # also told by commands without that option
+    tried = "  broadcast 'I bought a car!' --sandbox"  # also told by commands without that option
     for part in (told, "https://my.telegram.org", ".env", "TELEGRAM_BOT_TOKEN", tried):
         assert part in str(caught.value)
 
