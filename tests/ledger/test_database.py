@@ -593,3 +593,4 @@ async def test_without_a_file_a_failing_disk_is_that_of_the_temporary_files() ->
         with pytest.raises(HaltedError, match=re.escape(tempfile.gettempdir())) as told:
             await database.write(work)
     assert told.value.code == "DISK_FULL"
+    assert told.value.steps == ()  # nothing of it is kept, so there is nothing to resume

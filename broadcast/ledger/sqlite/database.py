@@ -218,6 +218,8 @@ class Database:
         except sqlite3.Error as error:
             code, advice, steps = _advice(error)
             place = self.path or f"in {tempfile.gettempdir()}"
+            if self.path is None:  # nothing of it is kept, so nothing can be resumed
+                steps = ()
             raise HaltedError(f"the ledger {place}: {advice}", *steps, code=code) from error
 
 
