@@ -109,7 +109,7 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
     options = _said(given)
     said: dict[str, Raw] = {**named, **front, **options}
     lines = {key: line for key, line in lines.items() if key not in options}
-    text = _one_text(text, said.pop("text", None), file)
+    text = _one_text(text, said.pop("text", None), f"{file}:{lines.get('text')}: text")
     try:
         values: dict[str, Any] = {"text": text} | _fields(said, look_from(base))
         message = Message(**values)
@@ -168,12 +168,17 @@ def _says_more(given: dict[str, Any]) -> bool:
     return bool(given.get("files") or given.get("forward") or given.get("without_author"))
 
 
-def _one_text(text: str, said: Raw | None, file: str | None) -> str:
+def _one_text(text: str, said: Raw | None, place: str) -> str:
     if said is None:
         return text
-    if text.strip() or not isinstance(said, str):
+    if not isinstance(said, str) or not said.strip():
         raise MessageError(
-            f"{file}: the text is in the front matter and below it: leave one out; nothing was sent"
+            f"{place} is empty or not one text: write it there, or leave the key out; "
+            "nothing was sent"
+        )
+    if text.strip():
+        raise MessageError(
+            f"{place} is in the front matter and below it: leave one out; nothing was sent"
         )
     return said
 

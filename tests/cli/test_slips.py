@@ -17,10 +17,13 @@ from hypothesis import strategies as st
 from broadcast import cli
 from broadcast.cli.parsing import every_command
 from broadcast.cli.quoting import quoted
+from broadcast.message.schema import SETTINGS
 from broadcast.settings import TELEGRAM_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from broadcast.message.schema import Setting
 
 HELLO = "Hello all"
 
@@ -130,6 +133,24 @@ def test_a_setting_that_is_given_and_empty_is_refused(
         monkeypatch.setenv(variable, empty)
     home = ["--home", "home"] if variable == "BROADCAST_HOME" else []
     refuse("send", HELLO, "--sandbox", *home, told=(variable, "is set in", place, "empty"))
+
+
+@pytest.mark.parametrize("empty", ["", '""', "' '", "[]", "['']", "[ ' ' ]", "{}", "|"])
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_a_key_of_front_matter_that_is_given_and_empty_is_refused(
+    setting: Setting, empty: str, refuse: Refuse
+) -> None:
+    others = {
+        "as_document": "files: contacts.yaml", "spoiler": "files: contacts.yaml",
+        "thumbnail": "files: contacts.yaml", "without_author": "forward: https://t.me/shop/1",
+        "zone": "at: 18:00", "zone_of": "at: 18:00", "not_later_than": "at: 18:00",
+    }  # fmt: skip
+    front = f"{others.get(setting.name, 'silent: yes')}\n{setting.name}: {empty}"
+    if setting.name == "silent":
+        front = f"pin: yes\nsilent: {empty}"
+    text = "" if setting.name in ("text", "without_author", "forward") else HELLO
+    Path("m.md").write_text(f"---\n{front}\n---\n{text}\n")
+    refuse("--message-file", "m.md", "--sandbox", "--yes", told=("m.md:3: ",))
 
 
 @pytest.mark.parametrize("key", VALUES)
