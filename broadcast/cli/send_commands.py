@@ -15,6 +15,7 @@ from broadcast.cli.running import (
     open_service,
     stop_on_signals,
 )
+from broadcast.core.counted import have_it
 from broadcast.core.model import Action
 from broadcast.settings import user_path
 
@@ -233,8 +234,7 @@ async def resume(id: str | None, *, now: bool, **given: Any) -> int:  # noqa: A0
             show_counts(plan.broadcast, as_json=given["json"])
             return DONE
         if not given["quiet"]:  # before Telethon is loaded and connected, which takes a moment
-            counts = plan.broadcast.counts
-            say(f"resuming {plan.broadcast.id}: {counts.sent} of {counts.total} have it")
+            say(f"resuming {plan.broadcast.id}: {have_it(plan.broadcast.counts)}")
         return await run(given, lambda reporter: service.resume(plan, reporter))
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from broadcast.core.model import Counts
+
 
 def counted(count: int, one: str, more: str | None = None) -> str:
     """`counted(1, "message")` is `1 message`; `more` is the plural, where it is not with an s."""
@@ -11,3 +16,9 @@ def counted(count: int, one: str, more: str | None = None) -> str:
 def people(count: int) -> str:
     """`1 person`, `2,000 people`."""
     return counted(count, "person", "people")
+
+
+def have_it(counts: Counts) -> str:
+    """`12 of 60 have it, 20 more perhaps`."""
+    doubt = f", {counts.in_doubt} more perhaps" if counts.in_doubt else ""
+    return f"{counts.sent} of {counts.total} have it{doubt}"

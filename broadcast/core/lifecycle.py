@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from broadcast.core.classify import may_help_to_retry, reason_of
+from broadcast.core.counted import have_it
 from broadcast.core.errors import InputError, LockedError, NextStep
 from broadcast.core.model import (
     Action,
@@ -224,16 +225,15 @@ def require_no_twin(message: Message, unfinished: Iterable[Broadcast]) -> None:
 
 def _twin(other: Broadcast) -> InputError | LockedError:
     """Why the message of `other` cannot be sent anew."""
-    sent, total = other.counts.sent, other.counts.total
     if other.owner is not None:
         return LockedError(
-            f"broadcast {other.id} with this very text is being sent by {other.owner}, {sent} of "
-            f"{total} have it",
+            f"broadcast {other.id} with this very text is being sent by {other.owner}, "
+            f"{have_it(other.counts)}",
             NextStep("status", other.id, ("--watch",), "shows it"),
             code="SAME_RUNNING",
         )
     return InputError(
-        f"broadcast {other.id} with this very text is unfinished, {sent} of {total} have it; "
+        f"broadcast {other.id} with this very text is unfinished, {have_it(other.counts)}; "
         "nothing was sent",
         NextStep("resume", other.id, purpose="goes on with it"),
         NextStep("cancel", other.id, purpose="gives it up, and then it can be sent anew"),
@@ -363,7 +363,7 @@ def counts_of(state: State, *, total: int, sent: int, failed: int, in_doubt: int
     """What is left of a cancelled broadcast is skipped, but for what is in doubt."""
     left = total - sent - failed
     pending = in_doubt if state is State.CANCELLED else left
-    return Counts(sent, failed, left - pending, pending)
+    return Counts(sent, failed, left - pending, pending, in_doubt)
 
 
 def to_retry(failed: Iterable[tuple[int, str]], *, insist: bool) -> tuple[list[int], list[int]]:

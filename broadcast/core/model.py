@@ -334,12 +334,17 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many deliveries of a broadcast are in each state; `pending` includes the unsettled."""
+    """How many deliveries of a broadcast are in each state; `pending` includes the unsettled.
+
+    Of the pending so many as are `in_doubt` were perhaps sent by a run that ended before Telegram
+    answered; while a process is at work none is.
+    """
 
     sent: int = 0
     failed: int = 0
     skipped: int = 0
     pending: int = 0
+    in_doubt: int = 0
 
     @property
     def total(self) -> int:

@@ -68,8 +68,13 @@ def status_of(record: Record) -> str:
 
 
 def tally(broadcast: Broadcast) -> dict[str, int]:
-    """How many deliveries are in each state, as `status_of` calls them: each counts once."""
+    """How many deliveries are in each state, as `status_of` calls them: each counts once.
+
+    Of the pending so many as are `in_doubt` were perhaps sent.
+    """
     counts = asdict(broadcast.counts)
+    if not counts["in_doubt"]:
+        del counts["in_doubt"]
     kept = broadcast.at_telegram
     deleted = broadcast.recalled.deleted if broadcast.recalled else 0
     counts["sent"] -= kept + deleted

@@ -82,7 +82,9 @@ class Report:
     def of_this_run(self) -> Counts:
         """What this run has sent and what has failed in it, and what is left."""
         now, before = self.counts, self.before
-        return Counts(now.sent - before.sent, now.failed - before.failed, 0, now.pending)
+        return Counts(
+            now.sent - before.sent, now.failed - before.failed, 0, now.pending, now.in_doubt
+        )
 
     def records(self, *wanted: Status) -> AsyncIterator[Record]:
         """Every delivery with its state, or those in the `wanted` ones, in the audience's order."""

@@ -13,7 +13,7 @@ from rich.text import Text
 from broadcast.core.classify import may_help_to_retry, next_step
 from broadcast.core.duration import duration
 from broadcast.core.errors import InputError
-from broadcast.core.model import Action, Broadcast, Record, Sent, State, Status
+from broadcast.core.model import Action, Broadcast, Counts, Record, Sent, State, Status
 from broadcast.core.moments import local
 from broadcast.engine.gates import stars
 from broadcast.report.json_rows import broadcast_summary_row, delivery_row, summary_row, tally
@@ -64,15 +64,14 @@ async def show_result(
     counts = report.counts
     if report.halted is not None:
         halted = report.halted
-        left = counts.pending + counts.skipped
-        say(f"stopped: {halted.reason} ({halted.error}); {left} not sent")
+        say(f"stopped: {halted.reason} ({halted.error}); {not_sent(counts)}")
         if (step := next_step(halted.error)) is not None:
             say(f"`{worded_step(step, place)}` {step.purpose}")
     elif output.closed:
-        say(f"stopped: stdout cannot be written any more; {counts.pending} not sent")
+        say(f"stopped: stdout cannot be written any more; {not_sent(counts)}")
     elif report.is_unfinished or counts.skipped:
         word = "interrupted" if report.state is State.OPEN else str(report.state)
-        say(f"{word}; {counts.pending + counts.skipped} not sent")
+        say(f"{word}; {not_sent(counts)}")
     elif report.scheduled and not quiet:
         show_scheduled_rest(report.after, place)
     command = await next_command(report, retried=retried)
@@ -235,8 +234,21 @@ def counted(counts: Mapping[str, int], action: Action) -> str:
     later = [f"{counts[name]} {name}" for name in ("scheduled", "deleted") if counts.get(name)]
     parts = [f"{counts['sent']} {SUCCESS[action]}"] if counts["sent"] or not later else []
     parts += [*later, f"{counts['failed']} failed"]
-    parts += [f"{counts[name]} {name}" for name in ("skipped", "pending") if counts[name]]
+    in_doubt = counts.get("in_doubt", 0)
+    left = {
+        "skipped": counts["skipped"],
+        "perhaps sent": in_doubt,
+        "pending": counts["pending"] - in_doubt,
+    }
+    parts += [f"{count} {name}" for name, count in left.items() if count]
     return ", ".join(parts)
+
+
+def not_sent(counts: Counts) -> str:
+    """How many were not sent, and how many perhaps were."""
+    left = counts.pending + counts.skipped - counts.in_doubt
+    doubt = f"{counts.in_doubt} perhaps sent" if counts.in_doubt else ""
+    return ", ".join(filter(None, (f"{left} not sent" if left or not doubt else "", doubt)))
 
 
 async def write_csv(path: Path, records: AsyncIterator[Record], *, excel: bool = False) -> int:

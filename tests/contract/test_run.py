@@ -518,7 +518,7 @@ async def test_what_was_under_way_when_a_run_ended_is_in_doubt(opening: Opening)
         standing = await ledger.ledger.standing(ledger.broadcast)
         assert (standing.in_doubt, standing.changes) == (3, ())
         await ledger.ledger.learn_sent(ledger.broadcast, {1: [7]})
-        assert (await ledger.counts()) == Counts(sent=1, pending=3)
+        assert (await ledger.counts()) == Counts(sent=1, pending=3, in_doubt=2)
         await ledger._start()
         again = await ledger.claim(9, NOW)
         assert [(d.position, d.attempts) for d in again] == [(0, 1), (2, 1), (3, 0)]

@@ -185,8 +185,8 @@ def test_only_what_ends_by_itself_goes_on_by_itself() -> None:
 
 def test_what_is_in_doubt_is_never_skipped() -> None:
     about = {"total": 9, "sent": 2, "failed": 1, "in_doubt": 2}
-    assert counts_of(State.OPEN, **about) == Counts(2, 1, 0, 6)
-    assert counts_of(State.CANCELLED, **about) == Counts(2, 1, 4, 2)
+    assert counts_of(State.OPEN, **about) == Counts(2, 1, 0, 6, in_doubt=2)
+    assert counts_of(State.CANCELLED, **about) == Counts(2, 1, 4, 2, in_doubt=2)
     delivery = Delivery("aaa", 0, Contact(parse_peer("@ana")), HELLO)
     for broadcast, is_claimed, is_doubtful, status, error in (
         (OPEN, False, False, Status.PENDING, None),

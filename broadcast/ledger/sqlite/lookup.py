@@ -96,9 +96,11 @@ class Lookup:
     def _broadcast(self, sql: Statements, row: Any, silent: Signs | None = None) -> Broadcast:
         is_alive = self._leases.is_alive(row, silent)
         broadcast = broadcast_of(row, is_alive=is_alive)
-        if broadcast.state is State.CANCELLED:
+        if broadcast.state is not State.DONE:
             in_doubt = self._count_doubts(sql, broadcast)
-            return broadcast_of(row, is_alive=is_alive, in_doubt=in_doubt)
+            broadcast = broadcast_of(row, is_alive=is_alive, in_doubt=in_doubt)
+        if broadcast.state is State.CANCELLED:
+            return broadcast
         if (waiting := self._count_waiting(sql, row, broadcast)) > 0:
             return replace(broadcast, waiting=waiting)
         return broadcast

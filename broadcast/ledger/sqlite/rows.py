@@ -113,7 +113,7 @@ def to_recall(row: Any) -> int | None:
 def broadcast_of(row: Any, *, is_alive: bool, in_doubt: int = 0) -> Broadcast:
     """A row of `known_broadcast`; `is_alive` tells of its owner.
 
-    How many are `in_doubt` counts only of a cancelled one.
+    So many as are `in_doubt` were perhaps sent.
     """
     wanted = None if row["wanted"] is None else State(row["wanted"])
     state = state_of(State(row["state"]), wanted, is_alive=is_alive)
