@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from broadcast.core.model import Account, When
+    from broadcast.core.model import Account, Message, When
 
 
 class Ask(StrEnum):
@@ -51,7 +51,7 @@ class Question:
 
     `told` says what makes it one, in a sentence without an end: "2 peers are bare numbers of 11
     digits: 34600000001 (line 4), …". Where it is empty, front ends word the question by its code.
-    SEND has `sending` once somebody is signed in.
+    SEND has `sending` once somebody is signed in. EDIT has the new `message`.
     """
 
     code: Ask
@@ -59,6 +59,7 @@ class Question:
     broadcast: str | None = None
     told: str = ""
     sending: SendFacts | None = None
+    message: Message | None = None
 
     @property
     def is_doubt(self) -> bool:

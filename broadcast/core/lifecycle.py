@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
 from broadcast.core.classify import may_help_to_retry, reason_of
-from broadcast.core.counted import have_it
+from broadcast.core.counted import counted, have_it
 from broadcast.core.errors import InputError, LockedError, NextStep
 from broadcast.core.model import (
     Action,
@@ -144,7 +144,8 @@ def require_changeable(standing: Standing, action: Action, now: datetime) -> Non
 
 def _unfinished(broadcast: Broadcast, *steps: NextStep) -> InputError:
     return InputError(
-        f"broadcast {broadcast.id} is unfinished, {broadcast.counts.pending} are pending",
+        f"broadcast {broadcast.id} is unfinished, "
+        f"{counted(broadcast.counts.pending, 'is', 'are')} pending",
         NextStep("resume", broadcast.id, purpose="sends them"),
         *steps,
         code="UNFINISHED",

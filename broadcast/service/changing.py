@@ -66,7 +66,11 @@ class Changing(Sending):
         require_changeable(standing, action, now)
         self.require_account_of(target, options)
         count = target.counts.sent + (standing.in_doubt if action is Action.RECALL else 0)
-        asked = [*doubts(message, count), *left, Question(Ask(action.upper()), count, target.id)]
+        asked = [
+            *doubts(message, count),
+            *left,
+            Question(Ask(action.upper()), count, target.id, message=request.message),
+        ]
         questions = () if request.confirmed else tuple(asked)
         return ChangePlan(target, action, message, count, options, questions)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import InputError
+from broadcast.core.errors import InputError, NextStep
+from broadcast.core.lifecycle import not_found
 from broadcast.core.model import State
 from broadcast.people.lists import is_list
 from broadcast.service.base import UseCases
@@ -78,12 +79,31 @@ class History(UseCases):
     async def cancel(self, id: str | None, reporter: Reporter) -> Stopped:  # noqa: A002
         """Stop a broadcast for good: what is pending is not sent any more.
 
+        Without an id the one that runs, or the only one that is unfinished or scheduled, also at
+        Telegram. Raises InputError, which names them, when there are several.
+
         What waits in Telegram's schedule is not touched: only a recall takes it back.
         """
-        found = await self.ledger.find(id, unfinished=id is None)
+        found = await self._only_one() if id is None else await self.ledger.find(id)
         if found.owner is None and await self._is_at_telegram(found):
             return Stopped(found, is_at_telegram=True)
         return await self._stop(found, State.CANCELLED, reporter)
+
+    async def _only_one(self) -> Broadcast:
+        """What runs, or the only one of which something is still to come."""
+        if (running := await self._running()) is not None:
+            return running
+        both = (*await self.ledger.unfinished(), *await self.ledger.scheduled())
+        found = {each.id: each for each in both}
+        if not found:
+            raise not_found(None, unfinished=True)
+        if len(found) > 1:
+            raise InputError(
+                f"{len(found)} broadcasts are unfinished or scheduled: say which one",
+                *(NextStep("cancel", each) for each in found),
+                code="AMBIGUOUS_ID",
+            )
+        return next(iter(found.values()))
 
     async def _running(self) -> Broadcast | None:
         """What a process is at work on: an older one where it is resumed or retried."""

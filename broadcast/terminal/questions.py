@@ -61,6 +61,9 @@ class TerminalAsker:
         else:
             if question.sending is not None:
                 say("\n".join(_about(question.sending)))
+            if question.message is not None:
+                lines = question.message.text.splitlines()
+                say("\n".join(["the new text:", *(f"  {line}" for line in lines)]))
             words = WORDS[question.code].format(people(question.count))
         with _ctrl_c():
             return click.confirm(words, err=True)

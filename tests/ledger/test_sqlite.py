@@ -866,7 +866,7 @@ def test_a_retry_waits_for_the_end_of_the_first_run(ledger: Opened) -> None:
     with pytest.raises(LockedError, match=f"process {os.getpid()}"):
         asyncio.run(ledger.requeue_failed(broadcast, insist=True))
     asyncio.run(run.finish())
-    with pytest.raises(InputError, match=r"unfinished, 1 are pending.*`broadcast resume"):
+    with pytest.raises(InputError, match=r"unfinished, 1 is pending.*`broadcast resume"):
         asyncio.run(ledger.requeue_failed(broadcast, insist=True))
     assert ledger.reload(broadcast).counts == Counts(failed=1, pending=1)
 
@@ -1047,7 +1047,7 @@ def test_what_cannot_be_changed_is_refused_before_anything_is_made(ledger: Opene
         (Action.RECALL, nobody, InputError, "nobody has received"),
         (Action.EDIT, running, LockedError, f"by process {os.getpid()}"),
         (Action.RECALL, running, LockedError, f"by process {os.getpid()}"),
-        (Action.EDIT, unfinished, InputError, "unfinished, 1 are pending"),
+        (Action.EDIT, unfinished, InputError, "unfinished, 1 is pending"),
         (Action.EDIT, edit, InputError, "itself the edit of another"),
         (Action.RECALL, edit, InputError, "itself the edit of another"),
     ):

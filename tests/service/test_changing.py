@@ -241,3 +241,13 @@ async def test_a_recall_says_nothing(bot: Harness) -> None:
     recall = await bot.service.find(changed.report.broadcast)
     assert recall.message == Message("", Format.PLAIN)
     assert all(isinstance(each.outcome, Sent) for each in await bot.records(recall.id))
+
+
+@on_virtual_time
+async def test_the_question_before_an_edit_has_the_new_text(bot: Harness) -> None:
+    sent = await bot.send(to=1)
+    bot.asker = ScriptedAsker([False])
+    with pytest.raises(DeclinedError):
+        await bot.edit(sent.broadcast, "a bike")
+    (question,) = bot.asker.asked
+    assert (question.count, question.message and question.message.text) == (1, "a bike")

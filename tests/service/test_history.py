@@ -266,3 +266,25 @@ async def test_a_running_one_is_stopped_first_and_then_wants_a_recall(person: Ha
         stopped = await person.service.cancel(broadcast.id, person.reporter)
     assert (stopped.was_running, stopped.is_at_telegram) == (True, True)
     assert await person.state(broadcast) is State.CANCELLED
+
+
+@on_virtual_time
+async def test_without_an_id_the_only_one_to_come_is_cancelled(bot: Harness) -> None:
+    with pytest.raises(InputError, match="no broadcast is unfinished"):
+        await bot.service.cancel(None, bot.reporter)
+    six = await bot.schedule()
+    await bot.send(Message("now"))
+    four = await bot.schedule(Message("tea", when=at(SIX.replace(hour=16))))
+    with pytest.raises(InputError) as caught:
+        await bot.service.cancel(None, bot.reporter)
+    assert {step.id for step in caught.value.steps} == {six.id, four.id}
+    await bot.service.cancel(six.id, bot.reporter)
+    assert (await bot.service.cancel(None, bot.reporter)).broadcast.id == four.id
+
+
+@on_virtual_time
+async def test_without_an_id_what_waits_at_telegram_is_found(person: Harness) -> None:
+    there = await person.send(Message("later", when=at(SIX)))
+    await person.send(Message("now"))
+    stopped = await person.service.cancel(None, person.reporter)
+    assert (stopped.broadcast.id, stopped.is_at_telegram) == (there.broadcast, True)
