@@ -69,6 +69,10 @@ class Store(Protocol):
         """Those of `audience` whose peers are not among the recipients of `broadcast`."""
         ...
 
+    async def count_reached(self, broadcast: Broadcast, audience: Audience) -> int:
+        """How many of `audience`, told apart by their peers, have got a message of `broadcast`."""
+        ...
+
     async def extend(
         self,
         broadcast: Broadcast,

@@ -23,7 +23,7 @@ from broadcast.core.lifecycle import (
     require_resumable,
     require_same_message,
 )
-from broadcast.core.model import Account, Action, PeerKind, Selection, State, Status
+from broadcast.core.model import Account, Action, PeerKind, Selection, State
 from broadcast.core.peers import PeerError
 from broadcast.message.files import look_from
 from broadcast.message.personal import personal
@@ -216,15 +216,10 @@ class Planning(UseCases):
         """Whether some of them have just got the very same message."""
         for other in await self.ledger.newest(LOOK_BACK):
             is_same = other.action is Action.SEND and other.message == plan.message
-            if not is_same or other.created_at < plan.made_at - AGAIN_WITHIN:
+            is_old = other.created_at < plan.made_at - AGAIN_WITHIN
+            if not is_same or is_old or other.recalled is not None:
                 continue
-            if (await self.ledger.standing(other)).recall is not None:
-                continue
-            chosen = {contact.peer.key for contact in plan.audience}
-            count = 0
-            async for record in self.ledger.records(other, Status.SENT):
-                count += record.delivery.part == 0 and record.delivery.contact.peer.key in chosen
-            if count:
+            if count := await self.ledger.count_reached(other, plan.audience):
                 return Question(
                     Ask.SAME_AGAIN,
                     count,

@@ -249,6 +249,17 @@ async def test_who_is_new_is_told_by_the_peer_in_any_spelling(ledger: Ledger) ->
     assert named(await ledger.newcomers(broadcast, Audience())) == []
 
 
+async def test_how_many_have_got_it_is_told_by_the_peer_and_each_counts_once(
+    ledger: Ledger,
+) -> None:
+    broadcast = await create(ledger, 4, parts=lambda _: 2)
+    await run(ledger, broadcast, _0=BLOCKED)
+    again = ("t.me/friend0", "@Friend1", "t.me/friend1", "@friend3", "@friend9")
+    chosen = Audience(Contact(parse_peer(peer)) for peer in again)
+    assert await ledger.count_reached(broadcast, chosen) == 2
+    assert await ledger.count_reached(broadcast, Audience()) == 0
+
+
 @pytest.mark.parametrize("parts", [None, 2])
 async def test_who_is_added_gets_it_and_nobody_twice(ledger: Ledger, parts: int | None) -> None:
     cut = None if parts is None else lambda _: parts

@@ -62,7 +62,7 @@ class Clock:
 READS = {
     *("reload", "find", "by_once", "newest", "unfinished", "standing", "known", "last_person"),
     *("due", "next_moment", "scheduled"),
-    *("newcomers", "extend"),
+    *("newcomers", "count_reached", "extend"),
     *("update_state", "without_id", "in_doubt"),
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ import pytest
 from broadcast.core.asker import DOUBTS, Ask, Question
 from broadcast.core.errors import DeclinedError, MessageError, UnconfirmedError
 from broadcast.core.model import Action, Message
-from broadcast.people.audience import Audience
+from broadcast.people.audience import CHUNK, Audience
 from broadcast.service.plan import AGAIN_WITHIN
 from broadcast.service.requests import ChangeRequest
 from tests.service.fakes import ScriptedAsker
@@ -93,6 +94,23 @@ async def test_the_same_is_no_slip_for_others_or_later_or_once_recalled(bot: Har
     await bot.recall(first.broadcast, confirmed=True)
     await bot.recall(second.broadcast, confirmed=True)
     assert asked(await bot.service.plan(bot.request())) == []
+
+
+@on_virtual_time
+async def test_to_find_who_has_just_got_it_takes_no_memory_for_each_recipient(bot: Harness) -> None:
+    await bot.send(to=3)
+
+    async def peak(count: int) -> int:
+        request = bot.request(to=count)
+        tracemalloc.start()
+        plan = await bot.service.plan(request)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert plan.questions[0].count == 3
+        return most
+
+    few, many = await peak(2 * CHUNK), await peak(4 * CHUNK)
+    assert (many - few) / (2 * CHUNK) < 10
 
 
 @on_virtual_time

@@ -19,6 +19,7 @@ class Newcomers:
     """
 
     def __init__(self, audience: Audience) -> None:
+        self.count_left_out = 0
         self._audience = audience
         self._file = sqlite3.connect("", isolation_level=None, check_same_thread=False)
         weakref.finalize(self, self._file.close)
@@ -31,7 +32,8 @@ class Newcomers:
     def leave_out(self, peers: Iterable[int | str]) -> None:
         """These are among the others, as the ledger keeps them."""
         keys = ((contact_of(peer, None).peer.key,) for peer in peers)
-        self._file.executemany("DELETE FROM new WHERE peer = ?", keys)
+        gone = self._file.executemany("DELETE FROM new WHERE peer = ?", keys).rowcount
+        self.count_left_out += max(gone, 0)
 
     def left(self) -> Audience:
         """Who is new, in the order of the audience, each once."""

@@ -18,6 +18,10 @@ WHERE number = :number;
 -- name: peers
 SELECT peer FROM recipient WHERE key BETWEEN :low AND :high;
 
+-- name: peers_reached
+SELECT r.peer FROM outcome o JOIN recipient r ON r.key = o.key
+WHERE o.key BETWEEN :low AND :high AND o.sent = 1;
+
 -- name: set_schedule
 UPDATE broadcast SET due_first = :first, due_last = :last, at_telegram = :at_telegram
 WHERE number = :number;

@@ -102,15 +102,23 @@ class SqliteStore(Lookup):
         return await self._database.write(work)
 
     async def newcomers(self, broadcast: Broadcast, audience: Audience) -> Audience:
+        found = await self._without(broadcast, audience, "peers")
+        return await self._database.aside(found.left)
+
+    async def count_reached(self, broadcast: Broadcast, audience: Audience) -> int:
+        return (await self._without(broadcast, audience, "peers_reached")).count_left_out
+
+    async def _without(self, broadcast: Broadcast, audience: Audience, name: str) -> Newcomers:
+        """`audience` without those recipients of `broadcast` that the statement `name` reads."""
         found = await self._database.aside(partial(Newcomers, audience))
         (row,) = await self._database.rows("broadcast_by_number", number=broadcast.number)
         low = keys(broadcast.number)["low"]
         end = low + row["end_position"]
         for first in range(low, end, CHUNK):
             last = min(first + CHUNK, end) - 1
-            rows = await self._database.rows("peers", low=first, high=last)
+            rows = await self._database.rows(name, low=first, high=last)
             await self._database.aside(partial(found.leave_out, [row["peer"] for row in rows]))
-        return await self._database.aside(found.left)
+        return found
 
     async def extend(
         self,
