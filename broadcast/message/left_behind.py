@@ -11,6 +11,7 @@ from broadcast.core.asker import Ask, Question
 from broadcast.core.counted import people
 from broadcast.core.errors import MessageError
 from broadcast.core.spelling import same_key
+from broadcast.message.first_names import first_name
 from broadcast.message.personal import own_message
 
 if TYPE_CHECKING:
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 
 # What pandas, Python, JavaScript and databases write for nothing, and the errors of Excel in its
 # languages (#REF!, #¡REF!, #WERT!, #N/A, #NV). Case counts: Nan and Null are names of people.
-_WORD = re.compile(
-    r"nan|NaN|NAN|<NA>|NaT|None|NULL|null|\(null\)|\\N|undefined|\[object Object\]|N/A|n/a"
-    r"|#[¡¿]?[A-ZÀ-Þ0-9/]{1,12}[!?]|#N/?[A-Z]{1,2}|#{3,}|-?[0-9](?:[.,][0-9]+)?E\+[0-9]{2}"
+_WORD = (
+    r"(?:nan|NaN|NAN|<NA>|NaT|None|NULL|null|\(null\)|\\N|undefined|\[object Object\]|N/A|n/a"
+    r"|#[¡¿]?[A-ZÀ-Þ0-9/]{1,12}[!?]|#N/?[A-Z]{1,2}|#{3,}|-?[0-9](?:[.,][0-9]+)?E\+[0-9]{2})"
 )
+_WORDS = re.compile(rf"{_WORD}(?:\s+{_WORD})*")  # pandas makes `nan nan` of two columns
 _LONGEST = 20  # characters; whatever is longer is no such word
 _SHOWN = 3  # people in a question
 
@@ -81,15 +83,15 @@ def _words(contact: Contact, used: frozenset[str]) -> list[str]:
     """The fields in `used`, and the name, that hold such a word, each with it."""
     found: list[str] = []
     if ("name" in used and _is_word(contact.name)) or (
-        "first_name" in used and _is_word(contact.name.partition(" ")[0])
+        "first_name" in used and _is_word(first_name(contact.name))
     ):
         found.append(f"the name {contact.name}")
     for name, value in contact.fields.items():
-        if ("fields" in used or same_key(name) in used) and _is_word(value):
+        if _is_word(value) and ("fields" in used or same_key(name) in used):
             found.append(f"{name} {value}")
     return found
 
 
 def _is_word(value: str) -> bool:
-    """Whether `value` is nothing but such words: pandas makes `nan nan` of two columns."""
-    return 0 < len(value) <= _LONGEST and all(map(_WORD.fullmatch, value.split() or [value]))
+    """Whether `value` is nothing but such words."""
+    return len(value) <= _LONGEST and _WORDS.fullmatch(value.strip()) is not None

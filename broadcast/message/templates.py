@@ -29,6 +29,7 @@ from jinja2.utils import missing
 from broadcast.core.errors import MessageError
 from broadcast.core.spelling import same, same_key
 from broadcast.message.filters import FILTERS, MOST_CHARACTERS, Mistake, kind_of, shown
+from broadcast.message.first_names import first_name
 from broadcast.message.placeholders import RESERVED, placeholder
 from broadcast.message.rendering import (
     ENVIRONMENT,
@@ -308,33 +309,6 @@ def template(source: str) -> Template:
     return Template(source)
 
 
-_TITLES = frozenset(
-    {"dr", "dra", "prof", "mr", "mrs", "ms", "miss", "sr", "sra", "srta", "herr", "frau", "mme"}
-)
-_NO_NAMES = frozenset(
-    {"ag", "co", "corp", "gmbh", "inc", "kg", "llc", "ltd", "sa", "sl", "srl"}
-    | {"ii", "iii", "jr", "md", "phd", "sr"}
-)
-
-
-def first_name(name: str) -> str:
-    """How to address whoever is called `name`: `Ana Ruiz`, `Ruiz, Ana` and `Dr. Ana Ruiz` are Ana.
-
-    It is the whole name where there is no telling: of a company (`Ruiz, Inc.`), or a title alone.
-    """
-    family, comma, given = name.partition(",")
-    words = (given if comma else name).split()
-    while len(words) > 1 and _bare(words[0]) in _TITLES:
-        del words[0]
-    if comma and (not family.strip() or not words or "," in given or _bare(given) in _NO_NAMES):
-        return name
-    return name if _bare(words[0]) in _TITLES else words[0]
-
-
-def _bare(word: str) -> str:
-    return word.strip().replace(".", "").casefold()
-
-
 def names_of(contact: Contact, now: datetime) -> dict[str, object]:
     """The names that a template may use. An empty value counts as missing, as in the list.
 
@@ -344,6 +318,7 @@ def names_of(contact: Contact, now: datetime) -> dict[str, object]:
     names: dict[str, object] = {"peer": contact.peer.text, "tags": contact.tags, "now": now}
     if contact.name.strip():
         names["name"], names["first_name"] = contact.name, first_name(contact.name)
-    names.update((same_key(name), value) for name, value in contact.fields.items())
+    for name, value in contact.fields.items():
+        names[same_key(name)] = value
     names["fields"] = contact.fields
     return names

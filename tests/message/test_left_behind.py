@@ -41,6 +41,12 @@ def test_a_word_that_would_be_filled_in_is_asked_about_with_field_person_and_lin
     assert question.told.endswith(f": Bob (line 9) has city {word}")
 
 
+@pytest.mark.parametrize("name", ["nan", "nan Ruiz", "Ruiz, nan", "Dr. nan Ruiz"])
+def test_a_first_name_that_is_such_a_word_is_asked_about(name: str) -> None:
+    (question,) = asked("Hi {{ first_name }}", contact(name))
+    assert question.told.endswith(f" has the name {name}")
+
+
 @pytest.mark.parametrize("value", ORDINARY)
 def test_ordinary_words_are_not_asked_about(value: str) -> None:
     assert asked("{{ city }} {{ name }}", contact(value, city=value)) == ()
