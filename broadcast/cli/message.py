@@ -12,9 +12,10 @@ import click
 from broadcast.cli.parsing import options
 from broadcast.cli.quoting import quoted
 from broadcast.core.clock import SystemClock
-from broadcast.core.errors import MessageError
+from broadcast.core.errors import MessageError, SettingsError
 from broadcast.core.model import Message
 from broadcast.disk.pipes import open_to_read
+from broadcast.message.not_messages import require_message_file
 from broadcast.message.schema import (
     SETTINGS,
     ContentError,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
 PATHS = ("files", "thumbnail")
+_LONGEST_PATH = 1_024  # characters; whatever is longer is a message
 _LINE_END = re.compile(r"\r+\n|\r")  # of Windows, also written twice, and of an old Mac
 _BETWEEN = re.compile(r" \| (?![^{]*[%}]\})")  # two buttons of a row, and not a template's filter
 
@@ -218,11 +220,10 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
             return ""
         raise click.UsageError(f"there is no message: {_command()} 'I bought a car!'")
     if file is None and arguments[0] != "-":
-        text = arguments[0]
-        if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
-            raise MessageError("the message is not valid UTF-8; nothing was sent")
-        return text
+        return _typed(arguments[0])
     source = "stdin" if file is None else file
+    if file is not None:
+        require_message_file(file)
     try:
         data = _read_bytes(file)
     except OSError as error:
@@ -235,6 +236,28 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
         raise MessageError(
             f"{source}: not UTF-8 at byte {error.start + 1}: save it as UTF-8; nothing was sent"
         ) from error
+
+
+def _typed(text: str) -> str:
+    """The text of the argument. Raises UsageError, or MessageError."""
+    _require_no_file(text)
+    if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
+        raise MessageError("the message is not valid UTF-8; nothing was sent")
+    return text
+
+
+def _require_no_file(text: str) -> None:
+    """Raise UsageError where the message is the name of a file that is there."""
+    try:
+        is_file = len(text) < _LONGEST_PATH and user_path(text).is_file()
+    except (OSError, ValueError, SettingsError):  # no name of a file, so a message
+        return
+    if is_file:
+        raise click.UsageError(
+            f"{text} is a file: give it with --message-file to send what is written in it, or with "
+            "--file to send the file itself; nothing was sent. If its name is the message: "
+            f"echo {quoted(text)} | {_command()} -"
+        )
 
 
 def _read_bytes(file: str | None) -> bytes:

@@ -12,6 +12,7 @@ import click
 
 from broadcast.cli.quoting import quoted, quoted_here
 from broadcast.cli.typos import meant_by, meant_command
+from broadcast.message.not_messages import is_file_name
 from broadcast.settings import (
     Settings,
     is_string_session,
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED, USAGE, HALTED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
 _LIKE_A_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+_LIKE_A_PEER = re.compile(r"@[A-Za-z0-9_]+|\+[0-9][0-9 ().-]{5,}")
+_DASH = re.compile(r"[\u2010-\u2015\u2212]{1,2}-?([A-Za-z][A-Za-z-]*)(=.*)?", re.DOTALL)
 _PLACES = ("--home", "--session", "--server", "--server-key")
 
 
@@ -93,6 +96,7 @@ class Command(click.Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """See click; refuses slips before anything is made of the values."""
+        self._require_hyphens(ctx, args)
         try:
             given, left, order = self.make_parser(ctx).parse_args(list(args))
         except click.UsageError as error:
@@ -115,6 +119,15 @@ class Command(click.Command):
             if isinstance(param, click.Option) and param not in order:  # so it is a setting
                 error.param_hint = f"{param.opts[0]} ({_variable(param)})"
             raise
+
+    def _require_hyphens(self, ctx: click.Context, args: list[str]) -> None:
+        """Refuse the name of an option behind a dash, which web pages make of two hyphens."""
+        options = self._options()
+        names = {name for each in options for name in (*each.opts, *each.secondary_opts)}
+        for word in args[: args.index("--") if "--" in args else None]:
+            found = _DASH.fullmatch(word)
+            if found and (name := f"--{found[1].lower()}") in names:
+                ctx.fail(f"{word} begins with a dash: {name} has two hyphens; nothing was sent")
 
     def _require_one(self, ctx: click.Context, param: click.Parameter, count: int) -> None:
         """A flag may be repeated, unless it is one that can also be taken back."""
@@ -223,6 +236,7 @@ class MessageOrCommand(Group):
     def _refuse_typos(self, ctx: click.Context, words: list[str]) -> None:
         word = words[0]
         if len(words) == 1:
+            self._refuse_a_name(ctx, word)
             if not _LIKE_A_COMMAND.fullmatch(word):
                 return
             params = self.commands["send"].params
@@ -240,6 +254,22 @@ class MessageOrCommand(Group):
         ctx.fail(
             f"there is no command {word}: {told} "
             f"To send it as a message: `broadcast send {message}`"
+        )
+
+    def _refuse_a_name(self, ctx: click.Context, word: str) -> None:
+        """Refuse a lone word that names a file or somebody: what is to be said is missing."""
+        if is_file_name(word):
+            meant = (
+                f"`broadcast --message-file {quoted(word)}` sends what is written in that file, "
+                f"and `broadcast MESSAGE --file {quoted(word)}` the file itself"
+            )
+        elif _LIKE_A_PEER.fullmatch(word):
+            meant = f"`broadcast MESSAGE --to {quoted(word)}` sends something to them"
+        else:
+            return
+        ctx.fail(
+            f"{word} is a name, and no message: {meant}; nothing was sent. "
+            f"To send it as a message: `broadcast send {quoted(word)}`"
         )
 
 

@@ -21,6 +21,7 @@ from broadcast.core.errors import MessageError
 from broadcast.core.model import Format
 from broadcast.message.cleaning import clean, shows_nothing
 from broadcast.message.front_matter import require_no_front_matter
+from broadcast.message.not_messages import require_no_private_text
 from broadcast.message.placeholders import PLACEHOLDER, fill, number_of
 
 if TYPE_CHECKING:
@@ -64,9 +65,10 @@ def parse(message: Message) -> Part:
 def check(message: Message) -> None:
     """Raise MessageError when Telegram would refuse the text, or show less than was written.
 
-    And when it begins with settings that nobody has read.
+    And when it begins with settings that nobody has read, or is private.
     """
     require_no_front_matter(message.text)
+    require_no_private_text(message.text)
     text, entities = parse(message)
     _require_seen(text, message)
     for entity in entities:

@@ -281,3 +281,49 @@ def test_what_is_quoted_means_the_same_in_every_shell(text: str) -> None:
     else:
         assert word == text
         assert re.fullmatch(r"[\w./:+=-]+", text, re.ASCII)
+
+
+@pytest.mark.parametrize("command", [[], ["send"], ["preview"], ["edit", "6ff"]])
+@pytest.mark.parametrize("name", ["news.md", "./news.md", "notes", "my news.txt"])
+def test_the_name_of_a_file_is_no_message(name: str, command: list[str], refuse: Refuse) -> None:
+    Path(name).write_text("Hello\n")
+    if not (name == "notes" and not command):  # a lone word like a command's
+        refuse(*command, name, told=(name, "--message-file", "nothing was sent"))
+
+
+@pytest.mark.parametrize("word", ["nwes.md", "photo.JPG", "@ana_maria", "+34600000001"])
+def test_a_lone_name_is_no_message(word: str, refuse: Refuse) -> None:
+    refuse(word, told=(f"{word} is a name", f"`broadcast send {quoted(word)}`"))
+    refuse("--sandbox", word, "--silent", told=(f"{word} is a name",))
+
+
+@pytest.mark.parametrize("dash", ["\u2014", "\u2013", "\u2013\u2013", "\u2014-", "\u2212"])
+@pytest.mark.parametrize("key", ["send --dry-run", "send --yes", "resume --now", "send --at"])
+def test_an_option_behind_a_dash_is_no_word_of_the_message(
+    key: str, dash: str, refuse: Refuse
+) -> None:
+    name, option = OPTIONS[key]
+    typed = option.opts[0].replace("--", dash, 1)
+    for word in (typed, f"{typed}=18:00"):
+        refuse(*words_of(name), word, told=(word, f"{option.opts[0]} has two hyphens"))
+
+
+LISTS = [
+    ("contacts.yaml", '- "@ana_maria"\n'),
+    ("x.md", 'contacts:\n  # friends\n\n  - "@ana_maria"\n'),
+    ("x.txt", "name;Peer;tags\nAna;@ana;x\n"),
+    ("x", '{"peer": "@ana"}\n'),
+    (".env", "A=1"),
+    (".env.local", "A=1"),
+    ("x.rtf", "{\\rtf1 Hello}"),
+    ("y.md", "TELEGRAM_API_ID=1\nTELEGRAM_API_HASH=0123456789abcdef0123456789abcdef\n"),
+    ("z.md", "the token is 110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1."),
+]
+
+
+@pytest.mark.parametrize(("name", "text"), LISTS)
+def test_a_list_settings_and_secrets_are_no_message(name: str, text: str, refuse: Refuse) -> None:
+    Path("settings").mkdir()
+    path = Path("settings", name)
+    path.write_text(text)
+    refuse("--message-file", str(path), told=("nothing was sent",))
