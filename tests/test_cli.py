@@ -195,6 +195,7 @@ def test_json_is_one_object_a_line_and_nothing_else(shell: Shell) -> None:
     assert rows[0] == {
         "type": "delivery", "broadcast": None, "peer": "@ana_maria", "name": "Ana",
         "status": "pending", "message_id": None, "error": None, "reason": None, "at": None,
+        "tags": ["best", "madrid"],
     }  # fmt: skip
     assert rows[-1] == {
         "type": "summary", "broadcast": None, "sent": 0, "failed": 0, "skipped": 0, "pending": 3,
@@ -575,7 +576,7 @@ LAUGHS = "contacts:\n- &a [x, x]\n" + "".join(
         ("list.yaml", b"- \xe9\n", "not UTF-8"),
         ("list.csv", b"peer\n\xe9\n", "not UTF-8"),
         ("list.jsonl", b'{"peer": "\xe9"}\n', "not UTF-8"),
-        ("list.csv", b"\xff\xfep\0e\0e\0r\0", "UTF-16"),
+        ("list.csv", b"\xff\xfep\0e\0e\0r\0", "this list is empty"),
         ("list.yaml", "contacts: [\n", "not YAML"),
         ("list.yaml", "[" * 10_000, "lists within lists"),
         ("list.yaml", LAUGHS, "the anchor &u"),
