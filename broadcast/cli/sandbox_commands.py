@@ -68,10 +68,6 @@ async def serve(
     from broadcast.service.stop import Stop
     from broadcast.terminal.streams import Output
 
-    if faults and not user_path(faults).exists():
-        raise click.UsageError(
-            f"--faults {faults}: there is no such file; it may be empty at first"
-        )
     known = load_audience(user_path(contacts)) if contacts else ()
     stop, stopped = Stop(), asyncio.Event()
     with stop.calling(stopped.set), stop_on_signals(stop, told=""):

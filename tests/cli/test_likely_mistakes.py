@@ -175,7 +175,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("sandbox serve --host 127.0.0.1:4430", LOOPBACK),
     ],
     "--faults": [
-        ("sandbox serve --faults none.yaml", "none.yaml"),
+        ("sandbox serve --faults drop_after: 7", "--faults 'drop_after: 7'"),
         ("sandbox serve --faults", "needs a value"),
         ("sandbox serve --fault a", "did you mean --faults?"),
     ],
