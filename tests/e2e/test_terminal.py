@@ -113,7 +113,7 @@ def test_ids_stay_whole_in_every_table(bot: Cli, columns: str) -> None:
     received = [str(row["id"]) for row in bot.run("sandbox", "inbox", "--json").rows]
     for whole, line in (
         (LONG, [TEXT, "--sandbox", "--dry-run"]),
-        (LONG, ["another", "--sandbox"]),
+        (LONG, ["one more", "--sandbox"]),
         (LONG, ["show", "--sandbox"]),
         ([identity], ["list", "--sandbox"]),
         (received, ["sandbox", "inbox"]),
