@@ -49,7 +49,7 @@ def test_three_friends_get_the_message_and_table_and_inbox_show_it(cli: Cli) -> 
     assert rows[0]["to"] == "Friend1 Username"
     assert {row["text"] for row in rows} == {TEXT}
     assert all(datetime.fromisoformat(row["at"]).tzinfo for row in rows)
-    assert cli.run("sandbox", "inbox", "--clear") == (0, "", "")
+    assert cli.run("sandbox", "inbox", "--clear") == (0, "", "the inbox is empty now\n")
     assert not in_journal(cli.home)
 
 
