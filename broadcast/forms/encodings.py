@@ -51,6 +51,8 @@ class _Utf8(io.RawIOBase):
         self._stream, self._encoding = stream, encoding
         self._decoder = codecs.getincrementaldecoder(encoding)() if encoding else None
         self._line = 1
+        self._utf8, self._maybe_utf8 = codecs.getincrementaldecoder("utf-8")(), True
+        self._beyond_ascii = 0  # the line where the text is first more than ASCII
 
     def readable(self) -> bool:
         """It is."""
@@ -76,5 +78,28 @@ class _Utf8(io.RawIOBase):
             wrong = error.object[error.start]
             told = f"not {self._encoding} (the byte 0x{wrong:02X}): is it in another encoding?"
             raise Unreadable(line, told) from None
+        except UnicodeError:
+            name = self._encoding
+            told = f"not {name}, or without the mark at its start: try --encoding {name}-le"
+            raise Unreadable(self._line, told) from None
+        if self._maybe_utf8:
+            self._look_for_utf8(raw, text)
         self._line += text.count("\n")
         return text.encode("utf-8", "surrogatepass")
+
+    def _look_for_utf8(self, raw: bytes, text: str) -> None:
+        """Raise Unreadable for UTF-8 that would be read byte by byte, as `JosÃ©`."""
+        try:
+            self._utf8.decode(raw, final=not raw)
+        except UnicodeDecodeError:
+            self._maybe_utf8 = False
+        if len(text) != len(raw):  # an encoding whose letters have several bytes, as UTF-8's
+            self._maybe_utf8 = False
+        if not self._maybe_utf8:
+            return
+        if not self._beyond_ascii and not raw.isascii():
+            before = next(place for place, byte in enumerate(raw) if byte > 0x7F)
+            self._beyond_ascii = self._line + raw.count(b"\n", 0, before)
+        if self._beyond_ascii and (not raw or len(raw) - len(raw.decode("ascii", "ignore")) > 8):
+            told = f"this is UTF-8: leave out --encoding {self._encoding}, which would misread it"
+            raise Unreadable(self._beyond_ascii, told)

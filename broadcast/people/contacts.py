@@ -60,13 +60,21 @@ _KINDS: dict[str, Kind] = {
     ".ndjson": "jsonl",
 }
 
+_HINTS = {
+    ".json": "one JSON object a line is .jsonl",
+    ".txt": "a table with tabs between its columns is .tsv",
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".numbers"), "save the spreadsheet as CSV UTF-8"),
+}
+"""What to make of other files."""
+
 
 def kind_of(name: str) -> Kind:
     """The form of a contact list, from its file's suffix. Raises ContactsError."""
     for suffix, kind in _KINDS.items():
         if name.lower().endswith(suffix):
             return kind
-    hint = " (one JSON object a line is .jsonl)" if name.lower().endswith(".json") else ""
+    ends = (end for end in _HINTS if name.lower().endswith(end))
+    hint = next((f" ({_HINTS[end]})" for end in ends), "")
     raise ContactsError(
         f"{name}: a contact list ends in .yaml, .csv or .jsonl, so that its form is known{hint}"
     )

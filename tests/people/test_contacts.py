@@ -613,11 +613,51 @@ def test_whatever_a_text_is_encoded_in_it_is_read_as_it_was(encoding: str, text:
     raw = text.encode(encoding, "ignore")
     assume(encoding != "utf-16-le" or raw[:2] != b"\xff\xfe")
     assume(encoding not in ("cp1252", "cp1251", "mac-roman") or not raw.startswith(MARKS))
+    assume(encoding in ("utf-8", "utf-8-sig") or not is_utf8(raw))
     found = as_utf8(io.BytesIO(raw), encoding).read().decode()
     assert found.removeprefix("\ufeff") == raw.decode(encoding).removeprefix("\ufeff")
 
 
 MARKS = (b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")
+
+
+def is_utf8(raw: bytes) -> bool:
+    """Whether `raw` is UTF-8 beyond ASCII, as nothing of another encoding is by chance."""
+    try:
+        return not raw.decode().isascii()
+    except UnicodeDecodeError:
+        return False
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "cp1251", "mac-roman"])
+def test_a_list_in_utf8_is_not_read_as_anything_else(kind: Kind, encoding: str) -> None:
+    text = {"yaml": "- {peer: '@ana', name: José}", "csv": "peer,name\n@ana,José"}.get(
+        kind, '{"peer": "@ana", "name": "José"}'
+    )
+    _, problems = read(text + "\n", kind, encoding)
+    assert_says(problems, (1 + (kind == "csv"), "this is UTF-8: leave out --encoding"))
+    _, problems = read("\n" * 70_000 + text + "\n", kind, encoding)
+    assert_says(problems, (70_001 + (kind == "csv"), "this is UTF-8"))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_an_encoding_that_needs_a_mark_is_refused_without_it(kind: Kind, encoding: str) -> None:
+    _, problems = read("peer\n@ana\n".encode(f"{encoding}-le"), kind, encoding)
+    assert_says(problems, (1, f"not {encoding}"))
+    assert f"--encoding {encoding}-le" in problems[0]
+    assert read("peer\n@ana\n".encode(f"{encoding}-le"), "csv", f"{encoding}-le")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("friends.xlsx", "CSV UTF-8"), ("friends.ods", "CSV UTF-8"), ("friends.txt", ".tsv")],
+)
+def test_a_spreadsheet_is_told_how_to_become_a_list(name: str, says: str) -> None:
+    with pytest.raises(ContactsError, match="a contact list ends in") as refused:
+        kind_of(name)
+    assert says in str(refused.value)
 
 
 def test_a_wrong_byte_of_another_encoding_is_named_with_its_line() -> None:
