@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import sys
 from contextlib import contextmanager, suppress
@@ -93,10 +92,7 @@ def json_line(row: dict[str, Any]) -> str:
     written = json.dumps(row, ensure_ascii=not is_utf8)
     if written.isprintable():
         return written
-    return _HIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", written)
-
-
-_HIDDEN = re.compile(f"[{''.join(map(chr, _SHOWN))}]")
+    return "".join(f"\\u{ord(char):04x}" if ord(char) in _SHOWN else char for char in written)
 
 
 def silence_stdout() -> None:
