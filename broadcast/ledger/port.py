@@ -60,7 +60,7 @@ class Store(Protocol):
 
         When another process has just used the key `once` for the same message and selection, that
         broadcast. With `alone` no unfinished broadcast may have the very same message: raises what
-        `lifecycle.require_no_twin` raises. Raises InputError where the moment of a contact is not
+        `repeats.require_no_twin` raises. Raises InputError where the moment of a contact is not
         known.
         """
         ...

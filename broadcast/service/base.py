@@ -6,17 +6,10 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import (
-    DeclinedError,
-    UnconfirmedError,
-)
+from broadcast.core.errors import DeclinedError, UnconfirmedError
 from broadcast.core.ids import broadcast_id
-from broadcast.core.lifecycle import (
-    other_audience,
-    require_no_twin,
-    require_same_account,
-    require_same_selection,
-)
+from broadcast.core.lifecycle import require_same_account
+from broadcast.core.repeats import other_audience, require_no_twin, require_same_selection
 from broadcast.service.checks import require_payable
 
 if TYPE_CHECKING:

@@ -13,18 +13,11 @@ from typing import TYPE_CHECKING
 from broadcast.core.asker import Ask, Question
 from broadcast.core.counted import people
 from broadcast.core.duration import duration
-from broadcast.core.errors import (
-    ContactsError,
-    InputError,
-    SettingsError,
-)
-from broadcast.core.lifecycle import (
-    require_extendable,
-    require_resumable,
-    require_same_message,
-)
+from broadcast.core.errors import ContactsError, InputError, SettingsError
+from broadcast.core.lifecycle import require_extendable, require_resumable
 from broadcast.core.model import Account, Action, PeerKind, Selection, State
 from broadcast.core.peers import PeerError
+from broadcast.core.repeats import require_same_message
 from broadcast.message.files import look_from
 from broadcast.message.personal import personal
 from broadcast.message.schema import fields_of

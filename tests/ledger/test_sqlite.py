@@ -21,7 +21,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from broadcast.core.errors import BroadcastError, InputError, LockedError, NextStep
-from broadcast.core.lifecycle import require_changeable, require_resumable, require_same_message
+from broadcast.core.lifecycle import require_changeable, require_resumable
 from broadcast.core.model import (
     Action,
     Attachment,
@@ -44,6 +44,7 @@ from broadcast.core.model import (
     When,
 )
 from broadcast.core.peers import parse_peer
+from broadcast.core.repeats import require_same_message
 from broadcast.ledger.process import LEASE, this_process
 from broadcast.ledger.sqlite.ledger import SqliteLedger
 from broadcast.ledger.sqlite.rows import milliseconds

@@ -13,15 +13,13 @@ from broadcast.core.lifecycle import (
     require_changeable,
     require_extendable,
     require_idle,
-    require_no_twin,
     require_retryable,
-    require_same_message,
-    require_same_selection,
     require_whole,
     state_to_set,
     to_retry,
 )
 from broadcast.core.model import Action, Broadcast, Message, State, Status
+from broadcast.core.repeats import require_no_twin, require_same_message, require_same_selection
 from broadcast.ledger.sqlite.freeze import Shares, freeze
 from broadcast.ledger.sqlite.lookup import Lookup
 from broadcast.ledger.sqlite.newcomers import Newcomers
