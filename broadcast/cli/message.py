@@ -15,7 +15,7 @@ from broadcast.core.clock import SystemClock
 from broadcast.core.errors import MessageError, SettingsError
 from broadcast.core.model import Message
 from broadcast.disk.pipes import open_to_read
-from broadcast.message.not_messages import require_message_file
+from broadcast.message.not_messages import option_for, require_message_file
 from broadcast.message.schema import (
     SETTINGS,
     ContentError,
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
 PATHS = ("files", "thumbnail")
 _LONGEST_PATH = 1_024  # characters; whatever is longer is a message
+_LIKE_AN_ID = re.compile(r"[A-Za-z0-9]{1,16}")
 _LINE_END = re.compile(r"\r+\n|\r")  # of Windows, also written twice, and of an old Mac
 _BETWEEN = re.compile(r" \| (?![^{]*[%}]\})")  # two buttons of a row, and not a template's filter
 
@@ -194,10 +195,28 @@ def _how_to_make_one(arguments: Sequence[str]) -> str:
             "what follows -- is the message: put the options before it, "
             f"such as {command} {options} -- {quoted(arguments[0], always=True)}"
         )
-    return (
-        f"the message is one argument, and there are {len(arguments)}: put it in quotes, "
-        f"such as {command} {quoted(' '.join(arguments), always=True)}"
+    told = [
+        f"if {word} is {found[0]}, write {found[1]} {quoted(word)}"
+        for word in dict.fromkeys(arguments)
+        if (found := option_for(word))
+    ]
+    whole = f"put it in quotes, {quoted(' '.join(arguments), always=True)}"
+    told.append(
+        f"if all of it is the message, {whole}"
+        if told
+        else f"{whole}, and leave the options as they are"  # without --to it would go to everybody
     )
+    return f"the message is one argument, and there are {len(arguments)}: {'; '.join(told)}"
+
+
+def _what_is_missing() -> str:
+    """Which argument was forgotten: the message, or the id before it."""
+    context = click.get_current_context()
+    given = str(context.params.get("id") or "")
+    if given and not _LIKE_AN_ID.fullmatch(given):
+        message = quoted(given, always=True)
+        return f"ID is missing: {context.command_path} ID {message}; `broadcast list` shows them"
+    return f"there is no message: {_command()} 'I bought a car!'"
 
 
 def _command() -> str:
@@ -218,7 +237,7 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
     if file is None and not arguments:
         if may_be_missing:
             return ""
-        raise click.UsageError(f"there is no message: {_command()} 'I bought a car!'")
+        raise click.UsageError(_what_is_missing())
     if file is None and arguments[0] != "-":
         return _typed(arguments[0])
     source = "stdin" if file is None else file

@@ -12,7 +12,7 @@ import click
 
 from broadcast.cli.quoting import quoted, quoted_here
 from broadcast.cli.typos import meant_by, meant_command
-from broadcast.message.not_messages import is_file_name
+from broadcast.message.not_messages import is_file_name, is_peer_name
 from broadcast.settings import (
     Settings,
     is_string_session,
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 DONE, SOME_FAILED, USAGE, HALTED, LOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 BUG = 70  # EX_SOFTWARE of sysexits.h
 _LIKE_A_COMMAND = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
-_LIKE_A_PEER = re.compile(r"@[A-Za-z0-9_]+|\+[0-9][0-9 ().-]{5,}")
 _DASH = re.compile(r"[\u2010-\u2015\u2212]{1,2}-?([A-Za-z][A-Za-z-]*)(=.*)?", re.DOTALL)
 _PLACES = ("--home", "--session", "--server", "--server-key")
 
@@ -263,7 +262,7 @@ class MessageOrCommand(Group):
                 f"`broadcast --message-file {quoted(word)}` sends what is written in that file, "
                 f"and `broadcast MESSAGE --file {quoted(word)}` the file itself"
             )
-        elif _LIKE_A_PEER.fullmatch(word):
+        elif is_peer_name(word):
             meant = f"`broadcast MESSAGE --to {quoted(word)}` sends something to them"
         else:
             return

@@ -12,6 +12,7 @@ from pathlib import PurePath
 from broadcast.core.errors import MessageError
 
 _LISTS = frozenset({".csv", ".jsonl", ".ndjson", ".tsv", ".yaml", ".yml"})
+_MESSAGES = frozenset({".htm", ".html", ".j2", ".md", ".txt"})
 _OTHERS = frozenset({".env", ".json", ".pem", ".rtf", ".session", ".sqlite", ".toml", ".xml"})
 
 _LIST = re.compile(
@@ -26,6 +27,7 @@ _SECRET = re.compile(
 )
 """A `.env`, and what @BotFather writes: https://core.telegram.org/bots/api#authorizing-your-bot"""
 
+_PEER = re.compile(r"@[A-Za-z0-9_]+|\+[0-9][0-9 ().-]{5,}")
 _FILES = re.compile(
     r"(?!\w+://)\S+\.(?:csv|docx?|env|gif|html?|j2|jpe?g|jsonl?|md|mp[34]|pdf|png|rtf|txt|webp"
     r"|xlsx?|ya?ml)",
@@ -68,3 +70,22 @@ def require_no_private_text(text: str) -> None:
 def is_file_name(word: str) -> bool:
     """Whether a text of one word is how files are called: `news.md`, and not `e.org`."""
     return _FILES.fullmatch(word) is not None
+
+
+def option_for(word: str) -> tuple[str, str] | None:
+    """What a word that names a file or somebody is, in a sentence, and the option that takes it."""
+    if _PEER.fullmatch(word):
+        return "who gets it", "--to"
+    if not is_file_name(word):
+        return None
+    suffix = PurePath(word).suffix.lower()
+    if suffix in _LISTS:
+        return "the list", "--contacts"
+    if suffix in _MESSAGES:
+        return "the message", "--message-file"
+    return "to be sent", "--file"
+
+
+def is_peer_name(word: str) -> bool:
+    """Whether a text of one word is how somebody is named: `@ana`, `+34600000001`."""
+    return _PEER.fullmatch(word) is not None

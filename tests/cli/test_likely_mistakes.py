@@ -249,6 +249,32 @@ def test_a_command_that_is_used_wrongly_is_shown(line: str, told: str, refuse: R
     refuse(*line.split(), told=(told,))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (
+            ["Dinner", "at", "nine", "--to", "best"],
+            "there are 3: put it in quotes, 'Dinner at nine', and leave the options as they are",
+        ),
+        (["@ana", "Hello there"], "there are 2: if @ana is who gets it, write --to '@ana'; if"),
+        (
+            ["Hello there", "+34600000001"],
+            "if +34600000001 is who gets it, write --to +3460",
+        ),
+        (["Hello there", "a.csv"], "if a.csv is the list, write --contacts a.csv; if"),
+        (["a.md", "b.yaml"], "if a.md is the message, write --message-file a.md; if b.yaml is the"),
+        (["Look", "a.pdf"], "if a.pdf is to be sent, write --file a.pdf; if"),
+        (["edit", "I bought a boat!"], "ID is missing: broadcast edit ID 'I bought a boat!'"),
+        (["preview", "Dinner", "at"], "put it in quotes, 'Dinner at'"),
+    ],
+    ids=str,
+)
+def test_a_word_too_many_or_too_few_leads_to_nobody_else(
+    arguments: list[str], told: str, refuse: Refuse
+) -> None:
+    refuse(*arguments, told=(told,))
+
+
 @pytest.mark.parametrize("failures", ["10", "10%", "10 %"])
 def test_a_percentage_may_have_its_sign(here: Path, failures: str) -> None:
     assert cli.run(["send", HELLO, "--sandbox", "--max-failures", failures, "--rate", "max"]) == 0
