@@ -148,7 +148,7 @@ def test_a_cancel_skips_the_parts_that_nobody_has(ledger: Opened) -> None:
     die(ledger)
     asyncio.run(ledger.ask(broadcast, State.CANCELLED))
     assert states(ledger, broadcast) == ["sent", "sending", "skipped", "skipped", "skipped"]
-    assert ledger.reload(broadcast).counts == Counts(sent=1, skipped=3, pending=1)
+    assert ledger.reload(broadcast).counts == Counts(sent=1, skipped=3, pending=1, in_doubt=1)
 
 
 def test_a_canary_counts_people_and_sends_them_all_their_parts(ledger: Opened) -> None:

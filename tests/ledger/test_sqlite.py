@@ -667,7 +667,7 @@ def test_a_crash_leaves_in_doubt_exactly_what_was_claimed_and_not_settled(
     asyncio.run(run.claim(3, NOW))  # 5 again, and 6 and 7
     die(ledger)
     after = ledger.reload(broadcast)
-    assert after.counts == Counts(sent=1, failed=1, pending=10)
+    assert after.counts == Counts(sent=1, failed=1, pending=10, in_doubt=5)
     found = [record for record in ledger.records(after) if record.status is Status.SENDING]
     assert positions(record.delivery for record in found) == [1, 3, 5, 6, 7]
     reason = "perhaps sent: the run ended before Telegram answered; resuming finds out"
@@ -954,7 +954,7 @@ def test_what_is_in_doubt_is_never_called_skipped(ledger: Opened, how: str) -> N
             asyncio.run(take_over(ledger, broadcast).finish())
         asyncio.run(ledger.ask(broadcast, State.CANCELLED))
     after = ledger.reload(broadcast)
-    assert after.counts == Counts(sent=1, skipped=5, pending=2)
+    assert after.counts == Counts(sent=1, skipped=5, pending=2, in_doubt=2)
     found = list(ledger.records(after))
     perhaps = [r for r in found if r.status in (Status.SENDING, Status.PENDING)]
     assert positions(record.delivery for record in perhaps) == [2, 4]
@@ -977,7 +977,7 @@ def test_what_was_in_doubt_and_has_arrived_is_sent(ledger: Opened) -> None:
     assert positions(ledger.in_doubt(ledger.reload(broadcast))) == [1, 2, 3]
     asyncio.run(ledger.learn_sent(broadcast, {3: [8], 1: [7]}))
     after = ledger.reload(broadcast)
-    assert (after.state, after.counts) == (State.OPEN, Counts(sent=3, pending=1))
+    assert (after.state, after.counts) == (State.OPEN, Counts(sent=3, pending=1, in_doubt=1))
     assert positions(ledger.in_doubt(after)) == [2]
     outcomes = [record.outcome for record in ledger.records(after)]
     assert [o.message_id for o in outcomes if isinstance(o, Sent)] == [1, 7, 8]
@@ -992,7 +992,7 @@ def test_a_recall_waits_for_no_outcome_of_a_dead_process(ledger: Opened) -> None
     die(ledger)
     recall = change(ledger, Action.RECALL, broadcast)
     assert recall.counts == Counts()
-    assert ledger.reload(broadcast).counts == Counts(skipped=1, pending=2)
+    assert ledger.reload(broadcast).counts == Counts(skipped=1, pending=2, in_doubt=2)
 
 
 # --- edit and recall
