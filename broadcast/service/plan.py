@@ -206,20 +206,32 @@ class Planning(UseCases):
         return tuple(asked)
 
     async def _same_before(self, plan: Plan) -> Question | None:
-        """Whether some of them have just got the very same message."""
+        """Whether some of them have just got the very same message, or get it at a time to come.
+
+        The time makes no other message of it: `--in 2h` is another moment whenever it is typed.
+        """
         for other in await self.ledger.newest(LOOK_BACK):
-            is_same = other.action is Action.SEND and other.message == plan.message
-            is_old = other.created_at < plan.made_at - AGAIN_WITHIN
-            if not is_same or is_old or other.recalled is not None:
+            if other.action is not Action.SEND or _timeless(other) != _timeless(plan):
                 continue
-            if count := await self.ledger.count_reached(other, plan.audience):
+            is_to_come = _is_to_come(other, plan.made_at)
+            is_old = other.created_at < plan.made_at - AGAIN_WITHIN
+            if other.recalled is not None or (is_old and not is_to_come):
+                continue
+            if is_to_come:
+                others = await self.ledger.newcomers(other, plan.audience)
+                count = len(plan.audience) - len(others)
+            else:
+                count = await self.ledger.count_reached(other, plan.audience)
+            if count:
+                get = ("gets" if count == 1 else "get") if is_to_come else "got"
+                ago = duration((plan.made_at - other.created_at).total_seconds())
+                how = "already, at its time, by" if is_to_come else f"{ago} ago, as"
+                since = f", which was made {ago} ago" if is_to_come else ""
                 return Question(
                     Ask.SAME_AGAIN,
                     count,
                     other.id,
-                    f"{people(count)} got this very message "
-                    f"{duration((plan.made_at - other.created_at).total_seconds())} ago, as "
-                    f"broadcast {other.id}",
+                    f"{people(count)} {get} this very message {how} broadcast {other.id}{since}",
                 )
         return None
 
@@ -297,6 +309,16 @@ class Planning(UseCases):
             if found.state is not State.DONE:
                 require_resumable(await self.ledger.standing(found))
         return found
+
+
+def _is_to_come(broadcast: Broadcast, now: datetime) -> bool:
+    """Whether some of it goes out at its time, after `now`."""
+    schedule = broadcast.schedule
+    return schedule is not None and now < schedule.last and broadcast.state is not State.CANCELLED
+
+
+def _timeless(of: Plan | Broadcast) -> Message:
+    return replace(of.message, when=None, late=None)
 
 
 def selection_of(request: AudienceRequest, path: Path) -> Selection:

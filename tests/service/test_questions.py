@@ -16,8 +16,9 @@ from broadcast.core.model import Action, Message
 from broadcast.people.audience import CHUNK, Audience
 from broadcast.service.plan import AGAIN_WITHIN
 from broadcast.service.requests import ChangeRequest
+from tests.clocks import START
 from tests.service.fakes import ScriptedAsker
-from tests.service.harness import HELLO, on_virtual_time, people
+from tests.service.harness import HELLO, at, on_virtual_time, people
 
 if TYPE_CHECKING:
     from broadcast.core.model import Contact
@@ -111,6 +112,27 @@ async def test_to_find_who_has_just_got_it_takes_no_memory_for_each_recipient(bo
 
     few, many = await peak(2 * CHUNK), await peak(4 * CHUNK)
     assert (many - few) / (2 * CHUNK) < 10
+
+
+@pytest.mark.parametrize("who", ["bot", "person"])
+@on_virtual_time
+async def test_the_same_at_a_time_is_asked_about_until_its_time_has_passed(
+    request: pytest.FixtureRequest, who: str
+) -> None:
+    harness: Harness = request.getfixturevalue(who)
+    soon = replace(HELLO, when=at(START + timedelta(days=3)))
+    first = await harness.send(soon, to=3)
+    later = replace(HELLO, when=at(START + timedelta(days=3, minutes=1)))
+    await asyncio.sleep(timedelta(days=2).total_seconds())
+    (question,) = (await harness.service.plan(harness.request(later, to=3))).questions
+    assert (question.code, question.count) == (Ask.SAME_AGAIN, 3)
+    assert question.told.startswith(
+        f"3 people get this very message already, at its time, by broadcast {first.broadcast}"
+    )
+    plan = await harness.service.plan(harness.request(to=people("friend2", "somebody")))
+    assert [each.count for each in plan.questions] == [1]
+    await asyncio.sleep(timedelta(days=3).total_seconds())
+    assert asked(await harness.service.plan(harness.request(to=3))) == []
 
 
 @on_virtual_time
