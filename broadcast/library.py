@@ -14,6 +14,7 @@ from broadcast.core.model import Message
 from broadcast.engine.pacer import Known, Pacer
 from broadcast.ledger.memory import in_memory
 from broadcast.people.audience import Audience
+from broadcast.people.phones import BareNumbers
 from broadcast.service.carry_out import Work, carry_out
 from broadcast.service.checks import (
     ONLY_PEOPLE_SCHEDULE,
@@ -107,11 +108,13 @@ async def send(
     """
     message = Message(message) if isinstance(message, str) else message
     clock, options = clock or SystemClock(), RunOptions(concurrency=concurrency)
-    chosen = audience if isinstance(audience, Audience) else Audience(audience)
+    bare = BareNumbers()
+    chosen = audience if isinstance(audience, Audience) else Audience(bare.seen(audience))
     now, account = clock.utc(), transport.account
     doubts = [
         *require_sendable(message, chosen, "the audience", now),
         *chosen.doubts,
+        *bare.doubts(chosen),
         *doubts_about(message, chosen),
     ]
     if doubts and not confirmed:

@@ -11,7 +11,7 @@ import re
 from collections import abc
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -56,6 +56,23 @@ def test_what_looks_like_a_slip_has_to_be_confirmed() -> None:
     assert [question.code for question in error.questions] == [broadcast.Ask.OTHER_MARKUP]
     report = asyncio.run(send(message, [ANA], transport, confirmed=True))
     assert report.counts.sent == 1
+
+
+@pytest.mark.parametrize("peers", [["34600000001"], ["600000001", "+34600000002"]])
+def test_numbers_that_have_lost_their_plus_are_no_ids_in_a_program_either(peers: list[str]) -> None:
+    error = refused(Message("Hello all"), [contact(peer) for peer in peers], is_bot=True)
+    assert isinstance(error, broadcast.UnconfirmedError)
+    assert [question.code for question in error.questions] == [broadcast.Ask.BARE_NUMBERS]
+    assert f": {peers[0]}. As written" in error.questions[0].told
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"debt": 5}, {"debt": float("nan")}, {"name": None}, {"tags": ["a", 1]}, {"tags": "best"}],
+)
+def test_what_is_no_text_is_not_made_one(given: dict[str, Any]) -> None:
+    with pytest.raises(TypeError, match="text"):
+        contact("@ana", **given)
 
 
 def test_a_bot_s_message_with_a_time_is_not_sent_at_once() -> None:

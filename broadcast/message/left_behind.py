@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
     from broadcast.core.model import Contact, Message
 
+_CAPITALS = "A-ZÀ-ÞĀĂĄĆČĎĐĘĚĞĢĪĶĻŁŃŅŇŐŒŘŚŞŠŢŤŪŮŰŹŻŽİΑ-ΩЁІЇА-Я"
 # What pandas, Python, JavaScript and databases write for nothing, and the errors of Excel in its
-# languages (#REF!, #¡REF!, #WERT!, #N/A, #NV). Case counts: Nan and Null are names of people.
+# languages (#REF!, #¡REF!, #WERT!, #DEĞER!, #N/A, #NV). Case counts: Nan and Null are names.
 _WORD = (
     r"(?:nan|NaN|NAN|<NA>|NaT|None|NULL|null|\(null\)|\\N|undefined|\[object Object\]|N/A|n/a"
-    r"|#[¡¿]?[A-ZÀ-Þ0-9/]{1,12}[!?]|#N/?[A-Z]{1,2}|#{3,}|-?[0-9](?:[.,][0-9]+)?E\+[0-9]{2})"
+    rf"|#[¡¿]?[{_CAPITALS}0-9/_]{{1,16}}[!?]|#(?:N[A-Z]{{1,2}}|[{_CAPITALS}]/[{_CAPITALS}]{{1,2}}"
+    r"|YOK|HIÁNYZIK|GETTING_DATA)|Loading\.\.\.|#{3,}|-?[0-9](?:[.,][0-9]+)?E\+[0-9]{2})"
 )
 _WORDS = re.compile(rf"{_WORD}(?:\s+{_WORD})*")  # pandas makes `nan nan` of two columns
 _LONGEST = 20  # characters; whatever is longer is no such word

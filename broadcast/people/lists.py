@@ -28,9 +28,18 @@ REPORT = b'{"type":'
 def contact(peer: str, *, name: str = "", tags: Iterable[str] = (), **fields: str) -> Contact:
     """A contact made by a program: `contact("@ana", name="Ana", city="Madrid")`.
 
-    Raises core.peers.PeerError, a ValueError, when `peer` names nobody.
+    Raises core.peers.PeerError, a ValueError, when `peer` names nobody, and TypeError when a value
+    is no text: how a number or a date is written is for the program to say.
     """
-    return Contact(read_peer(peer), name, tuple(tags), fields)
+    if isinstance(tags, str):
+        raise TypeError(f"tags are several texts, such as [{tags!r}]")
+    tags = tuple(tags)
+    given: dict[str, object] = {"peer": peer, "name": name, **fields}
+    given |= {f"tags[{at}]": tag for at, tag in enumerate(tags)}
+    for key, value in given.items():
+        if not isinstance(value, str):
+            raise TypeError(f"{key} of {peer} is a text, not {value!r}: write it as one")
+    return Contact(read_peer(peer), name, tags, fields)
 
 
 def load_audience(

@@ -87,7 +87,7 @@ class BareNumbers:
                 if peer >= 10**LONGEST_ID or (is_phone and is_phone.fullmatch(str(peer))):
                     count += 1
                     if count <= _SHOWN:
-                        first.append(f"{peer} (line {line})")
+                        first.append(f"{peer} (line {line})" if line else str(peer))
         if not count:
             return ()
         verb, ids = ("looks", "it is an id") if count == 1 else ("look", "they are ids")

@@ -17,6 +17,7 @@ NOW = datetime(2026, 12, 4, tzinfo=UTC)
 WORDS = (  # noqa: SIM905 - read as words, not as a column
     "nan NaN None NULL null undefined NaT <NA> N/A #N/A #REF! #VALUE! #DIV/0! #NAME? #NUM! #NULL!"
     " #¡REF! #BEZUG! #WERT! #NV ##### 3.46E+10 3,46E+10"
+    " #ССЫЛКА! #\u041d/Д #ИМЯ? #DEĞER! #YOK #NENÍ_K_DISPOZICI! #N/D #I/T #SPILL! Loading..."
 ).split()
 ORDINARY = ["Nan", "Null", "Madrid", "#1", "#vip", "none of it", "A", "-", "0", "nan bread", "#"]
 USES = "{{ City }} {% if tags %}x{% endif %}"
