@@ -126,7 +126,7 @@ class UnconfirmedError(InputError):
 
     def __init__(self, questions: Sequence[Question]) -> None:
         told = "; ".join(question.told for question in questions)
-        super().__init__(f"{told}: nobody can be asked whether that is meant; nothing was sent")
+        super().__init__(f"{told}. Nobody can be asked whether that is meant; nothing was sent")
         self.questions = tuple(questions)
 
 

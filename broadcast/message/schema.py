@@ -295,7 +295,7 @@ class _Reader:
         value, choices = self.text(name).lower(), _BY_NAME[name].choices
         if value not in choices:
             close = get_close_matches(value, choices, 1, 0.3)
-            more = f": did you mean {close[0]}?" if close else ""
+            more = f" (did you mean {close[0]}?)" if close else ""
             raise ContentError(name, f"must be one of {', '.join(choices)}, not {value!r}{more}")
         return value
 

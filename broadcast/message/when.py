@@ -139,10 +139,12 @@ def _place(zone: str | None, offset: str | None, now: datetime) -> tzinfo | None
 
 def _local(at: str, day: str | None, time: str, now: datetime) -> datetime:
     try:
+        why = "hours go up to 23, and minutes to 59"
         clock = datetime.strptime(time, "%H:%M:%S" if time.count(":") == 2 else "%H:%M").time()  # noqa: DTZ007 - a local time
+        why = "there is no such day"
         date = now.date() if day is None else datetime.fromisoformat(day).date()
     except ValueError:
-        raise WhenError(f"{at!r} is not a valid time") from None
+        raise WhenError(f"{at!r} is not a valid time: {why}") from None
     local = datetime.combine(date, clock)
     if local.year > now.year + FURTHEST.days // 366:
         raise WhenError(f"{at!r} is more than ten years from now")

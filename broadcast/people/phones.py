@@ -90,11 +90,15 @@ class BareNumbers:
                         first.append(f"{peer} (line {line})" if line else str(peer))
         if not count:
             return ()
-        verb, ids = ("looks", "it is an id") if count == 1 else ("look", "they are ids")
+        verb, ids = (
+            ("looks", "it is an id, perhaps of a stranger")
+            if count == 1
+            else ("look", "they are ids, perhaps of strangers")
+        )
         told = (
             f"{people(count)} {verb} like a phone number without its +: {', '.join(first)}"
-            f"{', …' if count > _SHOWN else ''}. As written {ids}, perhaps of strangers: a phone "
-            "number starts with + and the country's code"
+            f"{', …' if count > _SHOWN else ''}. As written {ids}: a phone number "
+            "starts with + and the country's code"
         )
         return (Question(Ask.BARE_NUMBERS, count, told=told),)
 

@@ -64,7 +64,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
         ("-m contacts.yaml", "did you mean --message-file or --max-failures"),
     ],
     "--format": [
-        ("--format markdown", "did you mean md?"),
+        ("--format markdown", "not 'markdown' (did you mean md?); nothing"),
         ("--format rtf", "must be one of md, html, plain"),
         ("--format", "needs a value"),
     ],

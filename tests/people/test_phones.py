@@ -93,6 +93,7 @@ def test_a_number_of_a_country_of_the_list_is_asked_about(
     (question,) = doubts(tmp_path, with_plus, bare, "me")
     assert question.count == 1
     assert f"{bare} (line 3)" in question.told
+    assert "As written it is an id, perhaps of a stranger: " in question.told
     assert doubts(tmp_path, with_plus, bare, to="x") == (question,)  # the list has the evidence
     assert doubts(tmp_path, with_plus, bare, to="first") == ()  # and nobody of them is chosen
 
