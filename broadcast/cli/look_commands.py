@@ -19,6 +19,7 @@ from broadcast.cli.parsing import (
 from broadcast.cli.running import awaited, open_service
 from broadcast.cli.send_commands import change, recall
 from broadcast.cli.values import Whole
+from broadcast.core.counted import counted
 from broadcast.core.model import Action, Status
 from broadcast.settings import user_path
 
@@ -125,7 +126,7 @@ async def show(id: str | None, *, csv: str | None, json: bool, **given: Any) -> 
                 if path.stat().st_size and not given["yes"]:
                     confirm_replacing(path)
             count = await write_csv(path, records, excel=given["excel"])
-            say(f"{count} recipients written to {csv}")
+            say(f"{counted(count, 'recipient')} written to {csv}")
         else:
             refuse_idle("a table or --json", "excel", "yes")
             await show_records(broadcast, records, _count(broadcast, wanted), as_json=json)

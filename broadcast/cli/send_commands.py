@@ -264,17 +264,22 @@ async def retry(id: str | None, *, insist: bool, **given: Any) -> int:  # noqa: 
 
 
 @cli.command()
-@click.argument("id")
+@click.argument("id", required=False)
 @click.argument("message", nargs=-1)
 @content_options(of_edit=True)
 @_yes_option
 @run_options
 @awaited
-async def edit(id: str, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
-    """Replace the text of a broadcast with MESSAGE, for everybody who got it."""
+async def edit(id: str | None, message: tuple[str, ...], **given: Any) -> int:  # noqa: A002
+    """Replace the text of a broadcast with MESSAGE, for everybody who got it.
+
+    Without an ID the one that is running, or the only one that is unfinished or scheduled.
+    """
     from broadcast.terminal.streams import require_reader
 
     require_reader()
+    if id is not None and not id.isalnum():  # so it is the message
+        id, message = None, (id, *message)  # noqa: A001 - the same name
     body = message_of(message, given)
     async with open_service(given) as service:
         return await change(service, id, Action.EDIT, given, body)
@@ -296,7 +301,7 @@ async def recall(id: str, **given: Any) -> int:  # noqa: A002
 
 async def change(
     service: Service,
-    id: str,  # noqa: A002
+    id: str | None,  # noqa: A002
     action: Action,
     given: dict[str, Any],
     message: Message | None = None,

@@ -6,9 +6,9 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import DeclinedError, UnconfirmedError
+from broadcast.core.errors import DeclinedError, InputError, NextStep, UnconfirmedError
 from broadcast.core.ids import broadcast_id
-from broadcast.core.lifecycle import require_same_account
+from broadcast.core.lifecycle import not_found, require_same_account
 from broadcast.core.repeats import other_audience, require_no_twin, require_same_selection
 from broadcast.service.checks import require_payable
 
@@ -87,6 +87,29 @@ class UseCases:
         if found and then and selection and then.path != selection.path:
             raise other_audience(broadcast, selection)
         return found
+
+    async def running(self) -> Broadcast | None:
+        """What a process is at work on: an older one where it is resumed or retried."""
+        return next((each for each in await self.ledger.unfinished() if each.owner), None)
+
+    async def only_one(self, command: str) -> Broadcast:
+        """What runs, or the only one of which something is still to come, also at Telegram.
+
+        Raises InputError when there is none, or several: it names them, for `command`.
+        """
+        if (running := await self.running()) is not None:
+            return running
+        both = (*await self.ledger.unfinished(), *await self.ledger.scheduled())
+        found = {each.id: each for each in both}
+        if not found:
+            raise not_found(None, unfinished=True)
+        if len(found) > 1:
+            raise InputError(
+                f"{len(found)} broadcasts are unfinished or scheduled: say which one",
+                *(NextStep(command, each) for each in found),
+                code="AMBIGUOUS_ID",
+            )
+        return next(iter(found.values()))
 
     async def require_none_unfinished(self, message: Message) -> None:
         """Raise what `require_no_twin` raises, before anybody signs in."""

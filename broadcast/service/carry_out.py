@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from broadcast.core.model import Action
+from broadcast.core.model import Action, State
 from broadcast.engine.breaker import Breaker
 from broadcast.engine.dispatch import JITTER, Engine
 from broadcast.engine.gates import ChatGate, PaidGate, PersonalGate, PunctualGate
@@ -99,6 +99,13 @@ async def carry_out(work: Work) -> Report:
     if engine.halted is None and not is_stopped and work.recovery is not None:
         await learn_what_arrived(await ledger.reload(work.broadcast), ledger, work.recovery)
     after = await ledger.reload(work.broadcast)
+    if (
+        halted is not None
+        and not halted.resumable
+        and not after.counts.sent + after.counts.in_doubt
+    ):
+        await ledger.ask(after, State.CANCELLED)  # it can never be sent, and nobody has any of it
+        after = await ledger.reload(after)
     return Report(
         after,
         before=work.broadcast.counts,

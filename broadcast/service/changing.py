@@ -55,7 +55,10 @@ class Changing(Sending):
         if options.paid:
             require_payable(action, is_bot=None)
         now = self.clock.utc()
-        target = await self.ledger.find(request.id)
+        if request.id is None:
+            target = await self.only_one(action)
+        else:
+            target = await self.ledger.find(request.id)
         message = request.message or Message("", Format.PLAIN)
         left: tuple[Question, ...] = ()
         if action is Action.EDIT:  # the files stay: the text is their caption

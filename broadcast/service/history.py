@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from broadcast.core.errors import InputError, NextStep
-from broadcast.core.lifecycle import not_found
+from broadcast.core.errors import InputError
 from broadcast.core.model import State
 from broadcast.people.lists import is_list
 from broadcast.service.base import UseCases
@@ -44,7 +43,7 @@ class History(UseCases):
 
     async def current(self, id: str | None = None) -> Broadcast:  # noqa: A002
         """The same; without an id the one that is being sent now, or else the last one."""
-        return (await self._running() if id is None else None) or await self.ledger.find(id)
+        return (await self.running() if id is None else None) or await self.ledger.find(id)
 
     def records(self, broadcast: Broadcast, *wanted: Status) -> AsyncIterator[Record]:
         """Its deliveries, or those in the `wanted` states, in the audience's order."""
@@ -72,7 +71,7 @@ class History(UseCases):
 
     async def pause(self, id: str | None, reporter: Reporter) -> Stopped:  # noqa: A002
         """Stop a broadcast for now. Without an id the one that runs, or the last unfinished one."""
-        running = await self._running() if id is None else None
+        running = await self.running() if id is None else None
         found = running or await self.ledger.find(id, unfinished=id is None)
         return await self._stop(found, State.PAUSED, reporter)
 
@@ -84,30 +83,10 @@ class History(UseCases):
 
         What waits in Telegram's schedule is not touched: only a recall takes it back.
         """
-        found = await self._only_one() if id is None else await self.ledger.find(id)
+        found = await self.only_one("cancel") if id is None else await self.ledger.find(id)
         if found.owner is None and await self._is_at_telegram(found):
             return Stopped(found, is_at_telegram=True)
         return await self._stop(found, State.CANCELLED, reporter)
-
-    async def _only_one(self) -> Broadcast:
-        """What runs, or the only one of which something is still to come."""
-        if (running := await self._running()) is not None:
-            return running
-        both = (*await self.ledger.unfinished(), *await self.ledger.scheduled())
-        found = {each.id: each for each in both}
-        if not found:
-            raise not_found(None, unfinished=True)
-        if len(found) > 1:
-            raise InputError(
-                f"{len(found)} broadcasts are unfinished or scheduled: say which one",
-                *(NextStep("cancel", each) for each in found),
-                code="AMBIGUOUS_ID",
-            )
-        return next(iter(found.values()))
-
-    async def _running(self) -> Broadcast | None:
-        """What a process is at work on: an older one where it is resumed or retried."""
-        return next((each for each in await self.ledger.unfinished() if each.owner), None)
 
     async def _stop(self, broadcast: Broadcast, state: State, reporter: Reporter) -> Stopped:
         """Pause or cancel a broadcast, whoever runs it; how it was left."""

@@ -76,9 +76,12 @@ class RetryRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChangeRequest:
-    """Edit or recall the broadcast whose id begins with `id`; `message` is an edit's new one."""
+    """Edit or recall the broadcast whose id begins with `id`; `message` is an edit's new one.
 
-    id: str
+    Without an id the one that runs, or the only one that is unfinished or scheduled.
+    """
+
+    id: str | None
     action: Action
     message: Message | None = None
     options: RunOptions = field(default_factory=RunOptions)

@@ -138,7 +138,7 @@ class Harness:
         return await self.service.retry(plan, self.reporter)
 
     async def change(
-        self, identity: str, action: Action, message: Message | None = None, **given: Any
+        self, identity: str | None, action: Action, message: Message | None = None, **given: Any
     ) -> Changed:
         request = ChangeRequest(identity, action, message, **given)
         plan = await self.service.plan_change(request)

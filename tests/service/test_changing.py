@@ -251,3 +251,13 @@ async def test_the_question_before_an_edit_has_the_new_text(bot: Harness) -> Non
         await bot.edit(sent.broadcast, "a bike")
     (question,) = bot.asker.asked
     assert (question.count, question.message and question.message.text) == (1, "a bike")
+
+
+@on_virtual_time
+async def test_an_edit_without_an_id_finds_what_is_scheduled(person: Harness) -> None:
+    await person.send(Message("at noon"))
+    later = await person.send(Message("at six", when=at(SIX)))
+    with pytest.raises(InputError, match="is scheduled at Telegram") as refused:
+        await person.change(None, Action.EDIT, Message("another text"))
+    steps = [(each.command, each.id) for each in refused.value.steps]
+    assert steps == [("cancel", later.broadcast)]

@@ -132,6 +132,21 @@ async def test_a_stop_before_the_run_sends_nothing(bot: Harness) -> None:
     assert (report.stopped, report.counts.pending, bot.texts) == (True, 3, [])
 
 
+@pytest.mark.parametrize("place", [0, 1])
+@on_virtual_time
+async def test_what_can_never_be_sent_is_in_no_resume_s_way(bot: Harness, place: int) -> None:
+    wrong = Halted("FORWARD_INVALID", "there is no such message", resumable=False)
+    bot.become(script={f"@friend{place}": wrong})
+    report = await bot.send(concurrency=1)
+    assert (report.halted, report.counts.sent) == (wrong, place)
+    if place:  # somebody has it, so a person decides
+        assert report.state is State.OPEN
+    else:
+        assert report.state is State.CANCELLED
+        with pytest.raises(InputError, match="no broadcast is unfinished"):
+            await bot.resume()
+
+
 # --- what is asked
 
 
