@@ -30,7 +30,7 @@ async def preview(message: tuple[str, ...], **given: Any) -> int:
     has no chat with itself: name somebody with --test-peer). It is sent at once, also with --at.
     """
     from broadcast.service.requests import TestRequest
-    from broadcast.terminal.planned import show_doubts, show_problems
+    from broadcast.terminal.planned import show_doubts, show_remarks
     from broadcast.terminal.preview import show_preview
     from broadcast.terminal.streams import require_reader
 
@@ -44,7 +44,7 @@ async def preview(message: tuple[str, ...], **given: Any) -> int:
             plan = await service.plan_test(TestRequest(request, given["test_peer"] or "me"))
             return await send_plan(service, plan, given)
         plan = await service.plan(request)
-        show_problems(plan.audience.warnings)
+        show_remarks(plan)
         show_doubts(plan)
         show_preview(plan.previews(), as_json=given["json"])
         return DONE

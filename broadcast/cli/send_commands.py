@@ -126,12 +126,10 @@ def audience_request(given: dict[str, Any]) -> AudienceRequest:
 
 async def send_plan(service: Service, plan: Plan, given: dict[str, Any]) -> int:
     """Ask the questions of the plan, send, and show the result."""
-    from broadcast.terminal.planned import show_newcomers, show_problems, show_question
+    from broadcast.terminal.planned import show_question, show_remarks
     from broadcast.terminal.streams import can_ask
 
-    if not given["quiet"]:
-        show_problems(plan.audience.warnings)
-        show_newcomers(plan)
+    show_remarks(plan, quiet=given["quiet"])
     if plan.is_done:
         return await _was_sent(plan, given)
     if plan.questions and not given.get("yes") and can_ask():
@@ -151,27 +149,19 @@ async def _was_sent(plan: Plan, given: dict[str, Any]) -> int:
 
 
 async def _dry_run(plan: Plan, given: dict[str, Any]) -> int:
-    from broadcast.terminal.planned import (
-        show_doubts,
-        show_dry_run,
-        show_newcomers,
-        show_problems,
-    )
+    from broadcast.terminal.planned import show_doubts, show_dry_run, show_remarks
 
-    show_problems(plan.audience.warnings)
-    show_newcomers(plan)
+    show_remarks(plan)
     show_doubts(plan)
     show_dry_run(plan, as_json=given["json"])
     return DONE
 
 
 async def _rehearse(service: Service, plan: Plan, given: dict[str, Any]) -> int:
-    from broadcast.terminal.planned import show_doubts, show_newcomers, show_problems
+    from broadcast.terminal.planned import show_doubts, show_remarks
     from broadcast.terminal.rehearsal import RehearsalReporter, show_rehearsal
 
-    if not given["quiet"]:
-        show_problems(plan.audience.warnings)
-        show_newcomers(plan)
+    show_remarks(plan, quiet=given["quiet"])
     show_doubts(plan)
     with RehearsalReporter(plan.messages) as reporter:
         rehearsal = await service.rehearse(plan, reporter)

@@ -68,6 +68,11 @@ class Contact:
     line: int = 0
     overrides: Mapping[str, object] = field(default_factory=lambda: NO_OVERRIDES, repr=False)
 
+    @property
+    def called(self) -> str:
+        """What a complaint calls them: the name, else the peer."""
+        return self.name or self.peer.text
+
 
 class Format(StrEnum):
     """How the text of a message is marked up."""

@@ -47,7 +47,7 @@ def unfilled(message: Message) -> Mapping[str, str]:
     """
     if message.template or message.literal:
         return _NONE
-    return _unfilled("\n".join(_texts(message)))
+    return _unfilled("\n".join(texts_of(message)))
 
 
 @lru_cache(maxsize=64)
@@ -83,7 +83,7 @@ def left_over(message: Message) -> str | None:
 
     `{{ cty }}` in a message that is no template, and `{name}` in one that is.
     """
-    text = "\n".join(_texts(message))
+    text = "\n".join(texts_of(message))
     if "{" not in text or message.literal:
         return None
     if not message.template:
@@ -93,7 +93,8 @@ def left_over(message: Message) -> str | None:
     return next((group[0] for group in single if key_of(group[1]) in _KNOWN), None)
 
 
-def _texts(message: Message) -> Iterator[str]:
+def texts_of(message: Message) -> Iterator[str]:
+    """All in `message` that a template fills in: its text, and its buttons with their links."""
     yield message.text
     for button in chain.from_iterable(message.buttons):
         yield button.text

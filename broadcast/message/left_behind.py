@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
 from broadcast.core.counted import people
 from broadcast.core.errors import MessageError
 from broadcast.core.spelling import same_key
+from broadcast.message.braces import texts_of
 from broadcast.message.first_names import first_name
 from broadcast.message.personal import own_message
 
@@ -50,9 +50,8 @@ class LeftBehind:
             if own and (found := _words(contact, own)):
                 self._count += 1
                 if self._count <= _SHOWN:
-                    who = contact.name or contact.peer.text
                     line = f" (line {contact.line})" if contact.line else ""
-                    self._first.append(f"{who}{line} has {' and '.join(found)}")
+                    self._first.append(f"{contact.called}{line} has {' and '.join(found)}")
             yield contact
 
     def questions(self) -> tuple[Question, ...]:
@@ -73,9 +72,8 @@ def _names_in(message: Message) -> frozenset[str]:
         return frozenset()
     from broadcast.message.templates import template  # noqa: PLC0415 - Jinja is slow to load
 
-    buttons = chain.from_iterable((each.text, each.url) for row in message.buttons for each in row)
     names: set[str] = set()
-    for text in (message.text, *buttons):
+    for text in texts_of(message):
         with suppress(MessageError):
             names |= template(text).names
     return frozenset(names)

@@ -160,9 +160,8 @@ def problems(
             if made is not checked:
                 check(made)
         except (MessageError, ContentError) as error:
-            who = contact.name or contact.peer.text
             key = f"message: {error.key} " if isinstance(error, ContentError) else ""
             told = key + str(error).replace("; nothing was sent", "")
-            yield Problem(source, contact.line, f"{who}: {told}")
+            yield Problem(source, contact.line, f"{contact.called}: {told}")
         else:
             checked = made

@@ -228,7 +228,7 @@ def misses(
 
 def zone_for(when: When, contact: Contact) -> ZoneInfo:
     """The zone of the time of `when` for this contact. Raises WhenError."""
-    return _zone_for(when, contact, contact.name or contact.peer.text)
+    return _zone_for(when, contact, contact.called)
 
 
 def _zone_for(when: When, contact: Contact, who: str) -> ZoneInfo:

@@ -57,7 +57,7 @@ def require_sendable(
         return ()  # who they are makes no difference
     left = LeftBehind(message)
     late = (
-        Problem(source, contact.line, f"{contact.name or contact.peer.text}: {told}")
+        Problem(source, contact.line, f"{contact.called}: {told}")
         for contact, told in misses(message.when, audience if may_have_times else (), now)
     )
     found = problems(message, left.seen(audience), now, check, source)
@@ -120,10 +120,10 @@ def _require_filled_in(message: Message, audience: Collection[Contact], source: 
         own = unfilled(own_message(message, contact)) if contact.overrides else wanted
         found = would_be_filled(own, contact.fields) if own else None
         if found and not contact.overrides:
-            raise MessageError(_no_template(found, f" ({_who(contact)} has a field of that name)"))
+            raise MessageError(_no_template(found, f" ({contact.called} has a field of that name)"))
         if found:
             told = _no_template(found).removesuffix("; nothing was sent")
-            found_by_line.append(Problem(source, contact.line, f"{_who(contact)}: {told}"))
+            found_by_line.append(Problem(source, contact.line, f"{contact.called}: {told}"))
     _require_none(found_by_line, source)
 
 
@@ -140,7 +140,7 @@ def doubts_about(message: Message, audience: Collection[Contact]) -> list[Questi
                 first, count = of_some.get(question.told, (contact, 0))
                 of_some[question.told] = first, count + 1
     for told, (first, count) in of_some.items():
-        who = _who(first) + (f" and {counted(count - 1, 'other')}" if count > 1 else "")
+        who = first.called + (f" and {counted(count - 1, 'other')}" if count > 1 else "")
         found.append(Question(Ask.OTHER_MARKUP, count, told=f"{who}: {told}"))
     return found
 
@@ -151,10 +151,6 @@ def _no_template(written: str, why: str = "") -> str:
         "template. Fill it in with --template (in a file: template: yes); if the braces are meant, "
         "say --no-template (template: no); nothing was sent"
     )
-
-
-def _who(contact: Contact) -> str:
-    return contact.name or contact.peer.text
 
 
 def _require_none(every: Iterable[Problem], source: str) -> None:

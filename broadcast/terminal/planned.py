@@ -80,6 +80,13 @@ def show_problems(problems: Sequence[Problem]) -> None:
         say(f"... and {len(problems) - PROBLEMS_LIMIT} more")
 
 
+def show_remarks(plan: Plan, *, quiet: bool = False) -> None:
+    """Show what is unusual in the list, and who is new on it."""
+    if not quiet:
+        show_problems(plan.audience.warnings)
+        _show_newcomers(plan)
+
+
 def show_doubts(plan: Plan) -> None:
     """Show what is going to be asked, where nothing is sent yet."""
     for question in plan.questions:
@@ -87,7 +94,7 @@ def show_doubts(plan: Plan) -> None:
             say(f"to be confirmed: {question.told}")
 
 
-def show_newcomers(plan: Plan) -> None:
+def _show_newcomers(plan: Plan) -> None:
     """Say how many are new since it was made under the same key, and whether they get it."""
     if plan.earlier is None or not plan.newcomers:
         return
