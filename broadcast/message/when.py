@@ -138,8 +138,8 @@ def _place(zone: str | None, offset: str | None, now: datetime) -> tzinfo | None
 
 
 def _local(at: str, day: str | None, time: str, now: datetime) -> datetime:
+    why = "hours go up to 23, and minutes to 59"
     try:
-        why = "hours go up to 23, and minutes to 59"
         clock = datetime.strptime(time, "%H:%M:%S" if time.count(":") == 2 else "%H:%M").time()  # noqa: DTZ007 - a local time
         why = "there is no such day"
         date = now.date() if day is None else datetime.fromisoformat(day).date()
