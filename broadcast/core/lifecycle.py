@@ -192,8 +192,8 @@ def require_same_account(broadcast: Broadcast, account: int, server: str | None)
     if broadcast.account is not None and began != (account, server):
         raise InputError(
             f"broadcast {broadcast.id} was started as account {broadcast.account} at "
-            f"{broadcast.server or 'Telegram'}: sign in there to go on, so that nobody gets it "
-            "twice",
+            f"{broadcast.server or 'Telegram'}: sign in there, as no other account can "
+            "go on with it or change it; nothing was sent",
             code="OTHER_ACCOUNT",
         )
 

@@ -139,6 +139,8 @@ def test_it_goes_on_as_the_account_that_began() -> None:
     assert refusal(require_same_account, began, 7, "sandbox") is None
     assert refusal(require_same_account, began, 8, "sandbox") == "OTHER_ACCOUNT"
     assert refusal(require_same_account, began, 7, None) == "OTHER_ACCOUNT"
+    with pytest.raises(BroadcastError, match="no other account can go on with it or change it"):
+        require_same_account(began, 8, "sandbox")
 
 
 def test_an_account_that_is_in_use_says_by_whom_and_how_to_stop_it() -> None:
