@@ -32,7 +32,7 @@ def test_every_refusal_is_told_by_telegrams_name_and_hurts_nobody_else(
     person: Cli, telegram: Telegram
 ) -> None:
     person.write_contacts(*FAILURES, *ONCE, *FINE)
-    ended = person.run(TEXT, "--json", "--rate", "max")
+    ended = person.run(TEXT, "--json", "--rate", "max", "--yes")  # for the bare number
     assert ended.code == 1
     failed = {peer: row for peer, row in ended.deliveries.items() if row["status"] == "failed"}
     assert {peer: row["error"] for peer, row in failed.items()} == FAILURES
