@@ -17,7 +17,8 @@ _USERNAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{2,31}\Z")
 _PHONE = re.compile(r"\+[1-9][0-9]{6,14}\Z")  # E.164; no country's code starts with 0
 _BETWEEN_DIGITS = re.compile(r"[ ()\[\]./\u2010-\u2015\u2212-]")
 _SCIENTIFIC = re.compile(r"[0-9]+(?:[.,][0-9]+)?[eE]\+?[0-9]+\Z")
-_FRACTION = re.compile(r"[0-9]{5,}[.,]0+\Z")
+_FRACTION = re.compile(r"\+?[0-9]{5,}[.,]0+\Z")
+_ALTERNATIVE = re.compile(r"[0-9]\s*/\s*[0-9]{1,3}\Z")  # +34600000001/02
 _ID = re.compile(r"-?[1-9][0-9]{0,18}\Z")
 _TOPIC = re.compile(r"(@[A-Za-z0-9_]+|-[0-9]+)/([1-9][0-9]{0,9})\Z")  # of a forum, by its number
 _INVITE = re.compile(r"[A-Za-z0-9_-]{8,64}\Z")
@@ -116,6 +117,12 @@ def _phone(written: str, number: str) -> Peer:
         # +44 (0)20 7946 0018 is dialled either with +44 or with 0: with both it is another number.
         raise PeerError(
             f"{_shown(written)} has a (0), which is not dialled after a +: leave it out"
+        )
+    if _FRACTION.match(number):
+        raise PeerError(f"{_shown(written)} is not a recipient: {_expected(written)}")
+    if _ALTERNATIVE.search(number):
+        raise PeerError(
+            f"{_shown(written)} looks like two phone numbers: write one of them in full"
         )
     digits = _BETWEEN_DIGITS.sub("", number)
     if digits.startswith("00"):

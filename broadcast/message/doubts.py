@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from broadcast.core.asker import Ask, Question
 from broadcast.core.model import Format, Message
 from broadcast.message.braces import key_of, left_over
+from broadcast.message.garbled import garbled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,15 +50,6 @@ _BLANKS = re.compile(
 _NAMES = frozenset(
     "name firstname fullname yourname nombre nom prénom vorname nome имя".split()  # noqa: SIM905
 )
-_ANY = "".join(bytes([code]).decode("cp1252", "ignore") or chr(code) for code in range(128, 192))
-_NEXT = re.sub("[\u00a0\u00bb\u2019\u201d\u2026\u2122]", "", _ANY)  # no space, no end of a sentence
-_GARBLED = re.compile(
-    rf"\S*(?:\ufffd|\u00c3[{_NEXT}]|\u00e2\u20ac|\u00e2\u201a\u00ac|\u00c2[\u00a1\u00a9\u00ae\u00b0"
-    rf"\u00ba\u00bf]|\u00f0\u0178|(?:[\u00c2-\u00df][{_ANY}]){{3}}"
-    rf"|(?:[\u00e0-\u00ef][{_ANY}]{{2}}){{2}})\S*"
-)
-"""UTF-8 that was read as cp1252: letters with accents, typographic quotes, the euro and some more
-signs, emoji, and words in other scripts, in this order."""
 _URL = re.compile(r"\b(?:https?|tg)://[^\s<>\"]+")
 
 _MARKS = {
@@ -168,10 +160,10 @@ def _blank(message: Message) -> str:
 
 def _garbled(text: str) -> str:
     """Letters that were read in another encoding than they were written in."""
-    if text.isascii() or not (found := _GARBLED.search(text)):
+    if not (found := garbled(text)):
         return ""
     return (
-        f"{_shown(found[0])} in it, as a text has that was read in a wrong encoding: write it "
+        f"{_shown(found)} in it, as a text has that was read in a wrong encoding: write it "
         "anew, or save its file as UTF-8"
     )
 

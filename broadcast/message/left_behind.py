@@ -12,6 +12,7 @@ from broadcast.core.errors import MessageError
 from broadcast.core.spelling import same_key
 from broadcast.message.braces import texts_of
 from broadcast.message.first_names import first_name
+from broadcast.message.garbled import garbled
 from broadcast.message.personal import own_message
 
 if TYPE_CHECKING:
@@ -93,5 +94,7 @@ def _words(contact: Contact, used: frozenset[str]) -> list[str]:
 
 
 def _is_word(value: str) -> bool:
-    """Whether `value` is nothing but such words."""
+    """Whether `value` is nothing but such words, or was read in a wrong encoding."""
+    if not value.isascii() and garbled(value):
+        return True
     return len(value) <= _LONGEST and _WORDS.fullmatch(value.strip()) is not None

@@ -331,5 +331,10 @@ def _require_key(request: SendRequest) -> None:
     once = request.once
     if once is not None and not (once and once.isprintable()):
         raise InputError("the key of --once is empty, or no text; nothing was sent")
+    if once is not None and once != once.strip():
+        raise InputError(
+            f"the key of --once begins or ends with a space: {once!r}. With and without it those "
+            "are two keys, and it would be sent under each; nothing was sent"
+        )
     if request.include_new and once is None:
         raise InputError("--include-new is for --once KEY; nothing was sent")

@@ -19,7 +19,24 @@ WORDS = (  # noqa: SIM905 - read as words, not as a column
     " #¡REF! #BEZUG! #WERT! #NV ##### 3.46E+10 3,46E+10"
     " #ССЫЛКА! #\u041d/Д #ИМЯ? #DEĞER! #YOK #NENÍ_K_DISPOZICI! #N/D #I/T #SPILL! Loading..."
 ).split()
-ORDINARY = ["Nan", "Null", "Madrid", "#1", "#vip", "none of it", "A", "-", "0", "nan bread", "#"]
+ORDINARY = [
+    "José",
+    "„MENÜ“",
+    "Müller…",
+    "山田",
+    "Łukasz",
+    "Nan",
+    "Null",
+    "Madrid",
+    "#1",
+    "#vip",
+    "none of it",
+    "A",
+    "-",
+    "0",
+    "nan bread",
+    "#",
+]
 USES = "{{ City }} {% if tags %}x{% endif %}"
 
 
@@ -46,6 +63,12 @@ def test_a_word_that_would_be_filled_in_is_asked_about_with_field_person_and_lin
 def test_a_first_name_that_is_such_a_word_is_asked_about(name: str) -> None:
     (question,) = asked("Hi {{ first_name }}", contact(name))
     assert question.told.endswith(f" has the name {name}")
+
+
+@pytest.mark.parametrize("value", ["Jos\u00c3\u00a9", "caf\ufffd con leche, y muy largo"])
+def test_letters_in_a_wrong_encoding_are_asked_about(value: str) -> None:
+    (question,) = asked("{{ name }} {{ city }}", contact(value, city=value))
+    assert question.told.endswith(f"{value} (line 7) has the name {value} and city {value}")
 
 
 @pytest.mark.parametrize("value", ORDINARY)

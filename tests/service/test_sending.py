@@ -399,7 +399,7 @@ async def test_a_key_belongs_to_one_message(bot: Harness) -> None:
     await bot.service.plan(bot.request(replace(HELLO, when=at(SIX)), once="k"))  # only later
 
 
-@pytest.mark.parametrize("key", ["", "a\nb"])
+@pytest.mark.parametrize("key", ["", "a\nb", "k ", "\u00a0k"])
 @on_virtual_time
 async def test_a_key_is_a_text(bot: Harness, key: str) -> None:
     with pytest.raises(InputError, match="key of --once"):
