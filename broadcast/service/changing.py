@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from broadcast.core.asker import Ask, Question
 from broadcast.core.lifecycle import require_changeable, require_whole
 from broadcast.core.model import Action, Format, Message
-from broadcast.message.doubts import doubts
 from broadcast.service.carry_out import learn_what_arrived
 from broadcast.service.checks import require_able, require_editable, require_payable
 from broadcast.service.sending import Sending
@@ -50,6 +49,8 @@ class Changing(Sending):
 
     async def plan_change(self, request: ChangeRequest) -> ChangePlan:
         """What `request` comes to. Raises InputError or LockedError where it is not allowed."""
+        from broadcast.message.doubts import doubts  # noqa: PLC0415 - its patterns are slow to make
+
         action, options = request.action, request.options
         options.require_whole()
         if options.paid:

@@ -14,8 +14,6 @@ from broadcast.core.counted import counted
 from broadcast.core.errors import ContactsError, InputError, MessageError, Problem
 from broadcast.core.model import Action, Contact, Status
 from broadcast.message.braces import unfilled, would_be_filled
-from broadcast.message.doubts import doubts
-from broadcast.message.left_behind import LeftBehind
 from broadcast.message.personal import as_edited, own_message, personal, problems
 from broadcast.message.schema import ContentError, require_whole
 from broadcast.message.when import KEPT_BY_TELEGRAM, WhenError, misses, moment_for, own_when
@@ -55,6 +53,8 @@ def require_sendable(
     may_have_times = message.when is not None or _any_overrides(audience)
     if not (message.template or may_have_times):
         return ()  # who they are makes no difference
+    from broadcast.message.left_behind import LeftBehind  # noqa: PLC0415 - its patterns are slow
+
     left = LeftBehind(message)
     late = (
         Problem(source, contact.line, f"{contact.called}: {told}")
@@ -75,6 +75,8 @@ async def require_editable(
     """
     check, source = _checked(message), f"broadcast {target.id}"
     found: list[Problem] = []
+    from broadcast.message.left_behind import LeftBehind  # noqa: PLC0415 - its patterns are slow
+
     left = LeftBehind(message)
     async for people in _in_chunks(ledger.records(target, Status.SENT)):
         _require_filled_in(message, people, source)
@@ -129,6 +131,8 @@ def _require_filled_in(message: Message, audience: Collection[Contact], source: 
 
 def doubts_about(message: Message, audience: Collection[Contact]) -> list[Question]:
     """What somebody should be asked about the message, and about what some of them get instead."""
+    from broadcast.message.doubts import doubts  # noqa: PLC0415 - its patterns are slow to make
+
     found = doubts(message, len(audience))
     if not _any_overrides(audience):
         return found
