@@ -126,7 +126,8 @@ def stop_on_signals(stop: Stop, told: str = STOPPING) -> Generator[None]:
 def exit_code(report: Report) -> int:
     """The exit code for the result of a run, as README.md lists them."""
     if report.halted is not None:
-        return HALTED if report.halted.resumable else USAGE
+        is_begun = report.counts.sent + report.counts.in_doubt > 0
+        return HALTED if report.halted.resumable or is_begun else USAGE
     if report.is_unfinished or report.state is State.CANCELLED:
         return INTERRUPTED
     return SOME_FAILED if report.counts.failed else DONE

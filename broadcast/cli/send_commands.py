@@ -73,7 +73,9 @@ _yes_option = click.option("--yes", is_flag=True, help="Do not ask first.")
     is_flag=True,
     help="With --once: send it also to those who are new on the list since.",
 )
-@click.option("--yes", is_flag=True, help="Do not ask, however many recipients there are.")
+@click.option(
+    "--yes", is_flag=True, help="Do not ask: neither above 20 people, nor what looks like a slip."
+)
 @content_options()
 @run_options
 @awaited

@@ -95,7 +95,8 @@ def refusal(error: errors.RPCError) -> BroadcastError:
     seconds = f" for {told.value} seconds" if told.value and told.code == 420 else ""
     outcome = classify(told)
     reason = outcome.reason if isinstance(outcome, (Deferred, Failed, Halted)) else ""
-    kind = HaltedError if told.code in (420, 500, 503) else SettingsError
+    is_its_own = told.code == 420 or told.code >= 500 or told.code < 0  # Telegram's trouble
+    kind = HaltedError if is_its_own else SettingsError
     step = next_step(told.name)
     steps = () if step is None else (step,)
-    return kind(f"Telegram refuses: {reason}{seconds} ({told.name}); nothing was sent", *steps)
+    return kind(f"Telegram refuses: {reason}{seconds} ({told.name})", *steps)

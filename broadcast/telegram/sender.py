@@ -43,7 +43,7 @@ from broadcast.telegram.uploads import EXPIRED, RefusedError, UploadCache, Uploa
 
 if TYPE_CHECKING:
     from asyncio import Future
-    from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+    from collections.abc import AsyncGenerator, Coroutine, Iterable, Mapping, Sequence
 
     from broadcast.core.access import Access
     from broadcast.core.asker import Asker
@@ -60,6 +60,13 @@ NOT_TOLD = (errors.RPCError, TimeoutError, BroadcastError)
 """What a question about lost answers may raise: nobody has to stop for it."""
 
 SLICES = 1000  # of a difference that are read, at most
+
+
+_HALTS: Mapping[type[BroadcastError], str] = {
+    LoginRequiredError: "AUTH_KEY_UNREGISTERED",
+    MessageError: "FILE_CHANGED",
+}
+"""What stops a run that has begun, by Telegram's name or ours in core/classify.py."""
 
 
 class TelethonTransport:
@@ -130,12 +137,10 @@ class TelethonTransport:
             return finding("ANSWER_UNREADABLE")
         except (ConnectionLostError, HaltedError):
             return NOT_CONNECTED
-        except LoginRequiredError as error:
-            return Halted("AUTH_KEY_UNREGISTERED", error.message)
         except RefusedError as refused:
             return refused.outcome
-        except MessageError as error:
-            return Halted("FILE_CHANGED", str(error))
+        except BroadcastError as error:  # of a file, or of connecting anew
+            return Halted(_HALTS.get(type(error), error.code), error.message)
         except (errors.RPCError, errors.AuthKeyNotFound, TimeoutError) as error:
             outcome = outcome_of(error)
             if outcome is None:

@@ -159,7 +159,9 @@ def report(
         (report(Counts(3), state=State.DONE), 0),
         (report(Counts(2, 1), state=State.DONE), 1),
         (report(Counts(2, 1, 0, 1), halted=RESUMABLE), 3),
-        (report(Counts(2, 1, 0, 1), halted=WRONG), 2),
+        (report(Counts(2, 1, 0, 1), halted=WRONG), 3),  # what has begun is not "fix this first"
+        (report(Counts(0, 1, 0, 1), halted=WRONG), 2),
+        (report(Counts(0, 1, 0, 1, in_doubt=1), halted=WRONG), 3),
         (report(Counts(2, 1, 0, 1), stopped=True), 130),
         (report(Counts(2, 0, 0, 1), state=State.PAUSED), 130),
         (report(Counts(2, 0, 1, 0), state=State.CANCELLED), 130),

@@ -145,4 +145,5 @@ def test_a_refused_login_says_why_and_whether_waiting_helps() -> None:
     wrong = refusal(raised(400, "API_ID_INVALID"))
     assert isinstance(wrong, SettingsError)
     assert "my.telegram.org" in str(wrong)
-    assert isinstance(refusal(raised(-503, "Timeout")), HaltedError)
+    for code in (-503, -500, 500, 502):
+        assert isinstance(refusal(raised(code, "Timeout")), HaltedError)

@@ -10,6 +10,7 @@ import pytest
 from telethon.tl import functions, types
 
 from broadcast.core.classify import WRONG_ANSWER
+from broadcast.core.errors import InputError, LockedError, SettingsError
 from broadcast.core.model import Account, Action, Delivery, Failed, Halted, Message, Outcome, Sent
 from broadcast.engine.ports import Connection, Terms
 from broadcast.message.files import look_from
@@ -21,6 +22,8 @@ from broadcast.telegram.sender import TelethonTransport
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from broadcast.core.errors import BroadcastError
 
 BOT, PERSON = Account(1, is_bot=True, name="robot"), Account(2, is_bot=False, name="person")
 NEWER = {  # whose answers cannot be read
@@ -104,6 +107,20 @@ async def test_a_hold_that_began_meanwhile_is_heeded(make: Callable[[Account], M
     outcome = await transport.send(Delivery("b", 0, contact("@ana"), Message("Hi", pin=True)))
     assert not isinstance(outcome, Sent)
     assert telegram.asked == []
+
+
+@pytest.mark.parametrize("error", [SettingsError("x"), LockedError("x"), InputError("x")])
+async def test_what_ends_the_account_while_it_connects_anew_halts(
+    make: Callable[[Account], Made], monkeypatch: pytest.MonkeyPatch, error: BroadcastError
+) -> None:
+    transport, telegram = make(PERSON)
+
+    async def refused(_: object) -> object:
+        raise error
+
+    monkeypatch.setattr(telegram, "call", refused)
+    outcome = await transport.send(Delivery("b", 0, contact("@ana"), Message("Hi", pin=True)))
+    assert outcome == Halted(error.code, "x")
 
 
 async def test_a_message_whose_pin_is_answered_unreadably_is_sent(
