@@ -325,7 +325,9 @@ def test_options_after_the_two_dashes_are_no_words_of_the_message(shell: Shell) 
 
 
 def test_words_without_quotes_are_refused_and_put_in_quotes(shell: Shell) -> None:
-    shell.refuses("I", "bought", "a", "car", "--sandbox", told=("broadcast 'I bought a car'",))
+    shell.refuses(
+        "I", "bought", "a", "car", "--sandbox", told=("in quotes, 'I bought a car', and",)
+    )
 
 
 # --- settings

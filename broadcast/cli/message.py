@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from broadcast.cli.parsing import options
+from broadcast.cli.parsing import looks_like_command, options
 from broadcast.cli.quoting import quoted
 from broadcast.core.clock import SystemClock
-from broadcast.core.errors import MessageError, SettingsError
+from broadcast.core.errors import MessageError, SettingsError, unsent
 from broadcast.core.model import Message
 from broadcast.disk.pipes import open_to_read
 from broadcast.message.not_messages import option_for, require_message_file
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 MESSAGE_BYTES_LIMIT = 1_000_000  # read from a file or from stdin; Telegram takes far less
 PATHS = ("files", "thumbnail")
 _LONGEST_PATH = 1_024  # characters; whatever is longer is a message
-_LIKE_AN_ID = re.compile(r"[A-Za-z0-9]{1,16}")
 _LINE_END = re.compile(r"\r+\n|\r")  # of Windows, also written twice, and of an old Mac
 _BETWEEN = re.compile(r" \| (?![^{]*[%}]\})")  # two buttons of a row, and not a template's filter
 
@@ -123,7 +122,7 @@ def message_of(arguments: Sequence[str], given: dict[str, Any]) -> Message:
         else:
             is_row = error.key == "buttons" and given.get("row")
             place, told = "--row" if is_row else option_of(error.key), error.told(option_of)
-        raise MessageError(f"{place} {told}; nothing was sent") from None
+        raise MessageError(unsent(f"{place} {told}")) from None
     return message
 
 
@@ -200,6 +199,8 @@ def _how_to_make_one(arguments: Sequence[str]) -> str:
         for word in dict.fromkeys(arguments)
         if (found := option_for(word))
     ]
+    if looks_like_command(arguments[0]) and any(" " in each for each in arguments[1:]):
+        told.insert(0, f"{arguments[0]} is no command: `broadcast --help` lists them")
     whole = f"put it in quotes, {quoted(' '.join(arguments), always=True)}"
     told.append(
         f"if all of it is the message, {whole}"
@@ -207,16 +208,6 @@ def _how_to_make_one(arguments: Sequence[str]) -> str:
         else f"{whole}, and leave the options as they are"  # without --to it would go to everybody
     )
     return f"the message is one argument, and there are {len(arguments)}: {'; '.join(told)}"
-
-
-def _what_is_missing() -> str:
-    """Which argument was forgotten: the message, or the id before it."""
-    context = click.get_current_context()
-    given = str(context.params.get("id") or "")
-    if given and not _LIKE_AN_ID.fullmatch(given):
-        message = quoted(given, always=True)
-        return f"ID is missing: {context.command_path} ID {message}; `broadcast list` shows them"
-    return f"there is no message: {_command()} 'I bought a car!'"
 
 
 def _command() -> str:
@@ -237,16 +228,18 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
     if file is None and not arguments:
         if may_be_missing:
             return ""
-        raise click.UsageError(_what_is_missing())
+        raise click.UsageError(f"there is no message: {_command()} 'I bought a car!'")
     if file is None and arguments[0] != "-":
         return _typed(arguments[0])
-    source = "stdin" if file is None else file
+    source = "stdin" if file is None else f"--message-file {file}"
     if file is not None:
         require_message_file(file)
     try:
         data = _read_bytes(file)
     except OSError as error:
-        raise MessageError(f"{source}: cannot be read: {error.strerror}") from error
+        raise MessageError(
+            f"{source}: cannot be read: {error.strerror}; nothing was sent"
+        ) from error
     if len(data) > MESSAGE_BYTES_LIMIT:
         raise MessageError(f"{source}: more than a million bytes is no message; nothing was sent")
     try:

@@ -143,7 +143,8 @@ class Command(click.Command):
         texts = cast("Sequence[object]", value if isinstance(value, list | tuple) else (value,))
         for text in texts:
             if isinstance(text, str) and not text.strip():
-                ctx.fail(f"{said} is empty: give it a value, or leave it out; nothing was sent")
+                more = "" if param.required else ", or leave it out"
+                ctx.fail(f"{said} is empty: give it a value{more}; nothing was sent")
             if is_option and text in names:
                 ctx.fail(f"{said} needs a value, and {text} is an option; nothing was sent")
 
@@ -236,7 +237,7 @@ class MessageOrCommand(Group):
         word = words[0]
         if len(words) == 1:
             self._refuse_a_name(ctx, word)
-            if not _LIKE_A_COMMAND.fullmatch(word):
+            if not looks_like_command(word):
                 return
             params = self.commands["send"].params
             names = [name for param in params for name in (*param.opts, *param.secondary_opts)]
@@ -326,6 +327,11 @@ sandbox_option = click.option(
 )
 
 json_option = click.option("--json", is_flag=True, help="Print JSON Lines on stdout.")
+
+
+def looks_like_command(word: str) -> bool:
+    """Whether a word could be the name of a command, be there one or not."""
+    return _LIKE_A_COMMAND.fullmatch(word) is not None
 
 
 def refuse_idle(where: str, *names: str) -> None:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_OF_OTHERS = {"-n": ["--dry-run"]}
+"""What other programs call so, such as make and rsync."""
+
+
 def reworded(error: click.UsageError, arguments: Sequence[str]) -> click.UsageError:
     """The same mistake, with what to type instead."""
     context = error.ctx
@@ -49,6 +53,7 @@ def _unknown(name: str, context: click.Context, arguments: Sequence[str]) -> str
     if not name.startswith("--"):  # click has read only one letter of `-watch`
         typed = next((each for each in arguments if each.startswith(name)), name)
         begun = [each for each in own if each.startswith(f"-{typed}".replace("_", "-"))]
+        begun = [*_OF_OTHERS.get(typed, ()), *begun]
         close = begun or get_close_matches(f"-{typed}", own, 1, 0.75)
         told = f"`{context.command_path}` has no option {typed}"
     else:
@@ -61,7 +66,8 @@ def _unknown(name: str, context: click.Context, arguments: Sequence[str]) -> str
         return f"{told}: it is one of {shown}"
     if close:
         return f"{told}: did you mean {' or '.join(close[:3])}?"
-    if any(param.name == "message" for param in command.params):
+    is_text = not name.startswith("--") or any(map(str.isspace, name))
+    if is_text and any(param.name == "message" for param in command.params):
         return f"{told}. A message that begins with a dash: broadcast -- '-5 degrees'"
     return f"{told}: `{context.command_path} --help` lists them"
 

@@ -113,6 +113,11 @@ class SelectorError(InputError):
     default_code = "SELECTOR"
 
 
+def unsent(told: str) -> str:
+    """`told`, and that nothing was sent: after a question in a sentence of its own."""
+    return f"{told} Nothing was sent" if told.endswith("?") else f"{told}; nothing was sent"
+
+
 class MessageError(InputError):
     """The message cannot be sent as it is: empty, too long, or badly formatted."""
 

@@ -112,7 +112,8 @@ def require_changeable(standing: Standing, action: Action, now: datetime) -> Non
     broadcast, identity = standing.broadcast, standing.broadcast.id
     if broadcast.action is not Action.SEND:
         raise InputError(
-            f"broadcast {identity} is itself the {broadcast.action} of another one: name that",
+            f"broadcast {identity} is itself the {broadcast.action} of another one: name that, "
+            f"{broadcast.target_id}",
             code="NO_SEND",
         )
     require_idle(broadcast)

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from broadcast.core.errors import MessageError
+from broadcast.core.errors import MessageError, unsent
 from broadcast.core.model import Format
 from broadcast.core.spelling import same
 from broadcast.forms.entries import List, Map, Number, Text, Unreadable, in_words, quoted
@@ -93,7 +93,7 @@ def read_front_matter(text: str, source: str) -> tuple[Mapping[str, Raw], Mappin
         given, lines = written_settings(value)
     except Unreadable as error:
         told = error.complaint
-        raise MessageError(f"{source}:{told.line}: {told.message}; nothing was sent") from None
+        raise MessageError(unsent(f"{source}:{told.line}: {told.message}")) from None
     return given, lines, text[front.end() :]
 
 

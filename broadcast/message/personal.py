@@ -13,7 +13,7 @@ from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
-from broadcast.core.errors import MessageError, Problem
+from broadcast.core.errors import MessageError, Problem, unsent
 from broadcast.core.model import Button, Message
 from broadcast.message.cleaning import clean
 from broadcast.message.placeholders import fill
@@ -130,7 +130,7 @@ def _about(button: Button) -> Generator[None]:
     except MessageError as error:
         raise MessageError(f"the button {button.text!r}: {error}") from None
     except ContentError as error:
-        raise MessageError(f"{error.key} {error}; nothing was sent") from None
+        raise MessageError(unsent(f"{error.key} {error}")) from None
 
 
 def problems(

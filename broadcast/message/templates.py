@@ -26,7 +26,7 @@ from jinja2 import TemplateError, TemplateSyntaxError, nodes
 from jinja2.runtime import Context
 from jinja2.utils import missing
 
-from broadcast.core.errors import MessageError
+from broadcast.core.errors import MessageError, unsent
 from broadcast.core.spelling import same, same_key
 from broadcast.message.filters import FILTERS, MOST_CHARACTERS, Mistake, kind_of, shown
 from broadcast.message.first_names import first_name
@@ -267,7 +267,7 @@ class Template:
 
 
 def _at(line: int, told: str) -> MessageError:
-    return MessageError(f"line {line} of the template: {told}; nothing was sent")
+    return MessageError(unsent(f"line {line} of the template: {told}"))
 
 
 def _told(error: MissingError, names: Mapping[str, object]) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
 from broadcast.core.counted import counted
-from broadcast.core.errors import ContactsError, InputError, MessageError, Problem
+from broadcast.core.errors import ContactsError, InputError, MessageError, Problem, unsent
 from broadcast.core.model import Action, Contact, Status
 from broadcast.message.braces import unfilled, would_be_filled
 from broadcast.message.personal import as_edited, own_message, personal, problems
@@ -104,7 +104,7 @@ def _checked(message: Message) -> Callable[[Message], None]:
     try:
         require_whole(message)
     except ContentError as error:
-        raise MessageError(f"{error.key} {error}; nothing was sent") from None
+        raise MessageError(unsent(f"{error.key} {error}")) from None
     if not message.template:
         check(message)
     return check

@@ -113,7 +113,7 @@ TABLE: dict[str, list[tuple[str, str]]] = {
     "--in": [("--in 30", UNIT), ("--in tomorrow", LENGTH), ("--in 1h --at 18:00", "go with --in")],
     "--zone": [
         ("--zone CEST --at 18:00", PLACE), ("--zone GMT+2 --at 18:00", PLACE),
-        ("--zone Madrid --at 18:00", "Did you mean Europe/Madrid?"),
+        ("--zone Madrid --at 18:00", "Did you mean Europe/Madrid? Nothing was sent"),
     ],
     "--zone-of": [
         ("--zone-of me --at 18:00", "must be one of recipient"),
@@ -264,8 +264,18 @@ def test_a_command_that_is_used_wrongly_is_shown(line: str, told: str, refuse: R
         (["Hello there", "a.csv"], "if a.csv is the list, write --contacts a.csv; if"),
         (["a.md", "b.yaml"], "if a.md is the message, write --message-file a.md; if b.yaml is the"),
         (["Look", "a.pdf"], "if a.pdf is to be sent, write --file a.pdf; if"),
-        (["edit", "I bought a boat!"], "ID is missing: broadcast edit ID 'I bought a boat!'"),
         (["preview", "Dinner", "at"], "put it in quotes, 'Dinner at'"),
+        (["schedule", "Tea is ready"], "schedule is no command: `broadcast --help` lists them; if"),
+        (
+            ["--chat-id", "@ana", "Tea is ready"],
+            "no option --chat-id: `broadcast send --help` lists",
+        ),
+        (["Tea is ready", "-n"], "no option -n: did you mean --dry-run or"),
+        (["recall", ""], "ID is empty: give it a value; nothing"),
+        (
+            ["--message-file", "Tea is ready"],
+            "--message-file Tea is ready: cannot be read: No such",
+        ),
     ],
     ids=str,
 )

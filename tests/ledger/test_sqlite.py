@@ -1049,7 +1049,7 @@ def test_what_cannot_be_changed_is_refused_before_anything_is_made(ledger: Opene
         (Action.EDIT, running, LockedError, f"by process {os.getpid()}"),
         (Action.RECALL, running, LockedError, f"by process {os.getpid()}"),
         (Action.EDIT, unfinished, InputError, "unfinished, 1 is pending"),
-        (Action.EDIT, edit, InputError, "itself the edit of another"),
+        (Action.EDIT, edit, InputError, "itself the edit of another one: name that, "),
         (Action.RECALL, edit, InputError, "itself the edit of another"),
     ):
         before = everything(ledger)
