@@ -20,6 +20,8 @@ from broadcast.core.peers import PeerError, parse_peer
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from dotenv.parser import Original
+
 TEST_SERVER = "2@149.154.167.40:80"
 """Telegram's own test servers, data centre 2: https://core.telegram.org/api/auth#test-accounts"""
 
@@ -135,12 +137,33 @@ def _dotenv(path: Path) -> Mapping[str, str | None]:
 
     try:
         with path.open(encoding="utf-8") as stream:
-            wrong = [part.original.line for part in parse_stream(stream) if part.error]
-        if wrong:
-            raise SettingsError(f"{path}:{wrong[0]}: expected NAME=value, or # and a remark")
+            lines = list(parse_stream(stream))
+        for part in lines:
+            if part.error:
+                at = part.original.line
+                raise SettingsError(f"{path}:{at}: expected NAME=value, or # and a remark")
+        _require_one_each([(part.key, _line(part.original)) for part in lines], path)
         return dotenv_values(path)
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{path}: cannot be read: {error}") from error
+
+
+def _line(found: Original) -> int:
+    """The line of a setting; the blank lines above it count as a part of it."""
+    blank = len(found.string) - len(found.string.lstrip())
+    return found.line + found.string.count("\n", 0, blank)
+
+
+def _require_one_each(names: Iterable[tuple[str | None, int]], path: Path) -> None:
+    """Raise SettingsError where a setting of ours stands twice: one of the two would be ignored."""
+    first: dict[str, int] = {}
+    for name, line in names:
+        if name is None or not (name.startswith("BROADCAST_") or name in TELEGRAM_NAMES):
+            continue
+        if name in first:
+            told = f"{name} stands in line {first[name]} already: leave one of them out"
+            raise SettingsError(f"{path}:{line}: {told}; nothing was sent")
+        first[name] = line
 
 
 def _require_filled(values: Mapping[str, str | None], place: str) -> None:
@@ -169,15 +192,18 @@ def _meant(name: str, missing: Collection[str], options: Collection[str]) -> str
 
     TELEGRAM_ belongs to other programs, too: there only a near miss of what is not set counts.
     """
-    if name.upper() in {*missing, *options}:
-        return name.upper()
+    spelled = name.replace("-", "_").upper()
+    if spelled in {*missing, *options}:
+        return spelled
     prefix, _, rest = name.partition("_")
     if prefix == "TELEGRAM":
         near = {each.partition("_")[2]: each for each in missing}
         return next((near[each] for each in get_close_matches(rest, near, 1, NEAR_MISS)), None)
     if prefix == "BROADCAST":
         return next(iter(get_close_matches(name, options, 1, 0.8)), None)
-    return None
+    whole = f"BROADCAST_{rest}"
+    is_near = whole in options and get_close_matches(prefix, ["BROADCAST"], 1, NEAR_MISS)
+    return whole if is_near else None
 
 
 def user_path(text: str) -> Path:

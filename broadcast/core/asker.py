@@ -21,9 +21,10 @@ class Ask(StrEnum):
     OTHER_MARKUP = "OTHER_MARKUP"  # the text has the marks of another format than its own
     BARE_NUMBERS = "BARE_NUMBERS"  # peers that are ids as written, and perhaps phone numbers
     SPREADSHEET_WORDS = "SPREADSHEET_WORDS"  # values such as #N/A that a table left behind
+    PRIVATE_FILE = "PRIVATE_FILE"  # the contact list itself, or keys, is attached
 
 
-DOUBTS = frozenset({Ask.OTHER_MARKUP, Ask.BARE_NUMBERS, Ask.SPREADSHEET_WORDS})
+DOUBTS = frozenset({Ask.OTHER_MARKUP, Ask.BARE_NUMBERS, Ask.SPREADSHEET_WORDS, Ask.PRIVATE_FILE})
 """What is most likely a mistake: where nobody can be asked it is refused, unless it was confirmed
 beforehand. All other questions count as answered with yes there, since a timer cannot answer."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
+from broadcast.core.errors import InputError
 from broadcast.core.lifecycle import require_changeable, require_whole
 from broadcast.core.model import Action, Format, Message
 from broadcast.service.carry_out import learn_what_arrived
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
     from broadcast.service.ports import Reporter
     from broadcast.service.reports import Report
     from broadcast.service.requests import ChangeRequest
+
+
+LEAST_ID = 4
+"""How many characters of an id lead to what is edited or recalled: a slip may leave one or two, and
+of one broadcast any beginning is unique."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,15 @@ class Changed:
     in_doubt: int
 
 
+def _require_long(beginning: str, action: Action) -> None:
+    """Raise InputError when so little of an id could be a slip."""
+    if len(beginning) < LEAST_ID:
+        raise InputError(
+            f"{beginning!r} is too little of an id to {action} by: give at least {LEAST_ID} "
+            "characters of it; nothing was changed"
+        )
+
+
 class Changing(Sending):
     """Edits and recalls."""
 
@@ -59,6 +74,7 @@ class Changing(Sending):
         if request.id is None:
             target = await self.only_one(action)
         else:
+            _require_long(request.id, action)
             target = await self.ledger.find(request.id)
         message = request.message or Message("", Format.PLAIN)
         left: tuple[Question, ...] = ()

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from os.path import normpath
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from broadcast.core.asker import Ask, Question
@@ -198,7 +200,8 @@ class Planning(UseCases):
     async def _questions(self, plan: Plan) -> tuple[Question, ...]:
         """All that is asked before `plan` is done: doubts first, and last whether to send it."""
         about = doubts_about(plan.message, plan.audience)
-        asked = [*plan.audience.doubts, *about, *plan.questions]
+        private = _private_files(plan)
+        asked = [*plan.audience.doubts, *about, *private, *plan.questions]
         if (again := await self._same_before(plan)) is not None:
             asked.append(again)
         if len(plan.audience) > ASK_ABOVE:
@@ -309,6 +312,20 @@ class Planning(UseCases):
             if found.state is not State.DONE:
                 require_resumable(await self.ledger.standing(found))
         return found
+
+
+def _private_files(plan: Plan) -> Iterator[Question]:
+    """What to ask where the contact list itself is attached, or what opens an account."""
+    listed = plan.selection and plan.selection.path
+    for file in plan.message.files:
+        name = PurePath(file.path).name
+        if listed and normpath(file.path) == normpath(listed):
+            told = f"{name} is this contact list, and everybody would get all that is in it"
+        elif name.startswith(".env") or name.endswith((".env", ".session")):
+            told = f"{name} may open an account, and everybody would get it"
+        else:
+            continue
+        yield Question(Ask.PRIVATE_FILE, len(plan.audience), told=told)
 
 
 def _is_to_come(broadcast: Broadcast, now: datetime) -> bool:

@@ -239,6 +239,19 @@ def test_a_mistyped_setting_is_refused(
             refuse("send", HELLO, "--sandbox", *home, told=told)
 
 
+@pytest.mark.parametrize("name", ["BRODCAST_DRY_RUN", "BROADCAT_DRY_RUN", "BROADCAST-DRY-RUN"])
+def test_a_mistyped_beginning_is_refused(name: str, refuse: Refuse) -> None:
+    Path(".env").write_text(f"{name}=1\n")
+    refuse("send", HELLO, "--sandbox", told=(name, "did you mean BROADCAST_DRY_RUN?"))
+
+
+@pytest.mark.parametrize("name", ["BROADCAST_TO", "TELEGRAM_PHONE"])
+def test_a_setting_that_stands_twice_is_refused(name: str, refuse: Refuse) -> None:
+    Path(".env").write_text(f"\n{name}=1\n# {name}=2\nOTHER=1\nOTHER=2\nexport {name}=1\n")
+    told = (f".env:6: {name} stands in line 2 already",)
+    refuse("send", HELLO, "--sandbox", told=told)
+
+
 def test_a_setting_like_no_other_is_refused_as_well(
     refuse: Refuse, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,16 +11,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from broadcast.core.asker import DOUBTS, Ask, Question
-from broadcast.core.errors import DeclinedError, MessageError, UnconfirmedError
-from broadcast.core.model import Action, Message
+from broadcast.core.errors import DeclinedError, InputError, MessageError, UnconfirmedError
+from broadcast.core.model import Action, Attachment, Media, Message
 from broadcast.people.audience import CHUNK, Audience
 from broadcast.service.plan import AGAIN_WITHIN
-from broadcast.service.requests import ChangeRequest
+from broadcast.service.requests import AudienceRequest, ChangeRequest
 from tests.clocks import START
 from tests.service.fakes import ScriptedAsker
 from tests.service.harness import HELLO, at, on_virtual_time, people
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from broadcast.core.model import Contact
     from broadcast.service.plan import Plan
     from broadcast.service.requests import SendRequest
@@ -185,3 +187,32 @@ async def test_a_word_of_a_spreadsheet_is_asked_about_in_a_send_and_in_an_edit(
     new = Message("in {{ city }}", template=True)
     found = await bot.service.plan_change(ChangeRequest(sent.broadcast, Action.EDIT, new))
     assert [each.code for each in found.questions] == [Ask.SPREADSHEET_WORDS, Ask.EDIT]
+
+
+@pytest.mark.parametrize("name", ["friends.yaml", ".env", "x/../friends.yaml", "ana.session"])
+@on_virtual_time
+async def test_a_private_file_that_is_attached_is_asked_about(
+    bot: Harness, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "x").mkdir()
+    (tmp_path / "friends.yaml").write_text('- "@ana"\n')
+    path = tmp_path / name
+    path.write_text('- "@ana"\n')
+    file = Attachment(str(path), Media.DOCUMENT, "0" * 64, 9)
+    request = bot.request(replace(HELLO, files=(file,)))
+    audience = AudienceRequest(tmp_path / "friends.yaml")
+    plan = await bot.service.plan(replace(request, audience=audience))
+    assert asked(plan) == [Ask.PRIVATE_FILE]
+    other = replace(file, path=str(tmp_path / "menu.pdf"))
+    request = bot.request(replace(HELLO, files=(other,)))
+    assert asked(await bot.service.plan(replace(request, audience=audience))) == []
+
+
+@on_virtual_time
+async def test_a_few_letters_of_an_id_change_nothing(bot: Harness) -> None:
+    sent = await bot.send(to=1)
+    for action in (Action.EDIT, Action.RECALL):
+        asks = ChangeRequest(sent.broadcast[:3], action, Message("new"))
+        with pytest.raises(InputError, match="at least 4 characters of it; nothing was changed"):
+            await bot.service.plan_change(asks)
+    await bot.recall(sent.broadcast[:4], confirmed=True)
