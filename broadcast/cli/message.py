@@ -201,13 +201,20 @@ def _how_to_make_one(arguments: Sequence[str]) -> str:
     ]
     if looks_like_command(arguments[0]) and any(" " in each for each in arguments[1:]):
         told.insert(0, f"{arguments[0]} is no command: `broadcast --help` lists them")
-    whole = f"put it in quotes, {quoted(' '.join(arguments), always=True)}"
+    text = " ".join(arguments)
+    whole = f"put it in quotes, {quoted(_bare(text), always=True)}"
     told.append(
         f"if all of it is the message, {whole}"
         if told
         else f"{whole}, and leave the options as they are"  # without --to it would go to everybody
     )
     return f"the message is one argument, and there are {len(arguments)}: {'; '.join(told)}"
+
+
+def _bare(text: str) -> str:
+    """`text` without the quotes that a web page makes of those for a shell."""
+    is_quoted = len(text) > 2 and text[0] in "“„‘" and text[-1] in "”“’"  # noqa: RUF001
+    return text[1:-1] if is_quoted else text
 
 
 def _command() -> str:
@@ -253,6 +260,11 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
 def _typed(text: str) -> str:
     """The text of the argument. Raises UsageError, or MessageError."""
     _require_no_file(text)
+    if text.split() == [text] != [_bare(text)]:  # several words would be several arguments
+        raise click.UsageError(
+            f"{text} has quotes of a web page around it: write {quoted(_bare(text), always=True)}; "
+            f"nothing was sent. If they are the message: echo {quoted(text, always=True)} | {_command()} -"
+        )
     if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
         raise MessageError("the message is not valid UTF-8; nothing was sent")
     return text

@@ -265,6 +265,10 @@ def test_a_command_that_is_used_wrongly_is_shown(line: str, told: str, refuse: R
         (["a.md", "b.yaml"], "if a.md is the message, write --message-file a.md; if b.yaml is the"),
         (["Look", "a.pdf"], "if a.pdf is to be sent, write --file a.pdf; if"),
         (["preview", "Dinner", "at"], "put it in quotes, 'Dinner at'"),
+        (["“Tea", "is", "ready”"], "put it in quotes, 'Tea is ready', and"),
+        (["„Tea", "is", "ready“"], "put it in quotes, 'Tea is ready', and"),
+        (["“Tea”"], "“Tea” has quotes of a web page around it: write 'Tea'"),
+        (["send", "\u2018Tea\u2019"], "\u2019 has quotes of a web page around it: write 'Tea'"),
         (["schedule", "Tea is ready"], "schedule is no command: `broadcast --help` lists them; if"),
         (
             ["--chat-id", "@ana", "Tea is ready"],
