@@ -260,10 +260,12 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
 def _typed(text: str) -> str:
     """The text of the argument. Raises UsageError, or MessageError."""
     _require_no_file(text)
-    if text.split() == [text] != [_bare(text)]:  # several words would be several arguments
+    bare = _bare(text)
+    if text.split() == [text] != [bare]:  # several words would be several arguments
         raise click.UsageError(
-            f"{text} has quotes of a web page around it: write {quoted(_bare(text), always=True)}; "
-            f"nothing was sent. If they are the message: echo {quoted(text, always=True)} | {_command()} -"
+            f"{text} has quotes of a web page around it: write {quoted(bare, always=True)}; "
+            "nothing was sent. If they are the message: "
+            f"echo {quoted(text, always=True)} | {_command()} -"
         )
     if not text.isprintable() and any("\ud800" <= char <= "\udfff" for char in text):
         raise MessageError("the message is not valid UTF-8; nothing was sent")
