@@ -101,6 +101,12 @@ class UseCases:
             return running
         both = (*await self.ledger.unfinished(), *await self.ledger.scheduled())
         found = {each.id: each for each in both}
+        if not found and command == "edit":
+            raise InputError(
+                "no broadcast is unfinished or scheduled: give the id of the one to edit",
+                NextStep("list", purpose="shows it"),
+                code="NOT_FOUND",
+            )
         if not found:
             raise not_found(None, unfinished=True)
         if len(found) > 1:

@@ -256,6 +256,9 @@ async def test_the_question_before_an_edit_has_the_new_text(bot: Harness) -> Non
 @on_virtual_time
 async def test_an_edit_without_an_id_finds_what_is_scheduled(person: Harness) -> None:
     await person.send(Message("at noon"))
+    with pytest.raises(InputError, match="scheduled: give the id of the one to edit") as refused:
+        await person.change(None, Action.EDIT, Message("another text"))
+    assert [each.command for each in refused.value.steps] == ["list"]
     later = await person.send(Message("at six", when=at(SIX)))
     with pytest.raises(InputError, match="is scheduled at Telegram") as refused:
         await person.change(None, Action.EDIT, Message("another text"))
