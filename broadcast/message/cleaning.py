@@ -33,8 +33,8 @@ _BLANK = frozenset(
 
 def clean(text: str) -> str:
     """`text` without what Telegram's clients leave out of it; once more changes nothing."""
-    if text.isascii() and text.isprintable():
-        return text
+    if text.isprintable() and "\u0333" not in text and "\u033f" not in text:
+        return text  # the lines are all of it that could be printed
     return text.translate(_CLEANED)
 
 
