@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from broadcast.core.clock import Clock
-    from broadcast.core.model import Broadcast
+    from broadcast.core.model import Broadcast, Halted
     from broadcast.engine.pacer import Pacer
     from broadcast.engine.ports import Gate, Recovery, Transport, Watcher
     from broadcast.ledger.port import Ledger
@@ -98,14 +98,7 @@ async def carry_out(work: Work) -> Report:
     is_stopped = asked.is_asked or work.stop.is_asked
     if engine.halted is None and not is_stopped and work.recovery is not None:
         await learn_what_arrived(await ledger.reload(work.broadcast), ledger, work.recovery)
-    after = await ledger.reload(work.broadcast)
-    if (
-        halted is not None
-        and not halted.resumable
-        and not after.counts.sent + after.counts.in_doubt
-    ):
-        await ledger.ask(after, State.CANCELLED)  # it can never be sent, and nobody has any of it
-        after = await ledger.reload(after)
+    after = await _ended(work, halted)
     return Report(
         after,
         before=work.broadcast.counts,
@@ -116,6 +109,15 @@ async def carry_out(work: Work) -> Report:
         scheduled=after.not_due,
         _ledger=ledger,
     )
+
+
+async def _ended(work: Work, halted: Halted | None) -> Broadcast:
+    """The broadcast after its run: cancelled where it cannot be sent, and nobody has any of it."""
+    after = await work.ledger.reload(work.broadcast)
+    if halted is None or halted.resumable or after.counts.sent + after.counts.in_doubt > 0:
+        return after
+    await work.ledger.ask(after, State.CANCELLED)
+    return await work.ledger.reload(after)
 
 
 async def _budget(work: Work) -> PaidGate | None:
