@@ -21,6 +21,7 @@ class Ask(StrEnum):
     OTHER_MARKUP = "OTHER_MARKUP"  # the text has the marks of another format than its own
     BARE_NUMBERS = "BARE_NUMBERS"  # peers that are ids as written, and perhaps phone numbers
     SPREADSHEET_WORDS = "SPREADSHEET_WORDS"  # values such as #N/A that a table left behind
+    EXCLUDED_TOGETHER = "EXCLUDED_TOGETHER"  # `--exclude a,b` leaves out only who is both
     PRIVATE_FILE = "PRIVATE_FILE"  # the contact list itself, or keys, is attached
 
 

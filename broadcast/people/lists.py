@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
+    from broadcast.core.asker import Question
     from broadcast.people.contacts import Kind, ReadMessage
 
 REPORT = b'{"type":'
@@ -61,6 +62,7 @@ def load_audience(
         )
     problems: list[Problem] = []
     bare = BareNumbers()
+    asked: list[Question] = []
 
     def contacts() -> Iterator[Contact]:
         with open_to_read(path) as stream:
@@ -78,7 +80,7 @@ def load_audience(
     chosen = Audience()
     unmatched: SelectorError | None = None
     try:
-        chosen = Audience(select(bare.seen(contacts()), to, exclude), warnings=problems)
+        chosen = Audience(select(bare.seen(contacts()), to, exclude, asked), warnings=problems)
     except SelectorError as error:
         unmatched = error  # a list full of mistakes matches nobody: those must be fixed first
     except OSError as error:
@@ -89,7 +91,7 @@ def load_audience(
         raise ContactsError(f"{path}: {things} in the contact list; nothing was sent", problems)
     if unmatched is not None:
         raise unmatched
-    chosen.doubts = bare.doubts(chosen)
+    chosen.doubts = (*bare.doubts(chosen), *asked)
     return chosen
 
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
+from broadcast.core.asker import Ask, Question
+from broadcast.core.counted import people
 from broadcast.core.errors import SelectorError
 from broadcast.core.model import PeerKind
 from broadcast.core.peers import PeerError
@@ -30,8 +32,9 @@ _TAGS_SHOWN = 20
 class Selector:
     """One `--to` or `--exclude`. Its terms must match together; several selectors add up.
 
-    It remembers whether it has matched, and which of its terms have not. Raises SelectorError when
-    it, or a part between commas, is empty.
+    It remembers whether it has matched, how often, and which of its terms have not, and counts
+    those who `passed` it though they match a part of it. Raises SelectorError when it, or a part
+    between commas, is empty.
     """
 
     def __init__(self, text: str, option: str = "--to") -> None:
@@ -40,6 +43,7 @@ class Selector:
             where = "" if not text.strip() else f" around a comma in {text!r}"
             raise SelectorError(f"an empty selector{where}: write a tag, a name or a peer")
         self.has_matched = False
+        self.count, self.count_partly, self._is_partly = 0, 0, False
         self._text, self._option = text.strip(), option
         self._whole = same(text)
         self._wanted = {term: (same(term), _key(term)) for term in terms}
@@ -56,7 +60,26 @@ class Selector:
             "," in self._text and same(contact.name) == self._whole
         )
         self.has_matched |= matches
+        self.count += matches
+        self._is_partly = bool(matching) and not matches
         return matches
+
+    def passed(self) -> None:
+        """The last contact gets it, though some of the terms may match."""
+        self.count_partly += self._is_partly
+
+    def question(self) -> Question | None:
+        """What to ask of an `--exclude` whose commas leave out fewer than they seem to."""
+        if not self.count_partly:
+            return None
+        each = " ".join(f"{self._option} {term!r}" for term in self._wanted)
+        verb = "has" if self.count == 1 else "have"
+        told = (
+            f"{self._option} {self._text!r} leaves out {people(self.count)} who {verb} all "
+            f"of it, and not {people(self.count_partly)} with a part of it, as commas mean and; "
+            f"to leave those out, too: {each}"
+        )
+        return Question(Ask.EXCLUDED_TOGETHER, self.count_partly, told=told)
 
     def complaint(self, tags: dict[str, str]) -> str:
         """Why it matches nobody, where `tags` are those there are, by what they are compared as."""
@@ -71,21 +94,27 @@ class Selector:
 
 
 def select(
-    contacts: Iterable[Contact], to: Sequence[str], exclude: Sequence[str]
+    contacts: Iterable[Contact],
+    to: Sequence[str],
+    exclude: Sequence[str],
+    asked: list[Question] | None = None,
 ) -> Iterator[Contact]:
     """Yield those who match any of `to` (without `to`, everybody) and none of `exclude`.
 
     Raises SelectorError at once for an empty selector, and *after the last contact* when a
     selector matched nobody, most likely a typing mistake, or when nobody is left. So what is
-    yielded may not be used before the end is reached.
+    yielded may not be used before the end is reached. Then `asked` has what to ask about them.
     """
     wanted = [Selector(text) for text in to]
     unwanted = [Selector(text, "--exclude") for text in exclude]
-    return _select(contacts, wanted, unwanted)
+    return _select(contacts, wanted, unwanted, [] if asked is None else asked)
 
 
 def _select(
-    contacts: Iterable[Contact], wanted: list[Selector], unwanted: list[Selector]
+    contacts: Iterable[Contact],
+    wanted: list[Selector],
+    unwanted: list[Selector],
+    asked: list[Question],
 ) -> Iterator[Contact]:
     selectors = (*wanted, *unwanted)
     tags: dict[str, str] = {}
@@ -103,7 +132,10 @@ def _select(
         is_unwanted = any([selector.matches(contact) for selector in unwanted])  # noqa: C419
         if is_wanted and not is_unwanted:
             is_empty = False
+            for selector in unwanted:
+                selector.passed()
             yield contact
+    asked += filter(None, (selector.question() for selector in unwanted))
     idle = [selector for selector in selectors if not selector.has_matched]
     if idle:
         raise SelectorError("\n".join(selector.complaint(tags) for selector in idle))

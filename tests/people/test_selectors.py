@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from broadcast.core.asker import Ask, Question
 from broadcast.core.errors import SelectorError
 from broadcast.core.model import Contact
 from broadcast.core.peers import parse_peer
@@ -205,3 +206,31 @@ def test_any_text_is_a_selector_or_an_empty_one(text: str) -> None:
         Selector(text).matches(ANA)
     except SelectorError:
         assert any(not part.strip() for part in text.split(","))
+
+
+def test_an_exclusion_of_those_who_are_both_is_asked_about_where_others_are_one() -> None:
+    people = [
+        contact("@ana", "Ana", "family", "work"),
+        contact("@ben", "Ben", "family"),
+        contact("@carl", "Carl", "Work"),
+        contact("@dora", "Dora"),
+        contact("@eva", "Ruiz, Eva"),
+    ]
+    asked: list[Question] = []
+    assert len(list(select(people, [], ["family,work", "Ruiz, Eva"], asked))) == 3
+    (question,) = asked
+    assert (question.code, question.count, question.is_doubt) == (Ask.EXCLUDED_TOGETHER, 2, False)
+    assert question.told == (
+        "--exclude 'family,work' leaves out 1 person who has all of it, and not 2 people with a "
+        "part of it, as commas mean and; to leave those out, too: --exclude 'family' --exclude "
+        "'work'"
+    )
+    nothing: list[Question] = []
+    for to, exclude in (
+        ([], ["family"]),
+        (["family,work"], []),
+        ([], ["family,work", "family", "work"]),
+        (["dora", "ana"], ["family,work"]),
+    ):
+        list(select(people, to, exclude, nothing))
+    assert nothing == []
