@@ -8,6 +8,7 @@ import click
 
 from broadcast.cli.parsing import (
     DONE,
+    LOCKED,
     account_options,
     cli,
     home_option,
@@ -155,8 +156,9 @@ async def pause(id: str | None, **given: Any) -> int:  # noqa: A002
     from broadcast.terminal.progress import TerminalReporter
 
     async with open_service(given) as service:
-        show_stopped(await service.pause(id, TerminalReporter()), place())
-    return DONE
+        stopped = await service.pause(id, TerminalReporter())
+    show_stopped(stopped, place())
+    return LOCKED if stopped.broadcast.owner else DONE
 
 
 @cli.command()
@@ -181,4 +183,4 @@ async def cancel(id: str | None, *, yes: bool, **given: Any) -> int:  # noqa: A0
             identity, here = stopped.broadcast.id, click.get_current_context()
             as_usual = recall.make_context("recall", [identity], parent=here).params
             return await change(service, identity, Action.RECALL, {**as_usual, **given, "yes": yes})
-    return DONE
+    return LOCKED if stopped.broadcast.owner else DONE

@@ -124,7 +124,8 @@ def require_changeable(standing: Standing, action: Action, now: datetime) -> Non
             code="IN_PARTS",
         )
     _require_known_ids(broadcast, action, now)
-    if (recall := standing.recall) is not None:
+    recall = standing.recall
+    if recall is not None and not (action is Action.RECALL and _may_reach_more(standing, recall)):
         raise InputError(
             f"broadcast {identity} was recalled by {recall.id} already",
             NextStep("show", recall.id, purpose="tells the result"),
@@ -140,6 +141,11 @@ def require_changeable(standing: Standing, action: Action, now: datetime) -> Non
             f"nobody has received broadcast {identity}: there is nothing to change",
             code="NOTHING_SENT",
         )
+
+
+def _may_reach_more(standing: Standing, recall: Broadcast) -> bool:
+    """Whether somebody is in doubt, or was found to have it since `recall` was made."""
+    return standing.in_doubt > 0 or standing.broadcast.counts.sent > recall.counts.total
 
 
 def _unfinished(broadcast: Broadcast, *steps: NextStep) -> InputError:

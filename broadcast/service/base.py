@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from broadcast.core.errors import DeclinedError, InputError, NextStep, UnconfirmedError
 from broadcast.core.ids import broadcast_id
-from broadcast.core.lifecycle import not_found, require_same_account
+from broadcast.core.lifecycle import require_same_account
 from broadcast.core.repeats import other_audience, require_no_twin, require_same_selection
 from broadcast.service.checks import require_payable
 
@@ -108,7 +108,11 @@ class UseCases:
                 code="NOT_FOUND",
             )
         if not found:
-            raise not_found(None, unfinished=True)
+            raise InputError(
+                f"no broadcast is unfinished or scheduled: say by its ID which one to {command}",
+                NextStep("list", purpose="shows them"),
+                code="NOT_FOUND",
+            )
         if len(found) > 1:
             raise InputError(
                 f"{len(found)} broadcasts are unfinished or scheduled: say which one",

@@ -315,11 +315,11 @@ def show_nothing_to_retry(broadcast: Broadcast, place: str, *, insisted: bool) -
 
 
 def show_in_doubt(changed: Changed, place: str) -> None:
-    """Say how many may still have the message: the run died before Telegram answered."""
+    """Say how many may still have the message as it was: an answer to it was lost."""
     if changed.in_doubt:
-        target = changed.target.id
+        target, action = changed.target.id, changed.report.action
         say(
-            f"{changed.in_doubt} more may have received {target}, and it was not deleted there: "
-            f"the run that sent it died before Telegram answered. `broadcast show {target} "
-            f"--pending{place}` lists them"
+            f"{changed.in_doubt} more may have received {target}, and it was not "
+            f"{SUCCESS[action]} there: the answer of Telegram was lost. `broadcast show {target}"
+            f"{place}` names them, `broadcast recall {target}{place}` looks for them again"
         )

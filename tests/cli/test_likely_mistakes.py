@@ -264,6 +264,7 @@ def test_a_command_that_is_used_wrongly_is_shown(line: str, told: str, refuse: R
         (["Hello there", "a.csv"], "if a.csv is the list, write --contacts a.csv; if"),
         (["a.md", "b.yaml"], "if a.md is the message, write --message-file a.md; if b.yaml is the"),
         (["Look", "a.pdf"], "if a.pdf is to be sent, write --file a.pdf; if"),
+        (["edit", "I bought a boat!"], "say by its ID which one to edit"),
         (["preview", "Dinner", "at"], "put it in quotes, 'Dinner at'"),
         (["“Tea", "is", "ready”"], "put it in quotes, 'Tea is ready', and"),
         (["„Tea", "is", "ready“"], "put it in quotes, 'Tea is ready', and"),

@@ -204,6 +204,17 @@ async def test_what_the_difference_tells_of_a_refused_one_is_known_after_the_run
 
 
 @on_virtual_time
+async def test_a_recall_is_made_again_until_nobody_is_in_doubt(bot: Harness) -> None:
+    identity = await in_doubt(bot, arrived=False)
+    for found, left in (({}, 1), ({2: [99]}, 0)):
+        bot.accounts.connection.found = found
+        assert (await bot.recall(identity, confirmed=True)).in_doubt == left
+    assert bot.tried[-1] == (Action.RECALL, "@friend2")
+    with pytest.raises(InputError, match=r"was recalled by .* already"):
+        await bot.recall(identity, confirmed=True)
+
+
+@on_virtual_time
 async def test_who_is_in_doubt_stays_so_and_is_named(bot: Harness) -> None:
     identity = await in_doubt(bot, arrived=False)
     await bot.recall(identity)
