@@ -235,7 +235,8 @@ def _read_text(arguments: Sequence[str], file: str | None, *, may_be_missing: bo
     if file is None and not arguments:
         if may_be_missing:
             return ""
-        raise click.UsageError(f"there is no message: {_command()} 'I bought a car!'")
+        # No whole command to copy: without what else was typed it could go to everybody.
+        raise click.UsageError("there is no message: write it in quotes, 'I bought a car!'")
     if file is None and arguments[0] != "-":
         return _typed(arguments[0])
     source = "stdin" if file is None else f"--message-file {file}"

@@ -101,15 +101,9 @@ class UseCases:
             return running
         both = (*await self.ledger.unfinished(), *await self.ledger.scheduled())
         found = {each.id: each for each in both}
-        if not found and command == "edit":
-            raise InputError(
-                "no broadcast is unfinished or scheduled: give the id of the one to edit",
-                NextStep("list", purpose="shows it"),
-                code="NOT_FOUND",
-            )
         if not found:
             raise InputError(
-                f"no broadcast is unfinished or scheduled: say by its ID which one to {command}",
+                f"no broadcast is unfinished or scheduled: give the id of the one to {command}",
                 NextStep("list", purpose="shows them"),
                 code="NOT_FOUND",
             )

@@ -230,9 +230,9 @@ def test_a_mistake_with_a_flag_leads_on(name: str, option: click.Option, refuse:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("edit 6ff", "there is no message: broadcast edit 6ff 'I bought a car!'"),
-        ("preview", "there is no message: broadcast preview 'I bought a car!'"),
-        ("send", "there is no message: broadcast 'I bought a car!'"),
+        ("edit 6ff", "there is no message: write it in quotes, 'I bought a car!'"),
+        ("preview", "there is no message: write it in quotes, 'I bought a car!'"),
+        ("send", "there is no message: write it in quotes, 'I bought a car!'"),
         ("recall", "ID is missing: broadcast recall ID; `broadcast list` shows them"),
         ("status -w", "did you mean --watch?"),
         ("status a b", "takes no further word: what is b?"),
@@ -264,7 +264,7 @@ def test_a_command_that_is_used_wrongly_is_shown(line: str, told: str, refuse: R
         (["Hello there", "a.csv"], "if a.csv is the list, write --contacts a.csv; if"),
         (["a.md", "b.yaml"], "if a.md is the message, write --message-file a.md; if b.yaml is the"),
         (["Look", "a.pdf"], "if a.pdf is to be sent, write --file a.pdf; if"),
-        (["edit", "I bought a boat!"], "say by its ID which one to edit"),
+        (["edit", "I bought a boat!"], "give the id of the one to edit"),
         (["preview", "Dinner", "at"], "put it in quotes, 'Dinner at'"),
         (["“Tea", "is", "ready”"], "put it in quotes, 'Tea is ready', and"),
         (["„Tea", "is", "ready“"], "put it in quotes, 'Tea is ready', and"),
