@@ -895,14 +895,19 @@ def test_a_terminal_that_knows_only_ascii_ends_no_run(shell: Shell) -> None:
 # --- more than 20 recipients
 
 
-def asked_at_a_terminal(shell: Shell, *arguments: str, answer: bytes) -> tuple[int, str, str]:
-    """The exit code, stdout, and what stands on the terminal."""
+def asked_at_a_terminal(
+    shell: Shell, *arguments: str, answer: bytes, ahead: bytes = b""
+) -> tuple[int, str, str]:
+    """The exit code, stdout, and what stands on the terminal; `ahead` is typed before it asks."""
     ours, theirs = pty.openpty()
     with shell.start(*arguments, stdin=theirs, stderr=theirs) as process:
         os.close(theirs)
-        os.write(ours, answer)
+        os.write(ours, ahead)
         shown = b""
         while True:
+            if answer and b"[y/N]" in shown:
+                os.write(ours, answer)
+                answer = b""
             try:
                 part = os.read(ours, 4096)
             except OSError:  # how Linux says that the other end is closed
@@ -927,6 +932,13 @@ def test_more_than_twenty_are_asked_for_at_a_terminal(shell: Shell, options: lis
         assert part in shown
     assert "Traceback" not in shown
     assert not shell.has_sent()
+
+
+def test_what_was_typed_before_the_question_is_no_answer(shell: Shell) -> None:
+    shell.write("many.csv", "peer\n" + "".join(f"@friend{number}\n" for number in range(21)))
+    arguments = (HELLO, "--sandbox", "--contacts", "many.csv")
+    code, _, shown = asked_at_a_terminal(shell, *arguments, answer=b"n\n", ahead=b"y\n")
+    assert (code, shell.has_sent()) == (2, False), shown
 
 
 # --- the sandbox's inbox

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from contextlib import contextmanager
+import sys
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -65,6 +66,7 @@ class TerminalAsker:
                 lines = question.message.text.splitlines()
                 say("\n".join(["the new text:", *(f"  {line}" for line in lines)]))
             words = WORDS[question.code].format(people(question.count))
+        _forget_what_was_typed()
         with _ctrl_c():
             return click.confirm(words, err=True)
 
@@ -83,6 +85,15 @@ class TerminalAsker:
     async def wrong(self, message: str) -> None:
         """See `Asker.wrong`."""
         say(message)
+
+
+def _forget_what_was_typed() -> None:
+    """What was typed before a question was to be read is no answer to it."""
+    with suppress(ImportError, OSError, ValueError):  # no terminal of POSIX: nothing to forget
+        import termios  # noqa: PLC0415 - not on Windows
+
+        with suppress(termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _ask(question: str, *, hidden: bool = False) -> str:
