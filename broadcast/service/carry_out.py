@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from broadcast.core.errors import LockedError
 from broadcast.core.model import Action, State
 from broadcast.engine.breaker import Breaker
 from broadcast.engine.dispatch import JITTER, Engine
@@ -97,7 +99,8 @@ async def carry_out(work: Work) -> Report:
             run.stopped_by(halted)
     is_stopped = asked.is_asked or work.stop.is_asked
     if engine.halted is None and not is_stopped and work.recovery is not None:
-        await learn_what_arrived(await ledger.reload(work.broadcast), ledger, work.recovery)
+        with suppress(LockedError):  # another process goes on with it already, and finds out
+            await learn_what_arrived(await ledger.reload(work.broadcast), ledger, work.recovery)
     after = await _ended(work, halted)
     return Report(
         after,

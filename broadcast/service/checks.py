@@ -114,7 +114,7 @@ def _require_filled_in(message: Message, audience: Collection[Contact], source: 
     """Raise when a template would fill something in, and nobody has said whether this is one."""
     wanted = unfilled(message)
     if found := would_be_filled(wanted):
-        raise MessageError(_no_template(found))
+        raise MessageError(unsent(_not_filled_in(found)))
     if not wanted and not _any_overrides(audience):
         return
     found_by_line: list[Problem] = []
@@ -122,10 +122,11 @@ def _require_filled_in(message: Message, audience: Collection[Contact], source: 
         own = unfilled(own_message(message, contact)) if contact.overrides else wanted
         found = would_be_filled(own, contact.fields) if own else None
         if found and not contact.overrides:
-            raise MessageError(_no_template(found, f" ({contact.called} has a field of that name)"))
+            why = f" ({contact.called} has a field of that name)"
+            raise MessageError(unsent(_not_filled_in(found, why)))
         if found:
-            told = _no_template(found).removesuffix("; nothing was sent")
-            found_by_line.append(Problem(source, contact.line, f"{contact.called}: {told}"))
+            told = f"{contact.called}: {_not_filled_in(found)}"
+            found_by_line.append(Problem(source, contact.line, told))
     _require_none(found_by_line, source)
 
 
@@ -149,11 +150,11 @@ def doubts_about(message: Message, audience: Collection[Contact]) -> list[Questi
     return found
 
 
-def _no_template(written: str, why: str = "") -> str:
+def _not_filled_in(written: str, why: str = "") -> str:
     return (
         f"the message says {written}{why}, and everybody would read just that, because it is no "
         "template. Fill it in with --template (in a file: template: yes); if the braces are meant, "
-        "say --no-template (template: no); nothing was sent"
+        "say --no-template (template: no)"
     )
 
 

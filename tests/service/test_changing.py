@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from broadcast.core.asker import Ask
-from broadcast.core.errors import ContactsError, DeclinedError, InputError
+from broadcast.core.errors import ContactsError, DeclinedError, InputError, LockedError
 from broadcast.core.model import (
     Action,
     Attachment,
@@ -212,6 +212,22 @@ async def test_a_recall_is_made_again_until_nobody_is_in_doubt(bot: Harness) -> 
     assert bot.tried[-1] == (Action.RECALL, "@friend2")
     with pytest.raises(InputError, match=r"was recalled by .* already"):
         await bot.recall(identity, confirmed=True)
+
+
+@on_virtual_time
+async def test_a_run_that_is_done_is_reported_though_another_takes_up_the_doubt(
+    bot: Harness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = Deferred("NO_ANSWER", "no answer", None, reached=False, perhaps_sent=True)
+    bot.become(script={"@friend2": [lost, Failed("USER_IS_BLOCKED", "blocked")]})
+    bot.accounts.connection.state, bot.accounts.connection.found = "1,2,3", {2: [99]}
+
+    async def taken(*_: object) -> None:
+        raise LockedError("another process is at work")
+
+    monkeypatch.setattr(type(bot.ledger), "learn_sent", taken)
+    sent = await bot.send()
+    assert (sent.counts.sent, sent.counts.failed) == (2, 1)
 
 
 @on_virtual_time
