@@ -252,7 +252,9 @@ def _marked_mistake(error: yaml.MarkedYAMLError, text: str) -> Unreadable:
     """The same where the parser knows the place."""
     at, opened = error.problem_mark, error.context_mark
     line = at.line + 1 if at else 1
-    since = f" (it opens in line {opened.line + 1})" if opened else ""
+    # Where both marks are one, the parser has told where it gave up, and not what is open.
+    is_known = at and opened and (opened.line, opened.column) != (at.line, at.column)
+    since = f" (it opens in line {opened.line + 1})" if opened and is_known else ""
     problem = error.problem or "unknown"
     character = ""
     if at:

@@ -351,6 +351,7 @@ def test_an_empty_list_is_a_mistake(text: str) -> None:
         ("- me\n- name: x\n\t  peer: y", 3, "spaces, not with tabs"),
         ("- me\n- name: 'x\n  peer: y", 2, "is not closed"),
         ("- me\n- {name: x\n- y", 4, "a bracket is not closed (it opens in line 2)"),
+        ("- me\n- name: [\n- name: x", 3, "a bracket is not closed (did not find"),
         (
             "- me\n- {name: Apt #5}\n",
             3,
